@@ -1,0 +1,46 @@
+"""Turns a database URL into Django's settings, with the time limits that every connection carries.
+
+Invariant: no statement, lock wait or idle transaction of ours is unbounded.
+"""
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+# A lock that is not had in 5 s answers 503; a transaction left open does not hold rows for ever.
+SESSION_LIMITS = {
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+
+def connection_settings(url: str, *, pool_size: int = 0) -> dict[str, Any]:
+    """Django's `DATABASES` entry for `postgresql://user:password@host:port/name?sslmode=…`.
+
+    `pool_size` is the number of connections a process keeps for its threads; 0 keeps one per thread.
+    Raises `ImproperlyConfigured` for anything that is not a PostgreSQL URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+        raise ImproperlyConfigured("DATABASE_URL must read postgresql://user:password@host:port/name.")
+    options: dict[str, Any] = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 10_000,
+        "options": " ".join(f"-c {name}={value}" for name, value in SESSION_LIMITS.items()),
+        **dict(parse_qsl(parts.query)),
+    }
+    if pool_size:
+        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 0 if pool_size else 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }

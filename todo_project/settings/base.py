@@ -1,0 +1,317 @@
+"""Every setting of the project, for every role and every place it runs.
+
+Nothing exists only in production: what differs between places is read through `todo_project.env`, with
+defaults that are safe on a laptop. `.env.example` lists every variable.
+"""
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kombu import Exchange, Queue
+
+from todo_project import env
+from todo_project.databases import connection_settings
+from todo_project.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+# --- Where the project runs -------------------------------------------------------------------------
+
+# The address people type. https here switches on every cookie and transport protection below.
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000")
+_public = urlsplit(PUBLIC_URL)
+SERVED_SECURELY = _public.scheme == "https"
+
+DEBUG = env.boolean("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{_public.hostname},localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", f"{_public.scheme}://{_public.netloc}")
+
+# --- What it is made of -----------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "django_celery_beat",
+    "django_structlog",
+    "apps.events",
+    "apps.accounts",
+    "apps.tasks",
+    "apps.audit",
+    "apps.ops",
+    "apps.web",
+]
+if env.boolean("EMBEDDED_STACK", True):
+    # The laptop's room: the embedded services, the supervisor, the tour and the seed.
+    INSTALLED_APPS.append("apps.dev")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "todo_project.middleware.OptionalTrailingSlash",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "todo_project.middleware.Correlation",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+ROOT_URLCONF = "todo_project.urls"
+WSGI_APPLICATION = "todo_project.wsgi.application"
+ASGI_APPLICATION = "todo_project.asgi.application"
+APPEND_SLASH = False  # OptionalTrailingSlash answers both forms, POST too
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- PostgreSQL: owns the work ----------------------------------------------------------------------
+
+DATABASE_URL = env.text("DATABASE_URL")
+# Past any transaction pool: advisory locks and migrations need a session of their own.
+DATABASE_DIRECT_URL = env.text("DATABASE_DIRECT_URL", DATABASE_URL)
+# The pool is for the threads of the web server; it does not survive the forks of a Celery worker.
+DATABASES = {"default": connection_settings(DATABASE_URL, pool_size=env.integer("DATABASE_POOL_SIZE", 0))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Kafka: the log ---------------------------------------------------------------------------------
+
+# `kafka`, or `memory` for tests inside one process.
+EVENT_BROKER = env.text("EVENT_BROKER", "kafka")
+KAFKA = {
+    "bootstrap.servers": env.text("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
+    "security.protocol": env.text("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
+}
+if KAFKA["security.protocol"].startswith("SASL"):
+    KAFKA |= {
+        "sasl.mechanism": env.text("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256"),
+        "sasl.username": env.text("KAFKA_SASL_USERNAME"),
+        "sasl.password": env.text("KAFKA_SASL_PASSWORD"),
+    }
+if _kafka_ca := env.text("KAFKA_SSL_CA_LOCATION", ""):
+    KAFKA["ssl.ca.location"] = _kafka_ca
+# `classic` works with every broker; `consumer` (KIP-848) needs brokers of 4.0 and later.
+KAFKA_GROUP_PROTOCOL = env.text("KAFKA_GROUP_PROTOCOL", "classic")
+KAFKA_PARTITIONS = env.integer("KAFKA_PARTITIONS", 4)
+KAFKA_REPLICATION_FACTOR = env.integer("KAFKA_REPLICATION_FACTOR", 1)
+
+# --- The event core ---------------------------------------------------------------------------------
+
+# Kafka < HandledEvent <= Event: what a group may be asked to handle again, it still recognises.
+KAFKA_RETENTION_DAYS = 7
+HANDLED_EVENT_RETENTION_DAYS = 14
+EVENT_RETENTION_DAYS = 90
+EVENT_SOURCE = env.text("EVENT_SOURCE", "/todo")
+EVENT_MAX_BYTES = 256 * 1024
+RELAY_BATCH_SIZE = 1000
+RELAY_POLL_SECONDS = 0.03
+CONSUMER_BATCH_SIZE = 500
+# So many events parked without one success between them: the fault is ours, not theirs. The group stops.
+MAX_PARKED_IN_A_ROW = 50
+# Loops touch a file named after their role in this folder; probes and the supervisor read its age.
+HEARTBEAT_DIR = env.text("HEARTBEAT_DIR", "")
+
+# --- Celery on Redis: doorbells ---------------------------------------------------------------------
+
+# One worker deployment per consumer group: its Kafka consumer and its job queue together.
+CONSUMER_GROUPS = ["audit"]
+
+CELERY_BROKER_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+CELERY_TASK_QUEUES = [Queue(group, Exchange(group), routing_key=group) for group in CONSUMER_GROUPS]
+CELERY_TASK_DEFAULT_QUEUE = CONSUMER_GROUPS[0]
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 50
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    "retry_on_timeout": False,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 5
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 300_000
+CELERY_WORKER_ETA_TASK_LIMIT = 1000
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 25
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 1)
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_BEAT_CRON_STARTING_DEADLINE = 1800
+CELERY_BEAT_SYNC_EVERY = 1
+CELERY_TIMEZONE = "UTC"
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+# --- Channels: live updates -------------------------------------------------------------------------
+
+# Another instance or database than Celery's: losing it costs latency only.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [env.text("CHANNEL_REDIS_URL", "redis://127.0.0.1:6379/1")]},
+    }
+}
+
+# --- The roles of one image: `make run` starts them all, a cluster one deployment each ---------------
+
+PORT = env.integer("PORT", 8000)
+WS_PORT = env.integer("WS_PORT", PORT + 1)
+BIND_HOST = env.text("BIND_HOST", "127.0.0.1")
+_PYTHON = sys.executable
+ROLES: dict[str, list[str]] = {
+    "web": [
+        *(_PYTHON, "-m", "granian", "--interface", "wsgi", "todo_project.wsgi:application"),
+        *("--host", BIND_HOST, "--port", str(PORT), "--no-ws", "--respawn-failed-workers"),
+        *("--workers", env.text("WEB_WORKERS", "2"), "--blocking-threads", env.text("WEB_THREADS", "8")),
+        *("--workers-kill-timeout", "20"),
+    ],
+    "ws": [
+        *(_PYTHON, "-m", "uvicorn", "todo_project.asgi:application", "--ws", "wsproto", "--no-access-log"),
+        *("--host", BIND_HOST, "--port", str(WS_PORT), "--timeout-graceful-shutdown", "20"),
+    ],
+    "relay": [_PYTHON, "manage.py", "relay_outbox"],
+    **{
+        f"worker-{group}": [
+            *(_PYTHON, "-m", "celery", "-A", "todo_project", "worker", "--consume", group, "-Q", group),
+            *("--without-gossip", "--without-mingle", "-n", f"{group}@%h", "--loglevel", "INFO"),
+        ]
+        for group in CONSUMER_GROUPS
+    },
+    "beat": [
+        *(_PYTHON, "-m", "celery", "-A", "todo_project", "beat", "--loglevel", "INFO", "--pidfile="),
+    ],
+}
+
+# --- People -----------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign-in"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+# Two checkouts side by side are two ports of one host, and browsers do not tell cookies apart by port.
+SESSION_COOKIE_NAME = f"todo_session_{PORT}"
+CSRF_COOKIE_NAME = f"todo_csrf_{PORT}"
+
+# --- REST -------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "todo_project.pagination.NewestFirst",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "todo_project.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Todo platform",
+    "DESCRIPTION": "Tasks that are right: every change is an event that is never lost and can be proved.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- Language, time, files --------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+# A laptop serves files from the apps; an image collects them once, compressed and with hashed names.
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if WHITENOISE_USE_FINDERS
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Security ---------------------------------------------------------------------------------------
+
+SESSION_COOKIE_SECURE = SERVED_SECURELY
+CSRF_COOKIE_SECURE = SERVED_SECURELY
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = SERVED_SECURELY and env.boolean("SECURE_SSL_REDIRECT", True)
+# Probes ask over plain HTTP from inside the cluster.
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SERVED_SECURELY else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SERVED_SECURELY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SERVED_SECURELY
+SECURE_HSTS_PRELOAD = SERVED_SECURELY
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- Logs -------------------------------------------------------------------------------------------
+
+# The name a process gives itself in its log lines and its heartbeat.
+ROLE = env.text("ROLE", "shell")
+LOGGING_CONFIG = None  # todo_project.logs configures logging itself, below
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOG_FORMAT = env.text("LOG_FORMAT", "json")
+logging_config(role=ROLE, level=LOG_LEVEL, format=LOG_FORMAT)
+DJANGO_STRUCTLOG_CELERY_ENABLED = False
+DJANGO_STRUCTLOG_COMMAND_LOGGING_ENABLED = False
+
