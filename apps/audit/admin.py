@@ -1,0 +1,81 @@
+"""The audit trail in the admin: for looking, for everybody; nobody adds, changes or deletes."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.audit.models import AuditRecord
+
+
+@admin.register(AuditRecord)
+class AuditRecordAdmin(admin.ModelAdmin):
+    list_display = (
+        "recorded_at",
+        "type",
+        "subject",
+        "subject_version",
+        "actor_id",
+        "what_changed",
+        "readable",
+    )
+    list_filter = ("type", "readable", "recorded_at")
+    search_fields = ("=event_id", "=subject_id", "=owner_id", "=actor_id", "=correlation_id")
+    search_help_text = (
+        "Searches by a whole id: of the event, the subject, its owner, the actor, or the correlation."
+    )
+    show_full_result_count = False
+    list_per_page = 50
+    fields = (
+        ("type", "event_id"),
+        ("subject", "subject_version"),
+        ("owner_id", "actor_id"),
+        ("occurred_at", "recorded_at"),
+        ("correlation_id", "causation_id"),
+        ("source", "record_topic", "record_partition", "record_offset"),
+        "what_changed",
+        "formatted_data",
+        ("readable", "unreadable_because"),
+        "raw",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="subject")
+    def subject(self, record: AuditRecord) -> str:
+        return f"{record.subject_type}/{record.subject_id}" if record.subject_id else "-"
+
+    @admin.display(description="what changed")
+    def what_changed(self, record: AuditRecord) -> str:
+        changes = record.data.get("changes") or {}
+        if not isinstance(changes, dict):
+            return "-"
+        told = [f"{field}: {_told(change)}" for field, change in changes.items()]
+        return "; ".join(told)[:300] or "-"
+
+    @admin.display(description="data")
+    def formatted_data(self, record: AuditRecord) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(record.data, indent=2, ensure_ascii=False))
+
+    @admin.display(description="raw bytes")
+    def raw(self, record: AuditRecord) -> str:
+        if record.readable:
+            return "-"
+        key, value = bytes(record.raw_key or b""), bytes(record.raw_value or b"")
+        return f"key {key[:200]!r} value {value[:4000]!r}"
+
+
+def _told(change: Any) -> str:
+    if not isinstance(change, dict):
+        return str(change)
+    return f"{change.get('before')!r} → {change.get('after')!r}"

@@ -1,0 +1,21 @@
+"""What the audit group takes from the log: everything, and leaves nothing out."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from apps.audit import services
+from apps.events.brokers.base import Record
+from apps.events.envelope import Envelope
+from apps.events.subscriptions import EVERY_FACT, ConsumerGroup
+
+group = ConsumerGroup("audit", parks=False)
+
+
+@group.on_batch(EVERY_FACT)
+def record_entries(events: Sequence[Envelope]) -> None:
+    services.append_records(events)
+
+
+@group.on_unreadable
+def record_unreadable(stands_for: UUID, record: Record, reason: str) -> None:
+    services.append_unreadable(stands_for, record, reason=reason)

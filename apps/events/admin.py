@@ -1,0 +1,141 @@
+"""The event core in the admin: the log, the outbox and the groups to look at, dead letters to decide about."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_celery_beat.admin import PeriodicTaskAdmin
+from django_celery_beat.models import PeriodicTask
+
+from apps.events import dead_letters
+from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
+
+
+class ReadOnly(admin.ModelAdmin):
+    """For looking only."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly):
+    list_display = (
+        "position",
+        "recorded_at",
+        "type",
+        "subject_type",
+        "subject_id",
+        "subject_version",
+        "actor_id",
+    )
+    list_filter = ("type", "topic")
+    search_fields = ("=event_id", "=subject_id", "=correlation_id")
+    search_help_text = "Searches by a whole id: of the event, its subject, or the correlation."
+
+
+@admin.register(OutboxEntry)
+class OutboxEntryAdmin(ReadOnly):
+    list_display = ("pk", "event_type", "waiting_since")
+    list_select_related = ("event",)
+
+    @admin.display(description="type")
+    def event_type(self, entry: OutboxEntry) -> str:
+        return entry.event.type
+
+    @admin.display(description="waiting since")
+    def waiting_since(self, entry: OutboxEntry) -> Any:
+        return entry.event.recorded_at
+
+
+@admin.register(GroupProgress)
+class GroupProgressAdmin(ReadOnly):
+    list_display = ("group", "checked_at", "repaired", "caught_up", "parked_in_a_row", "cluster_id")
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnly):
+    list_display = ("id", "group", "type", "event_id", "status", "behind", "parked_at", "why")
+    list_filter = ("status", "group", "type")
+    search_fields = ("=event_id", "=key")
+    search_help_text = "Searches by the whole id of an event, or a whole key."
+    actions = ("replay", "discard")
+    fields = (
+        ("group", "status"),
+        ("type", "event_id"),
+        ("topic", "key", "record_partition", "record_offset"),
+        ("parked_at", "resolved_at", "behind"),
+        "reason",
+        "formatted_envelope",
+        "formatted_traceback",
+    )
+
+    @admin.display(description="reason")
+    def why(self, letter: DeadLetter) -> str:
+        return letter.reason[:120]
+
+    @admin.display(description="event")
+    def formatted_envelope(self, letter: DeadLetter) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(letter.envelope, indent=2, ensure_ascii=False))
+
+    @admin.display(description="traceback")
+    def formatted_traceback(self, letter: DeadLetter) -> SafeString:
+        return format_html("<pre>{}</pre>", letter.traceback)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        return super().get_actions(request) if _is_superuser(request) else {}
+
+    @admin.action(description="Replay: apply the event and those parked behind it")
+    def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        self._each(request, queryset, dead_letters.replay)
+
+    @admin.action(description="Discard: give the event up, apply those parked behind it")
+    def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        self._each(request, queryset, dead_letters.discard)
+
+    def _each(self, request: HttpRequest, letters: QuerySet[DeadLetter], decide: Any) -> None:
+        for letter in letters.order_by("pk"):
+            try:
+                applied = decide(letter.pk)
+                self.message_user(request, f"{letter.pk}: {applied} applied.", messages.SUCCESS)
+            except Exception as reason:  # whatever a handler raises is what the person wants to read
+                self.message_user(request, f"{letter.pk}: {type(reason).__name__}: {reason}", messages.ERROR)
+
+
+class OnlySuperusers(PeriodicTaskAdmin):
+    """A periodic task can run any job with any arguments: that is for superusers."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))
+
+
+admin.site.unregister(PeriodicTask)
+admin.site.register(PeriodicTask, OnlySuperusers)

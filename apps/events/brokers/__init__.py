@@ -1,0 +1,22 @@
+"""Chooses the message log: Kafka, or one in memory for tests within a process."""
+
+from functools import cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from apps.events.brokers.base import Broker
+
+
+@cache
+def get_broker() -> Broker:
+    """The broker that `EVENT_BROKER` names, one per process."""
+    if settings.EVENT_BROKER == "kafka":
+        from apps.events.brokers.kafka import KafkaBroker
+
+        return KafkaBroker(settings.KAFKA)
+    if settings.EVENT_BROKER == "memory":
+        from apps.events.brokers.memory import MemoryBroker
+
+        return MemoryBroker()
+    raise ImproperlyConfigured(f"EVENT_BROKER must be kafka or memory, not {settings.EVENT_BROKER!r}.")

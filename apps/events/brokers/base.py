@@ -1,0 +1,101 @@
+"""What the event core needs of a message log, whichever it is.
+
+Invariant: a producer keeps the order of its records per (topic, key); a consumer hands out each partition's
+records in order and, after a crash, again from the last stored position: at least once, never fewer.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRecord:
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where a record was written, or why it was refused."""
+
+    partition: int = -1
+    offset: int = -1
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as read. `stored_at` is the log's own time of writing, in milliseconds since 1970, or -1."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    stored_at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """`keeps_records` is false for a log that lives in memory only."""
+
+    cluster_id: str
+    keeps_records: bool
+
+
+class Producer(Protocol):
+    def send(self, records: Sequence[OutgoingRecord], *, give_up: Callable[[], bool]) -> list[Delivery]:
+        """Write records in order and wait until every one of them is resolved.
+
+        Waits as long as the log is away, asking `give_up` about every tenth of a second. When it says so, what
+        is unresolved comes back as refused (and may still be written: at least once).
+        Raises `BrokerFailed` when the producer can never work again.
+        """
+
+    def close(self) -> None: ...
+
+
+class Consumer(Protocol):
+    def poll(self, limit: int, *, timeout: float) -> list[Record]:
+        """Up to `limit` records, as soon as there is one; none after `timeout` seconds."""
+
+    def owns(self, record: Record) -> bool:
+        """Whether the record's partition is still this consumer's."""
+
+    def store(self, records: Sequence[Record]) -> None:
+        """These are handled: after a restart, go on behind them."""
+
+    def pause(self) -> None:
+        """Hand out nothing, while staying a member of the group (keep polling)."""
+
+    def resume(self) -> None: ...
+
+    def has_assignment(self) -> bool: ...
+
+    def close(self) -> None:
+        """Leave the group at once, with all that was stored made known."""
+
+
+class Broker(Protocol):
+    def producer(self) -> Producer: ...
+
+    def consumer(self, group: str, topics: Sequence[str]) -> Consumer: ...
+
+    def ensure_topics(self, topics: Sequence[str]) -> dict[str, str]:
+        """Create what is missing; per topic what was done, in words."""
+
+    def state(self, *, timeout: float = 5) -> BrokerState:
+        """Raises `BrokerFailed` when the log does not answer."""
+
+    def lag(self, group: str, topics: Sequence[str], *, timeout: float = 5) -> int:
+        """How many records the group has yet to handle, over all its members.
+
+        Raises `BrokerFailed` when the log does not answer.
+        """
+
+    def tail(self, topics: Sequence[str], *, from_beginning: bool) -> Iterator[Record | None]:
+        """Every record as it comes, without being a member of any group; `None` when there is none just now."""

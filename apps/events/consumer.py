@@ -1,0 +1,137 @@
+"""A group's consumer: reads its topics, applies what it subscribes to, stores offsets after the commit.
+
+Invariant: an offset is stored only when every record before it is applied, parked, recorded as unreadable or
+not the group's; a failure that may heal holds the batch, with the partitions paused and the membership alive.
+"""
+
+import time
+from collections.abc import Sequence
+from threading import Event as StopSignal
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections
+
+from apps.events import crash, handling, heartbeat, reconcile
+from apps.events.backoff import Backoff
+from apps.events.brokers.base import Broker, Consumer, Record
+from apps.events.envelope import Envelope, RecordPosition, decode, header
+from apps.events.errors import Transient, UnreadableRecord
+from apps.events.handling import Outcome
+from apps.events.subscriptions import ConsumerGroup
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 0.5
+
+
+class GroupConsumer:
+    """One member of a consumer group. `run` until `stop` is set; `handle_records` is one round of it."""
+
+    def __init__(self, group: ConsumerGroup, *, broker: Broker, stop: StopSignal | None = None) -> None:
+        self.group = group
+        self.broker = broker
+        self.stop = stop or StopSignal()
+        self.ticked_at = time.monotonic()
+        self.reconciled = False
+        self.consumer: Consumer | None = None
+
+    def run(self) -> None:
+        """Raises `GroupStopped` or `BrokerFailed` when the process should end."""
+        self.consumer = self.broker.consumer(self.group.name, self.group.topics())
+        try:
+            while not self.stop.is_set():
+                self._tick()
+                records = self.consumer.poll(settings.CONSUMER_BATCH_SIZE, timeout=POLL_SECONDS)
+                if records:
+                    self._handle_until_done(self.consumer, records)
+                elif not self.reconciled and self.consumer.has_assignment():
+                    self._reconcile_at_start()
+        finally:
+            self.consumer.close()
+
+    def _tick(self) -> None:
+        self.ticked_at = time.monotonic()
+        heartbeat.beat(f"worker-{self.group.name}")
+        close_old_connections()
+
+    def _handle_until_done(self, consumer: Consumer, records: list[Record]) -> None:
+        backoff = Backoff(first=0.1, cap=5)
+        while not self.stop.is_set():
+            records = [record for record in records if consumer.owns(record)]
+            try:
+                self.handle_records(records)
+            except Transient as reason:
+                delay = backoff.next_delay()
+                log.warning("group_waits", group=self.group.name, reason=str(reason), seconds=round(delay, 2))
+                records += self._wait(consumer, delay)
+                continue
+            crash.at("consumer.before_store")
+            consumer.store(records)
+            break
+        if backoff.attempts:
+            consumer.resume()
+
+    def _wait(self, consumer: Consumer, seconds: float) -> list[Record]:
+        """Stay a member of the group while handing nothing on; what slips through comes back."""
+        consumer.pause()
+        slipped: list[Record] = []
+        until = time.monotonic() + seconds
+        while not self.stop.is_set() and (left := until - time.monotonic()) > 0:
+            self._tick()
+            slipped += consumer.poll(1, timeout=min(left, POLL_SECONDS))
+        return slipped
+
+    def handle_records(self, records: Sequence[Record]) -> Outcome:
+        """Decode what the group subscribes to and apply it. Raises `Transient` and `GroupStopped`."""
+        outcome = Outcome()
+        events: list[Envelope] = []
+        for record in records:
+            if not self._is_ours(record):
+                continue
+            place = RecordPosition(record.topic, record.partition, record.offset)
+            try:
+                event = decode(key=record.key, value=record.value, headers=record.headers, record=place)
+            except UnreadableRecord as reason:
+                self._unreadable(record, str(reason))
+                continue
+            if self.group.wants(event.type):
+                events.append(event)
+        if events:
+            outcome += handling.handle(self.group, events)
+        return outcome
+
+    def _is_ours(self, record: Record) -> bool:
+        """By the type in the header alone: decoding costs more than all the rest of skipping a record."""
+        event_type = header(record.headers, "ce_type")
+        if self.group.wants(event_type) or (not event_type and self.group.unreadable):
+            return True
+        if not event_type:
+            log.warning(
+                "record_unreadable",
+                group=self.group.name,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason="no type",
+            )
+        return False
+
+    def _unreadable(self, record: Record, reason: str) -> None:
+        log.warning(
+            "record_unreadable",
+            group=self.group.name,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=reason,
+        )
+        if self.group.unreadable:
+            handling.record_unreadable(self.group, record, reason)
+
+    def _reconcile_at_start(self) -> None:
+        """What the log has and the broker lost meanwhile is made good as soon as nothing else is waiting."""
+        try:
+            self.reconciled = reconcile.run(self.group, broker=self.broker).settled
+        except Transient as reason:
+            log.warning("reconcile_waits", group=self.group.name, reason=str(reason))

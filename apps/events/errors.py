@@ -1,0 +1,69 @@
+"""What can go wrong in the event core, named by what happened."""
+
+from uuid import UUID
+
+
+class OutsideTransaction(RuntimeError):
+    """An event was appended outside a transaction: it could be kept while its change is not."""
+
+    def __init__(self, event_type: str) -> None:
+        super().__init__(f"{event_type} must be appended inside the transaction of the change it tells of.")
+
+
+class InvalidEvent(ValueError):
+    """An event's data does not match the schema of its type."""
+
+    def __init__(self, event_type: str, reason: str) -> None:
+        super().__init__(f"{event_type}: {reason}")
+        self.event_type = event_type
+        self.reason = reason
+
+
+class EventTooLarge(ValueError):
+    """An event would not fit through Kafka. Sizes in bytes."""
+
+    def __init__(self, event_type: str, *, size: int, limit: int) -> None:
+        super().__init__(f"{event_type} would take {size:,} bytes; an event may have {limit:,}.")
+        self.size = size
+        self.limit = limit
+
+
+class UnreadableRecord(ValueError):
+    """A Kafka record is not one of our events: not a CloudEvent, not JSON, or not what its type promises."""
+
+
+class PoisonEvent(Exception):
+    """A handler says: this event can never be handled. It is parked at once, without another attempt."""
+
+
+class Transient(Exception):
+    """This may heal by itself: roll back, wait, try again."""
+
+
+class GroupStopped(RuntimeError):
+    """A group parked too many events in a row; the fault is in the group, so it stops taking more."""
+
+    def __init__(self, group: str, *, parked: int) -> None:
+        super().__init__(
+            f"Group {group} parked {parked} events in a row without handling one, and stops. "
+            f"Mend the cause, then `manage.py dead_letters replay --group {group}`."
+        )
+
+
+class LostLeadership(RuntimeError):
+    """Another relay may be the active one now; this one must not produce or delete."""
+
+
+class BrokerFailed(RuntimeError):
+    """The Kafka client reports a failure it cannot recover from: the process must start afresh."""
+
+
+class ReplayTooOld(ValueError):
+    """A replay would reach events whose handling is no longer remembered, and so would repeat their effects."""
+
+
+class DeadLetterNotParked(ValueError):
+    """A dead letter was already replayed or discarded."""
+
+    def __init__(self, letter_id: int, *, event_id: UUID, status: str) -> None:
+        super().__init__(f"Dead letter {letter_id} (event {event_id}) is {status}, not parked.")

@@ -1,0 +1,134 @@
+"""Applies events to a consumer group, each exactly once.
+
+Invariant: a `HandledEvent` row and the effect it stands for share one transaction, so that redelivery, replay,
+a second consumer or a crash between any two lines changes nothing twice and nothing never. An event that can
+never be handled is parked with those behind it of the same key, in one transaction too; other keys flow.
+"""
+
+import hashlib
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import NAMESPACE_URL, uuid5
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+
+from apps.events import crash, dead_letters, inbox
+from apps.events.brokers.base import Record
+from apps.events.envelope import Envelope
+from apps.events.errors import PoisonEvent, Transient
+from apps.events.models import GroupProgress
+from apps.events.subscriptions import ConsumerGroup
+
+log = structlog.get_logger(__name__)
+
+# A single event that fails in a way nobody foresaw is tried so often before it is parked.
+ATTEMPTS_BEFORE_PARKING = 3
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch: applied now, already applied before, set aside."""
+
+    handled: int = 0
+    repeated: int = 0
+    parked: int = 0
+
+    def __iadd__(self, other: "Outcome") -> "Outcome":
+        self.handled += other.handled
+        self.repeated += other.repeated
+        self.parked += other.parked
+        return self
+
+
+def handle(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcome:
+    """Apply events in order; when it returns, each is handled or parked, and committed.
+
+    Raises `Transient` when trying again may help; then what was not committed is rolled back. Raises
+    `GroupStopped` when too many were parked in a row.
+    """
+    outcome = Outcome()
+    for part in [[event] for event in events] if group.one_by_one else [events]:
+        if part:
+            outcome += _handle_or_split(group, part)
+    return outcome
+
+
+def _handle_or_split(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcome:
+    for attempt in range(1, ATTEMPTS_BEFORE_PARKING + 1):
+        try:
+            return _handle_in_one_transaction(group, events)
+        except (OperationalError, InterfaceError) as reason:
+            connection.close()
+            raise Transient(f"{type(reason).__name__}: {str(reason).strip()}") from reason
+        except Transient:
+            raise
+        except Exception as reason:
+            if not group.parks:
+                log.exception("group_cannot_handle", group=group.name, event_id=str(events[0].id))
+                raise Transient(f"{type(reason).__name__}: {reason}") from reason
+            if len(events) > 1:
+                middle = len(events) // 2
+                outcome = _handle_or_split(group, events[:middle])
+                outcome += _handle_or_split(group, events[middle:])
+                return outcome
+            if attempt == ATTEMPTS_BEFORE_PARKING or isinstance(reason, PoisonEvent):
+                return _park(group, events[0], reason)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _handle_in_one_transaction(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcome:
+    with transaction.atomic():
+        waiting = dead_letters.sort_out(group, events) if group.parks else dead_letters.NONE_WAITING
+        fresh = inbox.claim(group, [event for event in events if event.id not in waiting.ids])
+        inbox.apply(group, fresh)
+        crash.at("handling.before_commit")
+    crash.at("handling.after_commit")
+    if fresh and group.parks:
+        GroupProgress.objects.filter(group=group.name, parked_in_a_row__gt=0).update(parked_in_a_row=0)
+    _log_handled(group, fresh)
+    return Outcome(
+        handled=len(fresh), repeated=len(events) - len(fresh) - waiting.parked_now, parked=waiting.parked_now
+    )
+
+
+def record_unreadable(group: ConsumerGroup, record: Record, reason: str) -> None:
+    """Give a record that is no event to the group, once per place and content. Raises `Transient`."""
+    digest = hashlib.sha256(b"\0".join([record.key or b"", record.value or b""])).hexdigest()
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    stands_for = uuid5(NAMESPACE_URL, f"{place}/{digest}")
+    try:
+        with transaction.atomic():
+            if group.unreadable and inbox.claim_ids(group, [stands_for]):
+                group.unreadable(stands_for, record, reason)
+    except Exception as failure:
+        connection.close_if_unusable_or_obsolete()
+        raise Transient(f"{type(failure).__name__}: {str(failure).strip()}") from failure
+
+
+def _park(group: ConsumerGroup, event: Envelope, reason: Exception) -> Outcome:
+    with transaction.atomic():
+        dead_letters.park(
+            group, event, reason=f"{type(reason).__name__}: {reason}", trace=traceback.format_exc()
+        )
+        progress, _ = GroupProgress.objects.get_or_create(group=group.name)
+        GroupProgress.objects.filter(pk=progress.pk).update(parked_in_a_row=F("parked_in_a_row") + 1)
+    dead_letters.stop_if_too_many(group)
+    return Outcome(parked=1)
+
+
+def _log_handled(group: ConsumerGroup, events: Sequence[Envelope]) -> None:
+    now = datetime.now(UTC)
+    for event in events:
+        log.info(
+            "event_handled",
+            group=group.name,
+            event_type=event.type,
+            event_id=str(event.id),
+            **{f"{event.subject_type}_id": str(event.subject_id)},
+            correlation_id=event.correlation_id,
+            seconds_after=round((now - event.occurred_at).total_seconds(), 3),
+        )

@@ -1,0 +1,63 @@
+"""Which events a group has applied, and the applying.
+
+Invariant: `claim` and `apply` run in one transaction of the caller's; an event is claimed at most once per
+group, whoever tries.
+"""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from django.db import connection
+
+from apps.events import context
+from apps.events.context import Cause
+from apps.events.envelope import Envelope
+from apps.events.models import HandledEvent
+from apps.events.subscriptions import ConsumerGroup
+
+
+def claim(group: ConsumerGroup, events: Sequence[Envelope]) -> list[Envelope]:
+    """Note the events as handled; those that were not before come back, in the order given."""
+    unclaimed = claim_ids(group, {event.id for event in events})
+    fresh = []
+    for event in events:
+        if event.id in unclaimed:
+            unclaimed.remove(event.id)  # the same event twice in one batch is applied once
+            fresh.append(event)
+    return fresh
+
+
+def claim_ids(group: ConsumerGroup, ids: Collection[UUID]) -> set[UUID]:
+    """Insert the inbox rows; the ids that were new.
+
+    The rows go in sorted, so that two consumers never wait for each other in a circle; a second consumer with
+    the same event waits here until the first commits or rolls back.
+    """
+    if not ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'INSERT INTO events_handledevent ("group", event_id)'
+            " SELECT %s, unnest(%s::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id",
+            [group.name, sorted(ids)],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def apply(group: ConsumerGroup, events: Sequence[Envelope]) -> None:
+    """Call the group's subscribers: batches first, then each event in order, as its cause."""
+    for subscription in group.subscriptions:
+        if subscription.batch and (wanted := [event for event in events if subscription.wants(event.type)]):
+            subscription.function(wanted)  # type: ignore[arg-type]
+    one_at_a_time = [subscription for subscription in group.subscriptions if not subscription.batch]
+    if not one_at_a_time:
+        return
+    for event in events:
+        with context.caused_by(Cause(event.correlation_id, event.traceparent, causation_id=event.id)):
+            for subscription in one_at_a_time:
+                if subscription.wants(event.type):
+                    subscription.function(event)  # type: ignore[arg-type]
+
+
+def has_handled(group: ConsumerGroup, event_id: UUID) -> bool:
+    return HandledEvent.objects.filter(group=group.name, event_id=event_id).exists()

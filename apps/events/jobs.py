@@ -1,0 +1,21 @@
+"""Celery work of the event core: sweeps, each harmless to run twice, late or never twice the same.
+
+They ride in the queue of a consumer group, so that a group's worker looks after its own group.
+"""
+
+from celery import shared_task
+
+from apps.events import reconcile, retention
+from apps.events.brokers import get_broker
+from apps.events.subscriptions import group_named
+
+
+@shared_task(name="events.reconcile_group")
+def reconcile_group(group: str) -> None:
+    reconcile.run(group_named(group), broker=get_broker())
+
+
+@shared_task(name="events.prune_log")
+def prune_log() -> None:
+    retention.prune_handled_events()
+    retention.prune_events()

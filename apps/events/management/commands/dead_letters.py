@@ -1,0 +1,90 @@
+"""Looks at the events that groups gave up on, and decides about them."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+
+from apps.events import dead_letters
+from apps.events.errors import DeadLetterNotParked
+from apps.events.models import DeadLetter
+
+
+class Command(BaseCommand):
+    help = (
+        "List, replay or discard dead letters. A replay applies the event and those parked behind it, in order. "
+        "Exit 0 when done, 1 when one failed again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("action", choices=["list", "replay", "discard"])
+        parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="Which; for replay also --group.")
+        parser.add_argument("--group", help="Those of one consumer group.")
+        parser.add_argument("--all", action="store_true", help="List: also those replayed and discarded.")
+        parser.add_argument("--json", action="store_true", help="List as JSON, with the events.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        letters = DeadLetter.objects.order_by("id")
+        if options["group"]:
+            letters = letters.filter(group=options["group"])
+        if options["ids"]:
+            letters = letters.filter(pk__in=options["ids"])
+            if missing := sorted(set(options["ids"]) - set(letters.values_list("pk", flat=True))):
+                raise CommandError(f"No dead letter {', '.join(map(str, missing))}.")
+        if options["action"] == "list":
+            if not options["all"]:
+                letters = letters.filter(status=DeadLetter.Status.PARKED)
+            self._list(letters, as_json=options["json"])
+        elif not options["ids"] and not (options["action"] == "replay" and options["group"]):
+            raise CommandError("Say which: ids, or for replay --group.")
+        else:
+            self._decide(letters, options)
+
+    def _list(self, letters: QuerySet[DeadLetter], *, as_json: bool) -> None:
+        if as_json:
+            rows = [
+                {
+                    field: str(value) if field.endswith(("_at", "_id")) else value
+                    for field, value in row.items()
+                }
+                for row in letters.values()
+            ]
+            self.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False))
+            return
+        for letter in letters:
+            place = f"{letter.topic}/{letter.record_partition}@{letter.record_offset}"
+            waits = f" behind {letter.behind_id}" if letter.behind_id else ""
+            self.stdout.write(
+                f"{letter.pk:>6}  {letter.group}  {letter.type}  {letter.event_id}  {place}  "
+                f"{letter.status}{waits}  {letter.reason.splitlines()[0][:120]}"
+            )
+        if not letters:
+            self.stdout.write("No dead letters.")
+
+    def _decide(self, letters: QuerySet[DeadLetter], options: dict[str, Any]) -> None:
+        action = options["action"]
+        chosen = letters.filter(status=DeadLetter.Status.PARKED) if not options["ids"] else letters
+        failed = 0
+        for pk in list(chosen.values_list("pk", flat=True)):
+            if options["dry_run"]:
+                self.stdout.write(f"would {action} {pk}")
+                continue
+            try:
+                applied = (dead_letters.replay if action == "replay" else dead_letters.discard)(pk)
+                self.stdout.write(f"{action} {pk}: {applied} applied.")
+            except DeadLetterNotParked as reason:
+                if options["ids"] and not self._was_freed_just_now(pk, options["ids"]):
+                    raise CommandError(str(reason)) from reason
+            except Exception as reason:
+                failed += 1
+                self.stderr.write(f"{action} {pk}: failed again: {type(reason).__name__}: {reason}")
+        if failed:
+            raise CommandError(f"{failed} failed again and stay parked.")
+
+    def _was_freed_just_now(self, pk: int, ids: list[int]) -> bool:
+        """Replaying one frees those behind it, which may have been named too."""
+        letter = DeadLetter.objects.get(pk=pk)
+        earlier = DeadLetter.objects.filter(pk__in=ids, pk__lt=pk, topic=letter.topic, key=letter.key)
+        return letter.status == DeadLetter.Status.REPLAYED and earlier.exists()

@@ -1,0 +1,29 @@
+"""The `relay` role: moves events from the outbox to Kafka."""
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.events.brokers import get_broker
+from apps.events.errors import BrokerFailed
+from apps.events.leadership import Leadership
+from apps.events.relay import Relay
+
+
+class Command(BaseCommand):
+    help = (
+        "Relay events from the outbox to Kafka until stopped. Any number may run: one is active, the others stand by. "
+        "Exit 0 when stopped by a signal, 1 when Kafka's client failed for good."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        with Leadership() as leadership:
+            try:
+                Relay(get_broker(), leadership=leadership, stop=stop).run()
+            except BrokerFailed as reason:
+                raise CommandError(f"Kafka's client failed for good: {reason}") from reason

@@ -1,0 +1,152 @@
+"""The tables of the event core.
+
+Invariant: an event and its outbox entry are inserted in the transaction of the change they tell of; an event
+is never changed, and deleted only when older than its retention (the database refuses both, see the
+migration `append_only`).
+"""
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models.functions import Cast, Now
+
+
+class Event(models.Model):
+    """The log: every fact once, in PostgreSQL, the source for relay, replay and reconcile.
+
+    `position` numbers the rows in the order of their insertion, which for one subject is the order of its
+    versions. It is no cursor over commits: a transaction may commit after one with higher positions.
+    `transaction_id` tells which transaction wrote the row, so that a reader can know what may still appear.
+    """
+
+    position = models.BigAutoField(primary_key=True)
+    event_id = models.UUIDField(unique=True)
+    type = models.CharField(max_length=200)
+    topic = models.CharField(max_length=200)
+    key = models.CharField(max_length=200)
+    source = models.CharField(max_length=200)
+    subject_type = models.CharField(max_length=200)
+    subject_id = models.UUIDField()
+    subject_version = models.PositiveIntegerField(null=True)
+    owner_id = models.UUIDField(null=True)
+    actor_id = models.UUIDField(null=True)
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    correlation_id = models.CharField(max_length=200)
+    causation_id = models.UUIDField(null=True)
+    traceparent = models.CharField(max_length=55)
+    data = models.JSONField()
+    transaction_id = models.BigIntegerField(
+        db_default=Cast(
+            Cast(models.Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField()
+        )
+    )
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject_type", "subject_id", "subject_version"], name="event_one_per_subject_version"
+            )
+        ]
+        indexes = [
+            BrinIndex(fields=["recorded_at"], name="event_recorded_at", autosummarize=True),
+            BrinIndex(fields=["transaction_id"], name="event_transaction_id", autosummarize=True),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject_type}/{self.subject_id}"
+
+
+class OutboxEntry(models.Model):
+    """Points at an event that Kafka has not yet acknowledged; deleted when it has."""
+
+    # No database constraint: an event with an entry is young, and nothing young is ever deleted.
+    event = models.OneToOneField(
+        Event, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="outbox_entry"
+    )
+
+    class Meta:
+        ordering = ["event_id"]
+        verbose_name_plural = "outbox entries"
+
+    def __str__(self) -> str:
+        return f"outbox entry {self.pk}"
+
+
+class HandledEvent(models.Model):
+    """The inbox: this group has applied this event. Shares a transaction with the effect."""
+
+    pk = models.CompositePrimaryKey("group", "event_id")
+    group = models.CharField(max_length=50)
+    event_id = models.UUIDField()
+    handled_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [BrinIndex(fields=["handled_at"], name="handled_event_handled_at", autosummarize=True)]
+
+    def __str__(self) -> str:
+        return f"{self.group} handled {self.event_id}"
+
+
+class DeadLetter(models.Model):
+    """An event a group gave up on, with the reason; or one parked behind such an event of the same key."""
+
+    class Status(models.TextChoices):
+        PARKED = "parked"
+        REPLAYED = "replayed"
+        DISCARDED = "discarded"
+
+    group = models.CharField(max_length=50)
+    event_id = models.UUIDField()
+    type = models.CharField(max_length=200)
+    topic = models.CharField(max_length=200)
+    key = models.CharField(max_length=200)
+    record_partition = models.IntegerField(null=True)
+    record_offset = models.BigIntegerField(null=True)
+    envelope = models.JSONField(help_text="The event as it travelled: headers and data.")
+    reason = models.TextField()
+    traceback = models.TextField(blank=True)
+    behind = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="waiting")
+    status = models.CharField(max_length=10, choices=Status, default=Status.PARKED)
+    parked_at = models.DateTimeField(db_default=Now())
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "event_id"], name="dead_letter_once_per_group")
+        ]
+        indexes = [
+            models.Index(
+                fields=["group", "topic", "key"],
+                condition=models.Q(status="parked"),
+                name="dead_letter_parked",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.type} {self.event_id} ({self.status})"
+
+
+class GroupProgress(models.Model):
+    """What the reconcile knows of a consumer group.
+
+    Every event of a transaction below `settled_transaction_id` is handled or parked. `repaired` counts events
+    that were in the log and lost on the way to the group: it stays 0 unless something is broken.
+    `caught_up` counts those taken from the log because the broker itself no longer had them: an embedded
+    broker that started anew, or a group younger than the log.
+    """
+
+    group = models.CharField(max_length=50, primary_key=True)
+    settled_transaction_id = models.BigIntegerField(default=0)
+    cluster_id = models.CharField(max_length=200, blank=True)
+    checked_at = models.DateTimeField(null=True)
+    repaired = models.BigIntegerField(default=0)
+    caught_up = models.BigIntegerField(default=0)
+    parked_in_a_row = models.IntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "group progress"
+
+    def __str__(self) -> str:
+        return f"progress of {self.group}"

@@ -1,0 +1,60 @@
+"""Feeds a group again from the log.
+
+Invariant: nothing older than what `HandledEvent` remembers is fed, so a replay repeats no effect.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Max, Min, QuerySet
+from django.utils import timezone
+
+from apps.events import handling
+from apps.events.errors import ReplayTooOld
+from apps.events.handling import Outcome
+from apps.events.models import Event
+from apps.events.outbox import envelope_of
+from apps.events.subscriptions import ConsumerGroup
+
+
+def select(
+    group: ConsumerGroup, *, since: datetime | None, first: int | None, last: int | None
+) -> QuerySet[Event]:
+    """The group's events recorded at or after `since`, with positions from `first` to `last`, both included.
+
+    Raises `ReplayTooOld` when that reaches beyond the retention of `HandledEvent`.
+    """
+    events = Event.objects.order_by("position")
+    if not group.takes_every_fact:
+        events = events.filter(type__in=[event_type.name for event_type in group.types()])
+    if since is not None:
+        events = events.filter(recorded_at__gte=since)
+    if first is not None:
+        events = events.filter(position__gte=first)
+    if last is not None:
+        events = events.filter(position__lte=last)
+    oldest = events.aggregate(oldest=Min("recorded_at"))["oldest"]
+    horizon = timezone.now() - timedelta(days=settings.HANDLED_EVENT_RETENTION_DAYS)
+    if oldest is not None and oldest < horizon:
+        raise ReplayTooOld(
+            f"The oldest of these events is of {oldest:%Y-%m-%d %H:%M} UTC. What a group has handled is remembered "
+            f"for {settings.HANDLED_EVENT_RETENTION_DAYS} days, so a replay may begin at {horizon:%Y-%m-%d %H:%M} UTC."
+        )
+    return events
+
+
+def feed(group: ConsumerGroup, events: QuerySet[Event], *, report: Callable[[int], None]) -> Outcome:
+    """Apply the events in order; `report` hears after each batch how many were fed so far."""
+    outcome, fed = Outcome(), 0
+    last = events.aggregate(last=Max("position"))["last"] or 0
+    position = 0
+    while batch := list(
+        events.filter(position__gt=position, position__lte=last)[: settings.CONSUMER_BATCH_SIZE]
+    ):
+        wanted = [envelope_of(event) for event in batch if group.wants(event.type)]
+        outcome += handling.handle(group, wanted)
+        position = batch[-1].position
+        fed += len(wanted)
+        report(fed)
+    return outcome

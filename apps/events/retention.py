@@ -1,0 +1,52 @@
+"""Deletes what is older than its retention: in small steps, again and again, harmless to run twice.
+
+Invariant: Kafka's records go first, then `HandledEvent`, then `Event`: what can be fed again is still
+recognised.
+"""
+
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+log = structlog.get_logger(__name__)
+
+STEP = 5000
+STEPS_PER_RUN = 20
+
+_DELETE_HANDLED = """
+DELETE FROM events_handledevent WHERE ("group", event_id) IN (
+    SELECT "group", event_id FROM events_handledevent WHERE handled_at < %s LIMIT %s)
+"""
+_DELETE_EVENTS = """
+DELETE FROM events_event WHERE position IN (
+    SELECT e.position FROM events_event e WHERE e.recorded_at < %s
+    AND NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position) LIMIT %s)
+"""
+
+
+def prune_handled_events() -> int:
+    """How many rows went."""
+    return _prune("handled_events", _DELETE_HANDLED, days=settings.HANDLED_EVENT_RETENTION_DAYS)
+
+
+def prune_events() -> int:
+    """How many rows went. One that Kafka never acknowledged stays, however old."""
+    return _prune("events", _DELETE_EVENTS, days=settings.EVENT_RETENTION_DAYS)
+
+
+def _prune(what: str, statement: str, *, days: int) -> int:
+    before = timezone.now() - timedelta(days=days)
+    gone = 0
+    for _ in range(STEPS_PER_RUN):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [before, STEP])
+            step = cursor.rowcount
+        gone += step
+        if step < STEP:
+            break
+    if gone:
+        log.info("pruned", what=what, rows=gone, before=before.isoformat())
+    return gone

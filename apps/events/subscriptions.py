@@ -1,0 +1,113 @@
+"""Which consumer group applies which types of event, and by what function.
+
+Invariant: every group and subscription is declared at import, in `<app>/subscribers.py`; `manage.py
+list_subscriptions` prints them all and a test pins the list.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import overload
+from uuid import UUID
+
+from apps.events import event_types
+from apps.events.brokers.base import Record
+from apps.events.envelope import Envelope
+from apps.events.event_types import EventType
+
+
+Subscriber = Callable[[Envelope], None]
+BatchSubscriber = Callable[[Sequence[Envelope]], None]
+# The id that stands for the record, the record, and why it cannot be read.
+UnreadableSubscriber = Callable[[UUID, Record, str], None]
+
+EVERY_FACT = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A function of a group, and the types it wants; none named means every fact, also of unknown types."""
+
+    types: tuple[EventType, ...]
+    function: Subscriber | BatchSubscriber
+    batch: bool
+
+    def wants(self, event_type: str) -> bool:
+        return not self.types or any(wanted.name == event_type for wanted in self.types)
+
+
+class ConsumerGroup:
+    """A named reader of the log; its name is an app's label.
+
+    `parks`: events that fail for good are set aside as dead letters; a group that may not leave one out
+    (audit) tries for ever instead. `one_by_one`: a transaction per event, for a group whose effects lock rows
+    that people wait for.
+    """
+
+    def __init__(self, name: str, *, parks: bool = True, one_by_one: bool = False) -> None:
+        if name in _groups:
+            raise ValueError(f"The consumer group {name} is declared twice.")
+        self.name = name
+        self.parks = parks
+        self.one_by_one = one_by_one
+        self.subscriptions: list[Subscription] = []
+        self.unreadable: UnreadableSubscriber | None = None
+        _groups[name] = self
+
+    def on(self, *types: EventType) -> Callable[[Subscriber], Subscriber]:
+        """Subscribe a function of one event."""
+
+        def subscribe(function: Subscriber) -> Subscriber:
+            self.subscriptions.append(Subscription(types, function, batch=False))
+            return function
+
+        return subscribe
+
+    @overload
+    def on_batch(self, every_fact: str, /) -> Callable[[BatchSubscriber], BatchSubscriber]: ...
+    @overload
+    def on_batch(self, *types: EventType) -> Callable[[BatchSubscriber], BatchSubscriber]: ...
+    def on_batch(self, *types: EventType | str) -> Callable[[BatchSubscriber], BatchSubscriber]:
+        """Subscribe a function of a batch of events, in order; `"*"` for every fact there is and will be."""
+        named = tuple(t for t in types if isinstance(t, EventType))
+
+        def subscribe(function: BatchSubscriber) -> BatchSubscriber:
+            self.subscriptions.append(Subscription(named, function, batch=True))
+            return function
+
+        return subscribe
+
+    def on_unreadable(self, function: UnreadableSubscriber) -> UnreadableSubscriber:
+        """Give records that are no event of ours to a function, instead of counting and skipping them."""
+        self.unreadable = function
+        return function
+
+    def wants(self, event_type: str) -> bool:
+        known = event_types.find(event_type)
+        if known and known.snapshot and self.takes_every_fact:
+            return any(known in subscription.types for subscription in self.subscriptions)
+        return any(subscription.wants(event_type) for subscription in self.subscriptions)
+
+    @property
+    def takes_every_fact(self) -> bool:
+        return any(not subscription.types for subscription in self.subscriptions)
+
+    def types(self) -> list[EventType]:
+        """The declared types this group handles, by name."""
+        return [event_type for event_type in event_types.declared() if self.wants(event_type.name)]
+
+    def topics(self) -> list[str]:
+        return sorted({event_type.topic for event_type in self.types()})
+
+
+_groups: dict[str, ConsumerGroup] = {}
+
+
+def groups() -> list[ConsumerGroup]:
+    return sorted(_groups.values(), key=lambda group: group.name)
+
+
+def group_named(name: str) -> ConsumerGroup:
+    """Raises `LookupError` naming the groups there are."""
+    if name not in _groups:
+        raise LookupError(f"There is no consumer group {name!r}; there are: {', '.join(sorted(_groups))}.")
+    return _groups[name]

@@ -1,0 +1,94 @@
+"""Runs Kafka consumers inside a Celery worker: `celery -A todo_project worker --consume audit -Q audit`.
+
+Invariant: a worker whose consumer has died or hangs does not live on. Without `--consume` a worker takes every
+group; `--consume none` takes none.
+"""
+
+import os
+import threading
+import time
+from typing import Any
+
+import celery.worker.state
+import structlog
+from celery import Celery, bootsteps
+from click import Option
+
+log = structlog.get_logger(__name__)
+
+EXIT_CODE = 70
+# A consumer that does not come round for so long hangs.
+TICK_LIMIT_SECONDS = 60.0
+# Celery leaves its loop when told to; when it is caught in connecting to Redis, it does not hear.
+LEAVE_SECONDS = 10.0
+CLOSE_SECONDS = 20.0
+
+
+def install(app: Celery) -> None:
+    """Give the worker command its option and the worker its step."""
+    app.user_options["worker"].add(
+        Option(
+            ["--consume"],
+            multiple=True,
+            metavar="GROUP",
+            help="Run this consumer group's Kafka consumer (repeatable; default: every group; none: no group).",
+        )
+    )
+    app.steps["worker"].add(ConsumeKafka)
+
+
+class ConsumeKafka(bootsteps.StartStopStep):
+    """Starts after the pool, so that no consumer is forked with it; stops with the worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, consume: tuple[str, ...] = (), **options: Any) -> None:
+        super().__init__(worker, **options)
+        self.names = tuple(consume)
+        self.stop_signal = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def start(self, worker: Any) -> None:
+        from apps.events.brokers import get_broker
+        from apps.events.consumer import GroupConsumer
+        from apps.events.subscriptions import group_named, groups
+
+        if self.names == ("none",):
+            return
+        chosen = [group_named(name) for name in self.names] if self.names else groups()
+        for group in chosen:
+            consumer = GroupConsumer(group, broker=get_broker(), stop=self.stop_signal)
+            thread = threading.Thread(target=self._run, args=[consumer], name=f"consume-{group.name}")
+            thread.daemon = True
+            thread.start()
+            self.threads.append(thread)
+            threading.Thread(target=self._watch, args=[consumer, thread], daemon=True).start()
+            log.info("group_consuming", group=group.name, topics=group.topics())
+
+    def _run(self, consumer: Any) -> None:
+        try:
+            consumer.run()
+        except Exception:
+            log.critical("group_died", group=consumer.group.name, exc_info=True)
+            _end_worker()
+
+    def _watch(self, consumer: Any, thread: threading.Thread) -> None:
+        while thread.is_alive() and not self.stop_signal.wait(1):
+            if time.monotonic() - consumer.ticked_at > TICK_LIMIT_SECONDS:
+                log.critical("group_hangs", group=consumer.group.name)
+                _end_worker()
+                return
+
+    def stop(self, worker: Any) -> None:
+        self.stop_signal.set()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for thread in self.threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    terminate = stop
+
+
+def _end_worker() -> None:
+    celery.worker.state.should_stop = EXIT_CODE
+    time.sleep(LEAVE_SECONDS)
+    os._exit(EXIT_CODE)
