@@ -1,0 +1,84 @@
+# Every command of the project. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# PORT= moves the web port; the sockets' port is the next one.
+PORT ?= 8000
+ARGS ?=
+SYSTEM_PYTHON := $(or $(PYTHON),$(shell command -v python3 || command -v python3.11 || command -v python))
+VENV_PYTHON := .venv/bin/python
+
+# What only has to import the settings neither connects to anything nor signs anything.
+OFFLINE := ENV_FILE= SECRET_KEY=not-a-secret-it-signs-nothing DATABASE_URL=postgresql://nobody@127.0.0.1:1/nothing
+# Settings as a server has them: https, a real host, and nothing of the laptop's.
+SERVER := ENV_FILE= EMBEDDED_STACK=false PUBLIC_URL=https://tasks.example.org \
+	SECRET_KEY=$$(od -An -tx1 -N48 /dev/urandom | tr -d ' \n') \
+	DATABASE_URL=postgresql://nobody@127.0.0.1:1/nothing
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: environment
+environment: ## Make .venv and install the locked requirements (every target below does it first)
+	@$(SYSTEM_PYTHON) scripts/environment.py
+
+.PHONY: run
+run: environment ## Run the whole platform here; PORT=8000 moves it, Ctrl-C stops it
+	@PORT=$(PORT) exec $(VENV_PYTHON) -m apps.dev run
+
+.PHONY: test
+test: environment ## Run the fast tests on a throw-away PostgreSQL and Valkey; ARGS= goes to pytest
+	@$(VENV_PYTHON) -m pytest -m "not faults and not kafka" $(ARGS)
+
+.PHONY: test-faults
+test-faults: environment ## Run the tests that really kill and wait
+	@$(VENV_PYTHON) -m pytest -m faults $(ARGS)
+
+.PHONY: tour
+tour: environment ## Follow one task through a throw-away stack, hop by hop
+	@$(VENV_PYTHON) -m apps.dev tour
+
+.PHONY: lint
+lint: environment ## Check style and formatting
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m ruff format --check .
+
+.PHONY: format
+format: environment ## Put the code into its form
+	@$(VENV_PYTHON) -m ruff check --fix .
+	@$(VENV_PYTHON) -m ruff format .
+
+.PHONY: types
+types: environment ## Check types
+	@$(OFFLINE) $(VENV_PYTHON) -m mypy
+
+.PHONY: contracts
+contracts: environment ## Check who may import whom
+	@$(OFFLINE) $(VENV_PYTHON) .venv/bin/lint-imports
+
+.PHONY: schema
+schema: environment ## Check that the OpenAPI document has no warnings
+	@$(OFFLINE) $(VENV_PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+.PHONY: migrations-check
+migrations-check: environment ## Check that no migration is missing
+	@$(OFFLINE) $(VENV_PYTHON) -W "ignore:Got an error checking a consistent migration history:RuntimeWarning" \
+		manage.py makemigrations --check --dry-run
+
+.PHONY: deploy-check
+deploy-check: environment ## Check the settings of a server
+	@$(SERVER) $(VENV_PYTHON) manage.py check --deploy --fail-level WARNING
+
+.PHONY: lock
+lock: environment ## Lock requirements*.in anew
+	@for name in requirements requirements-dev; do \
+		$(VENV_PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## Remove caches and logs; data and .venv stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .dev/logs
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
