@@ -1,0 +1,55 @@
+"""`python -m apps.dev run` and `python -m apps.dev tour`: the commands that come before any settings.
+
+They are no `manage.py` commands, because those need the database that these are about to start.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+
+from apps.dev import supervisor
+from apps.dev.children import PROJECT, ChildFailed, last_lines
+from apps.dev.stack import throw_away_stack
+
+
+def _tour() -> int:
+    """The tour through a stack of its own. The tour's exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with throw_away_stack(say=supervisor.say) as stack:
+            command = [sys.executable, "manage.py", "tour"]
+            environment = stack.env | {"ROLE": "tour", "LOG_LEVEL": "ERROR"}
+            status = subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode
+            if status:
+                # The logs go with the stack; what matters of them stays on the terminal.
+                for log in sorted(stack.state.logs.glob("*.log")):
+                    supervisor.say(f"Last words of {log.stem}:\n{last_lines(log)}")
+            return status
+    except ChildFailed as reason:
+        supervisor.say(f"error: {reason}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65_535:
+        raise ValueError
+    return port
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m apps.dev", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the whole platform until Ctrl-C")
+    run.add_argument("--port", type=_port, default=os.environ.get("PORT") or "8000")
+    commands.add_parser("tour", help="follow one task through a throw-away stack")
+    options = parser.parse_args()
+    return supervisor.run(port=options.port) if options.command == "run" else _tour()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

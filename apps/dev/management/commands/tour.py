@@ -1,0 +1,53 @@
+"""Drives one task through its life against the running stack and prints each hop as it happens."""
+
+import statistics
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+
+from apps.dev.people import ADA
+from apps.dev.rest_client import RequestFailed, RestClient
+from apps.dev.tour import STEPS, HopFailed, Step, Tour
+from apps.events.brokers import get_broker
+from apps.events.errors import BrokerFailed
+
+_TOPIC = "task-events"
+
+
+class Command(BaseCommand):
+    help = (
+        "Follow one task from REST to its audit record, hop by hop with latencies. "
+        "Exit 0, or 1 at the first hop that fails. `make tour` does it in a stack of its own."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Colours for a person; for a pipe the same lines plain.
+        self.console = Console(file=self.stdout, highlight=False, soft_wrap=True)
+        client = RestClient(settings.PUBLIC_URL, csrf_cookie=settings.CSRF_COOKIE_NAME)
+        try:
+            if not client.sign_in(username=ADA.username, password=ADA.password):
+                raise CommandError(
+                    f"Could not sign in as {ADA.username}: run manage.py seed on an empty database."
+                )
+            tail = get_broker().tail([_TOPIC], from_beginning=False)
+            # The first answer means that the end of the topic is known: nothing after it is missed.
+            next(tail)
+            tour = Tour(client, tail=tail)
+            slowest = [self._show(step, tour) for step in STEPS]
+        except (HopFailed, RequestFailed, BrokerFailed) as reason:
+            raise CommandError(f"The tour ended early. {reason}") from reason
+        self.console.print(
+            f"\n{len(STEPS)} changes, each from its answer to its audit record: "
+            f"median {statistics.median(slowest):.0f} ms, slowest {max(slowest):.0f} ms."
+        )
+
+    def _show(self, step: Step, tour: Tour) -> float:
+        """Milliseconds from the answer to the last hop."""
+        self.console.print(f"\n[bold]{step.name}[/bold]  {step.method} {step.path}")
+        milliseconds = 0.0
+        for hop in tour.take(step):
+            milliseconds = hop.milliseconds
+            self.console.print(f"  {hop.name:<7} {milliseconds:>7.1f} ms  [dim]{hop.seen}[/dim]")
+        return milliseconds

@@ -1,0 +1,277 @@
+"""The whole platform on one machine: the embedded services, the roles, and what keeps both going.
+
+A library for `make run`, the tour, the tests of faults and the benchmarks: `with Stack(folder, port=…)`.
+Invariant: what a stack starts, it ends; whatever is left in its folder lets the next one go on from there.
+"""
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from apps.dev import ports
+from apps.dev.children import PROJECT, Child, ChildFailed
+from apps.dev.roles import Role
+from apps.dev.services import Services, Waiting
+from apps.dev.state import StateFolder, throw_away_folder
+
+STOP_SECONDS = 30.0
+_READY_SECONDS = 90.0
+_COMMAND_SECONDS = 300.0
+_HOPELESS_CRASHES = 3
+# What a throw-away stack takes over from its surroundings: nothing that could lead it to somebody's data.
+_NEUTRAL = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH"})
+# No file of settings unless one is asked for: the stack's own file may be that of an earlier run.
+_DEFAULTS = {"ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "todo_project.settings.base"}
+_PRINT_ROLES = "import json; from django.conf import settings; print(json.dumps(settings.ROLES))"
+# Only beat does not talk to Kafka, whose address changes when the embedded one restarts.
+_WITHOUT_KAFKA = frozenset({"beat"})
+
+
+class StackRefused(Exception):
+    """The stack cannot run here as asked; the text says why and what to do."""
+
+
+class Stack:
+    """A running platform. `tend` keeps it going and is to be called every now and then.
+
+    `surroundings` are the variables it starts from; `waiting` wraps every wait, so that a supervisor may
+    interrupt it there and nowhere else; `say` is told what happens.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int,
+        surroundings: Mapping[str, str],
+        throw_away: bool = False,
+        waiting: Waiting = nullcontext,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.state = StateFolder(folder.resolve())
+        self.port = port
+        self.env: dict[str, str] = {}
+        self.roles: dict[str, Role] = {}
+        self._surroundings = surroundings
+        self._throw_away = throw_away
+        self._waiting = waiting
+        self._say = say
+        self._services: Services | None = None
+        self._commands: list[Child] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, reason: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- Start ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start everything and wait for it. Raises `StackRefused`, `FolderInUse` and `ChildFailed`."""
+        self.state.lock()
+        if left := self.state.end_left_over():
+            self._say(f"Ended {left} processes that a killed run had left.")
+        self._refuse_taken_ports()
+        self.state.prepare()
+        self._services = Services(self.state, given=self._surroundings, throw_away=self._throw_away)
+        # Reading the settings takes as long as making a data folder: at the same time, then.
+        printer = self._begin_command("roles", [sys.executable, "-c", _PRINT_ROLES], announces=True)
+        self._say("Starting PostgreSQL, Valkey and Kafka …")
+        self._services.start()
+        self._record()
+        self._services.wait(self._waiting)
+        self._publish_variables()
+        self.roles = self._read_roles(printer)
+        self._say("Preparing the database …")
+        self._finish_command(self._begin_command("prepare", [sys.executable, "manage.py", "prepare"]))
+        seed = self._begin_command("seed", [sys.executable, "manage.py", "seed"])
+        self._say(f"Starting {', '.join(self.roles)} …")
+        self.start_roles(*self.roles)
+        self._finish_command(seed)
+        self.wait_until_ready()
+
+    def _refuse_taken_ports(self) -> None:
+        host = self._surroundings.get("BIND_HOST") or ports.LOOPBACK
+        for port in (self.port, self.port + 1):
+            if not ports.is_free(port, host=host):
+                raise StackRefused(
+                    f"Port {port} is taken by another program. The web uses {self.port}, the sockets "
+                    f"{self.port + 1}; move both: make run PORT={self.port + 100}"
+                )
+
+    def _variables(self) -> dict[str, str]:
+        """What leads to this stack, and nothing else of it."""
+        assert self._services is not None
+        given = self._surroundings
+        return {
+            **self._services.variables,
+            "SECRET_KEY": given.get("SECRET_KEY")
+            or self.state.secret("secret_key", make=secrets.token_urlsafe(48)),
+            "PORT": str(self.port),
+            "WS_PORT": str(self.port + 1),
+            "PUBLIC_URL": given.get("PUBLIC_URL") or f"http://{ports.LOOPBACK}:{self.port}",
+            "HEARTBEAT_DIR": str(self.state.heartbeats),
+            "STACK_PID": str(os.getpid()),
+        }
+
+    def _publish_variables(self) -> None:
+        variables = self._variables()
+        self.env = {**_DEFAULTS, **self._surroundings, **variables}
+        self.state.write_env(variables)
+
+    def _begin_command(self, name: str, command: Sequence[str], *, announces: bool = False) -> Child:
+        offline = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "SECRET_KEY": "signs-nothing"}
+        addresses = {"PORT": str(self.port), "WS_PORT": str(self.port + 1)}
+        environment = self.env or {**_DEFAULTS, **offline, **self._surroundings, **addresses}
+        log = self.state.logs / f"{name}.log"
+        child = Child(name, command, {**environment, "ROLE": name}, log, announces=announces)
+        child.start()
+        self._commands.append(child)
+        return child
+
+    def _finish_command(self, command: Child) -> None:
+        deadline = time.monotonic() + _COMMAND_SECONDS
+        with self._waiting():
+            while command.runs:
+                if time.monotonic() > deadline:
+                    raise ChildFailed(
+                        f"{command.name} takes too long; its last words:\n{command.last_words()}"
+                    )
+                time.sleep(0.02)
+        self._commands.remove(command)
+        if command.exit_code:
+            raise ChildFailed(
+                f"`manage.py {command.name}` failed; its last words (all in {command.log}):\n"
+                f"{command.last_words()}"
+            )
+
+    def _read_roles(self, printer: Child) -> dict[str, Role]:
+        with self._waiting():
+            printed = printer.announcements.read()
+        self._finish_command(printer)
+        printer.stop()
+        commands: dict[str, list[str]] = json.loads(printed)
+        return {name: Role(name, command, logs=self.state.logs) for name, command in commands.items()}
+
+    # --- Roles ----------------------------------------------------------------------------------------
+
+    def start_roles(self, *names: str) -> None:
+        for name in names:
+            self.roles[name].start(self.env)
+        self._record()
+
+    def stop_roles(self, *names: str, hurry: Callable[[], bool] = lambda: False) -> None:
+        """End roles, all at once; what has not ended after 30 s, or when `hurry` says so, is killed."""
+        children = [role.child for name in names if (role := self.roles[name]).child is not None]
+        running = [child for child in children if child is not None]
+        for child in running:
+            child.ask_to_stop()
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(child.runs for child in running) and time.monotonic() < deadline and not hurry():
+            time.sleep(0.02)
+        for child in running:
+            child.end(by=time.monotonic())
+
+    def not_ready(self) -> list[str]:
+        return [name for name, role in self.roles.items() if not role.is_ready()]
+
+    def wait_until_ready(self, *, seconds: float = _READY_SECONDS) -> None:
+        """Until every role does its work. Raises `ChildFailed`."""
+        deadline = time.monotonic() + seconds
+        while missing := self.not_ready():
+            if hopeless := [name for name in missing if self.roles[name].crashes >= _HOPELESS_CRASHES]:
+                raise ChildFailed(f"{', '.join(hopeless)} cannot start; the reason is above.")
+            if time.monotonic() > deadline:
+                words = "\n".join(f"  {name}:\n{self._words_of(name)}" for name in missing)
+                raise ChildFailed(f"Not ready after {seconds:g} s:\n{words}")
+            self.tend()
+            with self._waiting():
+                time.sleep(0.05)
+
+    def _words_of(self, name: str) -> str:
+        child = self.roles[name].child
+        return child.last_words() if child is not None else "    was not started"
+
+    # --- Go on ----------------------------------------------------------------------------------------
+
+    def tend(self) -> None:
+        """One look at every child: tell of the crashed, start again what is due."""
+        assert self._services is not None
+        for told in self._services.crashed():
+            self._say(told)
+        if back := self._services.restart_due(self._waiting):
+            self._record()
+            self._say(f"{', '.join(back)}: back.")
+            if "kafka" in back:
+                self._move_to_new_kafka()
+        for role in self.roles.values():
+            if told := role.crashed():
+                self._say(told)
+            if role.is_due:
+                self.start_roles(role.name)
+
+    def _move_to_new_kafka(self) -> None:
+        self._publish_variables()
+        moved = [name for name in self.roles if name not in _WITHOUT_KAFKA]
+        self._say("Kafka has a new address: restarting the roles that use it.")
+        self.stop_roles(*moved)
+        self.start_roles(*moved)
+
+    def _record(self) -> None:
+        assert self._services is not None
+        roles = [role.child for role in self.roles.values() if role.child is not None]
+        children = [*self._services.children, *self._commands, *roles]
+        self.state.record_processes(child.id for child in children)
+
+    @property
+    def data_folder(self) -> Path | None:
+        """Where the embedded PostgreSQL keeps its data."""
+        postgres = self._services.postgres if self._services else None
+        return postgres.data if postgres else None
+
+    # --- Stop -----------------------------------------------------------------------------------------
+
+    def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
+        """End the roles, then the services. Safe at any moment, and more than once."""
+        for command in self._commands:
+            command.stop(seconds=2)
+        self._commands.clear()
+        self.stop_roles(*self.roles, hurry=hurry)
+        if self._services is not None:
+            self._services.stop()
+            self.state.remove_env()
+            self.state.record_processes([])
+            if self._throw_away and self._services.postgres is not None:
+                self._services.postgres.remove()
+            self._services = None
+        self.state.unlock()
+
+
+@contextmanager
+def throw_away_stack(*, say: Callable[[str], None] = lambda _: None) -> Iterator[Stack]:
+    """A stack of its own in a temporary folder, on free ports, deaf to the variables around it."""
+    surroundings = {name: value for name, value in os.environ.items() if name in _NEUTRAL}
+    with (
+        throw_away_folder() as folder,
+        Stack(folder, port=ports.free_pair(), surroundings=surroundings, throw_away=True, say=say) as stack,
+    ):
+        yield stack
+
+
+def checkout_folder() -> Path:
+    return PROJECT / ".dev"

@@ -1,0 +1,161 @@
+"""Follows one task through its life, hop by hop: REST → outbox → Kafka → worker → audit record.
+
+Invariant: a hop is reported when it has been observed from outside, and the tour ends at the first that is
+not observed within its bound.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.dev.rest_client import Answer, RequestFailed, RestClient
+from apps.events.brokers.base import Record
+from apps.events.errors import BrokerFailed
+from apps.events.models import Event, HandledEvent
+
+BOUND_SECONDS = 10.0
+_POLL_SECONDS = 0.002
+_GROUP = "audit"
+_TITLE = "Take the tour"
+
+_LOOK_FURTHER = {
+    "REST": "read the log of the role web; /health/ tells which dependency is down",
+    "outbox": "the change has no event: manage.py verify_events",
+    "Kafka": "read the log of the role relay; manage.py tail_topic --from-beginning shows what arrived",
+    "worker": f"read the log of the role worker-{_GROUP}; manage.py dead_letters list shows what was parked",
+    "audit": f"read the log of the role worker-{_GROUP}; GET /api/v1/audit/ shows what is recorded",
+}
+
+
+class HopFailed(Exception):
+    """A hop was not observed in time; the text names it and how to look further."""
+
+    def __init__(self, hop: str, reason: str) -> None:
+        super().__init__(f"{hop}: {reason}. To look further: {_LOOK_FURTHER[hop]}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of the task: the request that makes it."""
+
+    name: str
+    method: str
+    path: str
+    content: Mapping[str, Any] | None
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What was seen where. REST's milliseconds are its own, the others count from its answer."""
+
+    name: str
+    seen: str
+    milliseconds: float
+
+
+STEPS = (
+    Step("create", "POST", "/api/v1/tasks/", {"title": _TITLE, "priority": "high"}, 201),
+    Step(
+        "update", "PATCH", "/api/v1/tasks/{id}/", {"description": "REST, outbox, Kafka, worker, audit."}, 200
+    ),
+    Step("complete", "POST", "/api/v1/tasks/{id}/complete/", None, 200),
+    Step("reopen", "POST", "/api/v1/tasks/{id}/reopen/", None, 200),
+    Step("delete", "DELETE", "/api/v1/tasks/{id}/", None, 204),
+    Step("restore", "POST", "/api/v1/tasks/{id}/restore/", None, 200),
+)
+
+
+class Tour:
+    """One task's way. `tail` hands out the topic's records from before the first change on."""
+
+    def __init__(self, client: RestClient, *, tail: Iterator[Record | None]) -> None:
+        self._client = client
+        self._tail = tail
+        self._task_id = ""
+        self._version = 0
+
+    def take(self, step: Step) -> Iterator[Hop]:
+        """Make a change and yield each hop as it is observed. Raises `HopFailed`."""
+        began = time.monotonic()
+        self._change(step)
+        answered = time.monotonic()
+        yield Hop("REST", f"{step.expected}, version {self._version}", (answered - began) * 1000)
+
+        def hop(name: str, seen: str) -> Hop:
+            return Hop(name, seen, (time.monotonic() - answered) * 1000)
+
+        event = self._logged_event()
+        yield hop("outbox", f"{event.type} {event.event_id}, position {event.position}")
+        record = self._record_of(event.event_id)
+        yield hop("Kafka", f"{record.topic}, partition {record.partition}, offset {record.offset}")
+        self._wait_for_worker(event.event_id)
+        yield hop("worker", f"handled by group {_GROUP}")
+        yield hop("audit", f"record {self._audit_record(event.event_id)}")
+
+    def _change(self, step: Step) -> None:
+        try:
+            answer = self._client.request(step.method, step.path.format(id=self._task_id), step.content)
+        except RequestFailed as reason:
+            raise HopFailed("REST", str(reason)) from reason
+        if answer.status != step.expected:
+            raise HopFailed("REST", f"{step.name} was answered with {answer.status}: {answer.text[:300]}")
+        self._version = answer.content["version"] if answer.content else self._version + 1
+        self._task_id = self._task_id or answer.content["id"]
+
+    def _logged_event(self) -> Event:
+        place = {"subject_type": "task", "subject_id": self._task_id, "subject_version": self._version}
+        event = Event.objects.filter(**place).first()
+        if event is None:
+            raise HopFailed("outbox", f"the log has no event of version {self._version} of {self._task_id}")
+        return event
+
+    def _record_of(self, event_id: UUID) -> Record:
+        wanted = ("ce_id", str(event_id).encode())
+        deadline = time.monotonic() + BOUND_SECONDS
+        try:
+            for record in self._tail:
+                if record is not None and wanted in record.headers:
+                    return record
+                if time.monotonic() > deadline:
+                    break
+        except BrokerFailed as reason:
+            raise HopFailed("Kafka", str(reason)) from reason
+        raise HopFailed("Kafka", f"event {event_id} did not arrive within {BOUND_SECONDS:g} s")
+
+    def _wait_for_worker(self, event_id: UUID) -> None:
+        handled = HandledEvent.objects.filter(group=_GROUP, event_id=event_id)
+        if not _in_time(handled.exists):
+            raise HopFailed("worker", f"no group {_GROUP} handled {event_id} within {BOUND_SECONDS:g} s")
+
+    def _audit_record(self, event_id: UUID) -> int:
+        found: list[int] = []
+
+        def look() -> bool:
+            answer = self._client.request("GET", f"/api/v1/audit/?task={self._task_id}")
+            found.extend(_matching(answer, event_id=str(event_id)))
+            return bool(found)
+
+        try:
+            if not _in_time(look):
+                raise HopFailed("audit", f"REST shows no record of {event_id} after {BOUND_SECONDS:g} s")
+        except RequestFailed as reason:
+            raise HopFailed("audit", str(reason)) from reason
+        return found[0]
+
+
+def _matching(answer: Answer, *, event_id: str) -> list[int]:
+    if answer.status != 200:
+        return []
+    return [record["id"] for record in answer.content["results"] if record["event_id"] == event_id]
+
+
+def _in_time(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + BOUND_SECONDS
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
