@@ -31,6 +31,21 @@ _ORPHANS = """
 SELECT 'outbox entry ' || event_id || ' points at no event' FROM events_outboxentry o
 WHERE NOT EXISTS (SELECT 1 FROM events_event e WHERE e.position = o.event_id) LIMIT %(limit)s
 """
+# The tables whose rows must have events are those that carry the guard; a row untouched for longer than the
+# log's retention may have outlived its events.
+_GUARDED = """
+SELECT tgrelid::regclass::text, encode(tgargs, 'escape')
+FROM pg_trigger WHERE tgfoid = 'events_require_event'::regproc ORDER BY 1
+"""
+_UNTOLD = """
+SELECT %(subject)s || '/' || r.id || ' is at version ' || r.version
+    || coalesce(', but its events end at ' || e.last, ', but has no event')
+FROM {table} r LEFT JOIN LATERAL (
+    SELECT max(subject_version) AS last FROM events_event WHERE subject_type = %(subject)s AND subject_id = r.id
+) e ON true
+WHERE e.last IS DISTINCT FROM r.version AND (e.last IS NOT NULL OR r.updated_at > now() - interval '89 days')
+LIMIT %(limit)s
+"""
 _UNHANDLED = """
 SELECT e.type || ' ' || e.event_id || ' at position ' || e.position
 FROM events_event e
@@ -61,8 +76,19 @@ def run() -> list[Finding]:
         _none_of("Versions of each subject are contiguous", _GAPS),
         _none_of("Events of each subject stand in the order of their versions", _DISORDER),
         _none_of("Every outbox entry points at an event", _ORPHANS),
+        *_all_told(),
         *(_all_handled(group) for group in groups()),
         *(_nothing_repaired(status) for status in selectors.group_progress()),
+    ]
+
+
+def _all_told() -> list[Finding]:
+    with connection.cursor() as cursor:
+        cursor.execute(_GUARDED)
+        guarded = [(table, arguments.split("\\000")[0]) for table, arguments in cursor.fetchall()]
+    return [
+        _none_of(f"Every {subject}'s version has its event", _UNTOLD.format(table=table), subject=subject)
+        for table, subject in guarded
     ]
 
 

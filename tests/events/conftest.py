@@ -1,0 +1,45 @@
+"""What the tests of the event core share: a pump, groups of their own, a countable effect."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from apps.events import subscriptions
+from apps.events.subscriptions import ConsumerGroup
+from tests.events import effects
+from tests.support.pump import Pump, fresh_pump
+
+
+@pytest.fixture
+def pump(db) -> Iterator[Pump]:
+    with fresh_pump() as pump:
+        yield pump
+
+
+@pytest.fixture
+def only_new_groups(monkeypatch) -> None:
+    """The test's groups are all there are."""
+    monkeypatch.setattr(subscriptions, "_groups", {})
+
+
+@pytest.fixture
+def new_group(monkeypatch) -> Callable[..., ConsumerGroup]:
+    """Declares a group for the length of the test."""
+    monkeypatch.setattr(subscriptions, "_groups", dict(subscriptions._groups))
+    return ConsumerGroup
+
+
+@pytest.fixture(scope="session")
+def _effects_table(django_db_setup, django_db_blocker) -> None:
+    with django_db_blocker.unblock():
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(effects.CREATE)
+
+
+@pytest.fixture
+def effect(_effects_table, db) -> Iterator[type[effects]]:  # type: ignore[valid-type]
+    effects.clear()
+    yield effects
+    effects.clear()

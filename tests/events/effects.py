@@ -1,0 +1,40 @@
+"""An effect that can be counted: a table that test groups write into, in the transaction of the handling.
+
+Nothing in it is unique, so that an effect applied twice is seen twice.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import connection
+
+from apps.events.envelope import Envelope
+
+CREATE = """
+CREATE TABLE IF NOT EXISTS test_effect (id bigserial PRIMARY KEY, effect_of uuid NOT NULL, key text, version int)
+"""
+
+
+def apply(event: Envelope) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO test_effect (effect_of, key, version) VALUES (%s, %s, %s)",
+            [event.id, event.key, event.version],
+        )
+
+
+def apply_batch(events: Sequence[Envelope]) -> None:
+    for event in events:
+        apply(event)
+
+
+def of() -> list[UUID]:
+    """The events whose effect stands in the database, in the order it came there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT effect_of FROM test_effect ORDER BY id")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def clear() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM test_effect")

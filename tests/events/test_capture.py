@@ -1,0 +1,177 @@
+"""No change of a task without its event: what the database and the queryset refuse, in their own words."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+
+from apps.events.models import Event
+from apps.tasks import services
+from apps.tasks.exceptions import WriteOutsideServices
+from apps.tasks.models import Task
+from tests.support.append_only import guards_off
+from tests.support.factories import NOW, append, backdated_event, event, person, task_of
+
+INSERT = (
+    "INSERT INTO tasks_task (id, owner_id, title, description, status, status_before_deletion, priority, version,"
+    " created_at, updated_at) SELECT gen_random_uuid(), id, 'Raw', '', 'pending', '', 'none', %s, now(), now()"
+    " FROM accounts_user"
+)
+RAW_WRITES = {
+    "an insert": (INSERT % 1, "INSERT refused: version 1 of task .* has no event"),
+    "an insert of another version": (INSERT % 2, "must count one more change, to version 1"),
+    "an update": ("UPDATE tasks_task SET title = 'Raw'", "must count one more change, to version 2"),
+    "an update that counts": (
+        "UPDATE tasks_task SET title = 'Raw', version = version + 1",
+        "UPDATE refused: version 2 of task .* has no event",
+    ),
+    "an update that counts two": (
+        "UPDATE tasks_task SET version = version + 2",
+        "must count one more change, to version 2",
+    ),
+    "an update of the id": (
+        "UPDATE tasks_task SET id = gen_random_uuid(), version = version + 1",
+        "must count one more change, to version 2",
+    ),
+    "a delete": ("DELETE FROM tasks_task", "DELETE refused: version 2 of task .* has no event"),
+    "a truncate": ("TRUNCATE tasks_task", "TRUNCATE refused: tasks_task does not change this way"),
+}
+
+
+def run(statement):
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.fixture
+def task(transactional_db):
+    return task_of(person())
+
+
+@pytest.mark.parametrize(("statement", "words"), RAW_WRITES.values(), ids=RAW_WRITES)
+def test_a_raw_write_of_a_task_is_refused_at_commit(task, statement, words):
+    with pytest.raises(IntegrityError, match=words):
+        run(statement)
+
+    assert list(Task.objects.values_list("pk", "title", "version")) == [(task.pk, "Buy milk", 1)]
+    assert Event.objects.count() == 1
+
+
+def test_a_raw_write_hidden_behind_a_proper_change_is_refused_with_it(task):
+    with (
+        pytest.raises(IntegrityError, match="must count one more change, to version 3"),
+        transaction.atomic(),
+    ):
+        services.complete_task(task_id=task.pk, actor=task.owner, now=NOW)
+        run("UPDATE tasks_task SET title = 'Raw'")
+
+    assert list(Task.objects.values_list("title", "status", "version")) == [("Buy milk", "pending", 1)]
+    assert Event.objects.count() == 1
+
+
+def test_several_changes_in_one_transaction_commit_with_an_event_each(task):
+    with transaction.atomic():
+        services.complete_task(task_id=task.pk, actor=task.owner, now=NOW)
+        services.reopen_task(task_id=task.pk, actor=task.owner, now=NOW)
+
+    assert Task.objects.get().version == 3
+    assert list(Event.objects.values_list("subject_version", flat=True)) == [1, 2, 3]
+
+
+def test_saving_the_model_past_the_services_is_refused(task):
+    task.title = "Raw"
+
+    with pytest.raises(IntegrityError, match="must count one more change, to version 2"):
+        task.save()
+
+    assert Task.objects.get().title == "Buy milk"
+
+
+def test_deleting_the_model_past_the_services_is_refused(task):
+    with pytest.raises(IntegrityError, match="DELETE refused: version 2 of task .* has no event"):
+        task.delete()
+
+    assert Task.objects.count() == 1
+
+
+def test_two_events_cannot_claim_the_same_version_of_a_task(task):
+    with pytest.raises(IntegrityError, match="event_one_per_subject_version"):
+        append(event(subject_id=task.pk, version=1))
+
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda tasks: tasks.update(title="Raw"),
+        lambda tasks: tasks.filter(title="Buy milk").update(title="Raw"),
+        lambda tasks: tasks.all().delete(),
+        lambda tasks: tasks.bulk_create([Task(title="Raw")]),
+        lambda tasks: tasks.bulk_update([Task(title="Raw")], ["title"]),
+    ],
+    ids=["update", "filtered update", "delete", "bulk_create", "bulk_update"],
+)
+def test_the_queryset_refuses_mass_writes(task, write):
+    with pytest.raises(WriteOutsideServices, match="a mass write would leave no events"):
+        write(Task.objects)
+
+    assert list(Task.objects.values_list("title", "version")) == [("Buy milk", 1)]
+
+
+def test_an_owner_with_tasks_cannot_be_deleted_away_with_them(task):
+    with pytest.raises(IntegrityError):
+        run("DELETE FROM accounts_user")
+
+    assert Task.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE events_event SET type = 'x'", "UPDATE refused: events_event does not change this way"),
+        ("DELETE FROM events_event", "DELETE refused: events_event keeps its rows for 90 days"),
+        ("TRUNCATE events_event CASCADE", "TRUNCATE refused: events_event does not change this way"),
+    ],
+    ids=["update", "delete", "truncate"],
+)
+def test_the_log_refuses_to_be_rewritten(task, statement, words):
+    with pytest.raises(IntegrityError, match=words):
+        run(statement)
+
+    assert list(Event.objects.values_list("type", flat=True)) == ["task.created.v1"]
+
+
+def test_the_log_lets_go_of_what_is_older_than_its_retention(transactional_db):
+    backdated_event(event(), days=91)
+
+    run("DELETE FROM events_event")
+
+    assert Event.objects.count() == 0
+
+
+def test_with_the_guard_off_a_raw_write_slips_by_and_verify_events_finds_it(task, capsys):
+    """Negative control of the constraint trigger."""
+    with guards_off():
+        run("UPDATE tasks_task SET title = 'Raw', version = version + 1")
+
+    with pytest.raises(CommandError, match="does not hold"):
+        call_command("verify_events")
+
+    assert f"task/{task.pk} is at version 2, but its events end at 1" in capsys.readouterr().out
+
+
+def test_with_the_guard_off_a_task_without_any_event_is_found_by_verify_events(task, capsys):
+    """Negative control of the constraint trigger."""
+    with guards_off():
+        run(INSERT % 1)
+
+    with pytest.raises(CommandError, match="does not hold"):
+        call_command("verify_events")
+
+    assert "is at version 1, but has no event" in capsys.readouterr().out
+
+
+def test_with_the_guard_on_verify_events_finds_nothing(task, capsys):
+    call_command("verify_events")
+
+    assert "BROKEN" not in capsys.readouterr().out

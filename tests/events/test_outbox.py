@@ -1,0 +1,117 @@
+"""The one door into the log: an event is kept with its change, or not at all."""
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+
+from apps.events import event_types, outbox
+from apps.events.errors import EventTooLarge, InvalidEvent, OutsideTransaction
+from apps.events.models import Event, OutboxEntry
+from apps.tasks import services
+from apps.tasks.models import Task
+from tests.support.factories import NOW, append, event, person, task_data
+
+
+@pytest.mark.django_db(transaction=True)
+def test_appending_outside_a_transaction_is_refused_and_keeps_nothing():
+    with pytest.raises(
+        OutsideTransaction, match=r"task\.created\.v1 must be appended inside the transaction"
+    ):
+        outbox.append(event())
+
+    assert (Event.objects.count(), OutboxEntry.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db
+def test_an_event_is_kept_whole_with_a_pointer_for_the_relay():
+    one = event()
+
+    kept = append(one)[0]
+
+    assert outbox.envelope_of(Event.objects.get()) == one
+    assert OutboxEntry.objects.get().event_id == kept.position
+
+
+@pytest.mark.django_db
+def test_data_that_breaks_the_schema_is_refused_and_keeps_nothing():
+    broken = event(data=task_data(priority="whenever"))
+
+    with pytest.raises(InvalidEvent, match=r"task\.created\.v1: task/priority: .*whenever"):
+        append(broken)
+
+    assert (Event.objects.count(), OutboxEntry.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db
+def test_a_producer_may_not_add_a_field_that_the_schema_does_not_know():
+    with pytest.raises(InvalidEvent, match="colour"):
+        append(event(data=task_data(colour="red")))
+
+    assert Event.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_an_event_too_large_for_kafka_is_refused_and_keeps_nothing():
+    huge = event(data=task_data(description="x" * 256 * 1024))
+
+    with pytest.raises(EventTooLarge, match="an event may have 262,144") as refusal:
+        append(huge)
+
+    assert refusal.value.size > 256 * 1024
+    assert (Event.objects.count(), OutboxEntry.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db
+def test_the_size_counts_the_whole_record_to_the_byte():
+    one = event()
+    key, value, headers = outbox.encode(one)
+    size = len(key) + len(value) + sum(len(name) + len(text) for name, text in headers)
+
+    with override_settings(EVENT_MAX_BYTES=size - 1), pytest.raises(EventTooLarge):
+        append(one)
+    with override_settings(EVENT_MAX_BYTES=size):
+        append(one)
+
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_rolled_back_change_leaves_neither_task_nor_event():
+    owner = person()
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        services.create_task(owner=owner, actor=owner, title="Never", now=NOW)
+        raise ZeroDivisionError
+
+    assert (Task.objects.count(), Event.objects.count(), OutboxEntry.objects.count()) == (0, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_whose_event_is_refused_is_not_kept(monkeypatch):
+    owner = person()
+    monkeypatch.setattr(event_types, "check_data", _refuse)
+
+    with pytest.raises(InvalidEvent):
+        services.create_task(owner=owner, actor=owner, title="Never", now=NOW)
+
+    assert (Task.objects.count(), Event.objects.count(), OutboxEntry.objects.count()) == (0, 0, 0)
+
+
+def _refuse(name, data, *, exact):
+    raise InvalidEvent(name, "refused by the test")
+
+
+@pytest.mark.django_db
+def test_positions_grow_in_the_order_of_appending():
+    kept = append(event(), event(), event())
+
+    assert [row.position - kept[0].position for row in kept] == [0, 1, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_events_of_one_transaction_carry_its_number_and_the_next_one_a_higher():
+    first, second = append(event(), event())
+    third = append(event())[0]
+    numbers = {row.position: row.transaction_id for row in Event.objects.all()}
+
+    assert numbers[first.position] == numbers[second.position] < numbers[third.position]
