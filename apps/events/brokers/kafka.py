@@ -44,6 +44,8 @@ CONSUMER_SETTINGS = {
     "enable.auto.commit": True,
     "auto.commit.interval.ms": 1000,
     "auto.offset.reset": "earliest",
+    # A real broker answers a fetch as soon as there is a record; the mock cluster lets it wait to the end.
+    "fetch.wait.max.ms": 50,
     "max.poll.interval.ms": 120_000,
     "queued.min.messages": 1000,
     "queued.max.messages.kbytes": 16_384,

@@ -13,6 +13,7 @@ from apps.events.relay import Relay
 
 
 class Command(BaseCommand):
+    requires_system_checks: list[str] = []  # `prepare` ran them; a relay that starts at once is missed less
     help = (
         "Relay events from the outbox to Kafka until stopped. Any number may run: one is active, the others stand by. "
         "Exit 0 when stopped by a signal, 1 when Kafka's client failed for good."
