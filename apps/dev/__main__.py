@@ -24,8 +24,9 @@ def _tour() -> int:
             status = subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode
             if status:
                 # The logs go with the stack; what matters of them stays on the terminal.
-                for log in sorted(stack.state.logs.glob("*.log")):
-                    supervisor.say(f"Last words of {log.stem}:\n{last_lines(log)}")
+                for name in stack.roles:
+                    words = last_lines(stack.state.logs / f"{name}.log", count=4)
+                    supervisor.say(f"Last words of {name}:\n{words}")
             return status
     except ChildFailed as reason:
         supervisor.say(f"error: {reason}")

@@ -50,7 +50,7 @@ def last_lines(log: Path, *, count: int = 8) -> str:
             lines = file.read().decode(errors="replace").splitlines()[-count:]
     except OSError:
         return ""
-    return "\n".join(f"    {line[:400]}" for line in lines)
+    return "\n".join(f"    {line[:240]}" for line in lines)
 
 
 @dataclass

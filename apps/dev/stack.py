@@ -9,7 +9,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -23,13 +23,11 @@ from apps.dev.state import StateFolder, throw_away_folder
 
 STOP_SECONDS = 30.0
 _READY_SECONDS = 90.0
-_COMMAND_SECONDS = 300.0
 _HOPELESS_CRASHES = 3
 # What a throw-away stack takes over from its surroundings: nothing that could lead it to somebody's data.
 _NEUTRAL = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH"})
 # No file of settings unless one is asked for: the stack's own file may be that of an earlier run.
 _DEFAULTS = {"ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "todo_project.settings.base"}
-_PRINT_ROLES = "import json; from django.conf import settings; print(json.dumps(settings.ROLES))"
 # Only beat does not talk to Kafka, whose address changes when the embedded one restarts.
 _WITHOUT_KAFKA = frozenset({"beat"})
 
@@ -64,7 +62,7 @@ class Stack:
         self._waiting = waiting
         self._say = say
         self._services: Services | None = None
-        self._commands: list[Child] = []
+        self._preparation: Child | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -89,20 +87,15 @@ class Stack:
         self._refuse_taken_ports()
         self.state.prepare()
         self._services = Services(self.state, given=self._surroundings, throw_away=self._throw_away)
-        # Reading the settings takes as long as making a data folder: at the same time, then.
-        printer = self._begin_command("roles", [sys.executable, "-c", _PRINT_ROLES], announces=True)
         self._say("Starting PostgreSQL, Valkey and Kafka …")
         self._services.start()
         self._record()
         self._services.wait(self._waiting)
         self._publish_variables()
-        self.roles = self._read_roles(printer)
         self._say("Preparing the database …")
-        self._finish_command(self._begin_command("prepare", [sys.executable, "manage.py", "prepare"]))
-        seed = self._begin_command("seed", [sys.executable, "manage.py", "seed"])
+        self.roles = self._prepare()
         self._say(f"Starting {', '.join(self.roles)} …")
         self.start_roles(*self.roles)
-        self._finish_command(seed)
         self.wait_until_ready()
 
     def _refuse_taken_ports(self) -> None:
@@ -134,38 +127,23 @@ class Stack:
         self.env = {**_DEFAULTS, **self._surroundings, **variables}
         self.state.write_env(variables)
 
-    def _begin_command(self, name: str, command: Sequence[str], *, announces: bool = False) -> Child:
-        offline = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "SECRET_KEY": "signs-nothing"}
-        addresses = {"PORT": str(self.port), "WS_PORT": str(self.port + 1)}
-        environment = self.env or {**_DEFAULTS, **offline, **self._surroundings, **addresses}
-        log = self.state.logs / f"{name}.log"
-        child = Child(name, command, {**environment, "ROLE": name}, log, announces=announces)
+    def _prepare(self) -> dict[str, Role]:
+        """Migrate, seed, and learn the roles of the settings; those are imported over there, not here."""
+        command = [sys.executable, "manage.py", "prepare_laptop"]
+        child = Child("prepare", command, {**self.env, "ROLE": "prepare"}, self.state.logs / "prepare.log")
+        child.announces = True
+        self._preparation = child
         child.start()
-        self._commands.append(child)
-        return child
-
-    def _finish_command(self, command: Child) -> None:
-        deadline = time.monotonic() + _COMMAND_SECONDS
+        self._record()
         with self._waiting():
-            while command.runs:
-                if time.monotonic() > deadline:
-                    raise ChildFailed(
-                        f"{command.name} takes too long; its last words:\n{command.last_words()}"
-                    )
-                time.sleep(0.02)
-        self._commands.remove(command)
-        if command.exit_code:
+            printed = child.announcements.read()
+        child.end(by=time.monotonic() + 5)
+        self._preparation = None
+        if child.exit_code:
             raise ChildFailed(
-                f"`manage.py {command.name}` failed; its last words (all in {command.log}):\n"
-                f"{command.last_words()}"
+                f"The database could not be prepared:\n{child.last_words()}\n(all in {child.log})"
             )
-
-    def _read_roles(self, printer: Child) -> dict[str, Role]:
-        with self._waiting():
-            printed = printer.announcements.read()
-        self._finish_command(printer)
-        printer.stop()
-        commands: dict[str, list[str]] = json.loads(printed)
+        commands: dict[str, list[str]] = json.loads(printed.splitlines()[-1])
         return {name: Role(name, command, logs=self.state.logs) for name, command in commands.items()}
 
     # --- Roles ----------------------------------------------------------------------------------------
@@ -235,7 +213,8 @@ class Stack:
     def _record(self) -> None:
         assert self._services is not None
         roles = [role.child for role in self.roles.values() if role.child is not None]
-        children = [*self._services.children, *self._commands, *roles]
+        preparation = [] if self._preparation is None else [self._preparation]
+        children = [*self._services.children, *preparation, *roles]
         self.state.record_processes(child.id for child in children)
 
     @property
@@ -248,9 +227,9 @@ class Stack:
 
     def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
         """End the roles, then the services. Safe at any moment, and more than once."""
-        for command in self._commands:
-            command.stop(seconds=2)
-        self._commands.clear()
+        if self._preparation is not None:
+            self._preparation.stop(seconds=2)
+            self._preparation = None
         self.stop_roles(*self.roles, hurry=hurry)
         if self._services is not None:
             self._services.stop()

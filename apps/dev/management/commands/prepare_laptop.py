@@ -1,0 +1,20 @@
+"""Prepares and seeds the laptop's database, and tells the supervisor which roles there are.
+
+One process and not three: importing Django costs as much as the work itself.
+"""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = "Run prepare and seed, then print the roles and their commands as a last line of JSON."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("prepare", verbosity=options["verbosity"])
+        call_command("seed")
+        self.stdout.write(json.dumps(settings.ROLES))
