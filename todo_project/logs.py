@@ -142,13 +142,12 @@ def _shared_processors() -> list[Processor]:
 
 
 def _renderers(format: str) -> list[Processor]:
-    if format == "auto":
-        format = "console" if sys.stderr.isatty() else "json"
-    if format == "console":
+    watched = sys.stderr.isatty()
+    if format == "console" or (format == "auto" and watched):
         # No local variables in tracebacks: they hold what must not be logged.
         plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
-    if format == "json":
+        return [structlog.dev.ConsoleRenderer(colors=watched, exception_formatter=plain)]
+    if format in {"json", "auto"}:
         return [
             structlog.processors.format_exc_info,
             in_reading_order,
