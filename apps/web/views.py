@@ -1,0 +1,48 @@
+"""The pages of the web app: signing in, the home page and the documentation of the API.
+
+Invariant: pages only read; what changes a task goes through the API.
+"""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from drf_spectacular.views import SpectacularSwaggerSplitView
+
+from apps.accounts.models import User
+from apps.tasks import selectors
+from apps.web.forms import SignInForm
+from apps.web.sections import by_due
+
+MAX_TASKS = 50
+
+
+class SignInView(LoginView):
+    template_name = "web/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+class ApiDocsView(SpectacularSwaggerSplitView):
+    """Swagger UI from our own files; its script is a file of its own, so the page needs no inline script."""
+
+    template_name = "web/api_docs.html"
+    url_name = "schema"
+
+
+@require_safe
+@never_cache
+def home(request: HttpRequest) -> HttpResponse:
+    """What a person has still to do, and the doors to everything else."""
+    user = request.user
+    if not isinstance(user, User):
+        return render(request, "web/welcome.html")
+    # One more than is shown tells whether there are more.
+    tasks = list(selectors.open_tasks(owner=user)[: MAX_TASKS + 1])
+    sections = by_due(tasks[:MAX_TASKS], now=datetime.now(UTC), zone=ZoneInfo(user.time_zone))
+    shown = {"sections": sections, "shown": len(tasks[:MAX_TASKS]), "more": len(tasks) > MAX_TASKS}
+    return render(request, "web/home.html", shown)
