@@ -1,0 +1,52 @@
+"""Live updates, and health over HTTP: the entry of the `ws` role.
+
+Invariant: a socket of an unknown path or of another site is refused in the handshake; no body is read beyond
+the limit.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.urls import re_path
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[Any], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "todo_project.settings.base")
+django_application = get_asgi_application()
+
+
+async def refuse_unknown_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """Closing before accepting answers the handshake with 403."""
+    await receive()
+    log.info("socket_refused", path=scope["path"], reason="no such path")
+    await send({"type": "websocket.close", "code": 1000})
+
+
+async def bounded_http(scope: Scope, receive: Receive, send: Send) -> None:
+    """Django spools a whole body to disk before its first middleware runs; one without end would fill it."""
+    taken = 0
+
+    async def receive_bounded() -> dict[str, Any]:
+        nonlocal taken
+        event = await receive()
+        taken += len(event.get("body", b""))
+        if taken > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            log.info("body_refused", path=scope["path"], bytes_read=taken)
+            return {"type": "http.disconnect"}
+        return event
+
+    await django_application(scope, receive_bounded, send)
+
+
+_sockets = URLRouter([re_path(r"", refuse_unknown_socket)])  # type: ignore[arg-type]
+application = ProtocolTypeRouter({"http": bounded_http, "websocket": AllowedHostsOriginValidator(_sockets)})

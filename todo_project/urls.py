@@ -1,0 +1,59 @@
+"""The whole HTTP surface on one page.
+
+Every address answers with and without its trailing slash (`todo_project.middleware.OptionalTrailingSlash`).
+"""
+
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.routers import APIRootView, DefaultRouter
+
+from apps.audit.views import AuditRecordViewSet
+from apps.ops.views import health, live, ready
+from apps.tasks.views import TaskViewSet
+from apps.web.views import ApiDocsView, SignInView, home
+
+
+class TodoApi(APIRootView):
+    """Tasks and their audit trail. The documentation describes every request: see "API docs" above."""
+
+    name = "Todo API"
+
+
+router = DefaultRouter()
+router.APIRootView = TodoApi
+router.include_format_suffixes = False
+router.register("tasks", TaskViewSet, basename="task")
+router.register("audit", AuditRecordViewSet, basename="audit")
+
+# The browsable API looks for its doors under this name; they are the same doors.
+_browsable_api_doors = (
+    [
+        path("sign-in/", SignInView.as_view(), name="login"),
+        path("sign-out/", LogoutView.as_view(), name="logout"),
+    ],
+    "rest_framework",
+)
+
+# Unknown addresses under /admin/ get our answer, and both forms of a known one work.
+admin.site.final_catch_all_view = False
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("sign-in/", SignInView.as_view(), name="sign-in"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("", include(_browsable_api_doors)),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(router.urls)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", ApiDocsView.as_view(), name="api-docs"),
+    path("health/", health, name="health"),
+    path("health/live/", live, name="health-live"),
+    path("health/ready/", ready, name="health-ready"),
+]
+
+handler400 = "todo_project.problems.bad_request"
+handler403 = "todo_project.problems.permission_denied"
+handler404 = "todo_project.problems.page_not_found"
+handler500 = "todo_project.problems.server_error"
