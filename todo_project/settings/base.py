@@ -193,27 +193,52 @@ PORT = env.integer("PORT", 8000)
 WS_PORT = env.integer("WS_PORT", PORT + 1)
 BIND_HOST = env.text("BIND_HOST", "127.0.0.1")
 _PYTHON = sys.executable
+_SERVER_LOGS = str(BASE_DIR / "todo_project" / "server_logs.json")
 ROLES: dict[str, list[str]] = {
     "web": [
         *(_PYTHON, "-m", "granian", "--interface", "wsgi", "todo_project.wsgi:application"),
         *("--host", BIND_HOST, "--port", str(PORT), "--no-ws", "--respawn-failed-workers"),
         *("--workers", env.text("WEB_WORKERS", "2"), "--blocking-threads", env.text("WEB_THREADS", "8")),
-        *("--workers-kill-timeout", "20"),
+        *("--workers-kill-timeout", "20", "--log-config", _SERVER_LOGS),
     ],
     "ws": [
         *(_PYTHON, "-m", "uvicorn", "todo_project.asgi:application", "--ws", "wsproto", "--no-access-log"),
         *("--host", BIND_HOST, "--port", str(WS_PORT), "--timeout-graceful-shutdown", "20"),
+        *("--lifespan", "off", "--log-config", _SERVER_LOGS),
     ],
     "relay": [_PYTHON, "manage.py", "relay_outbox"],
     **{
         f"worker-{group}": [
-            *(_PYTHON, "-m", "celery", "-A", "todo_project", "worker", "--consume", group, "-Q", group),
+            *(
+                _PYTHON,
+                "-m",
+                "celery",
+                "--quiet",
+                "-A",
+                "todo_project",
+                "worker",
+                "--consume",
+                group,
+                "-Q",
+                group,
+            ),
             *("--without-gossip", "--without-mingle", "-n", f"{group}@%h", "--loglevel", "INFO"),
         ]
         for group in CONSUMER_GROUPS
     },
     "beat": [
-        *(_PYTHON, "-m", "celery", "-A", "todo_project", "beat", "--loglevel", "INFO", "--pidfile="),
+        *(
+            _PYTHON,
+            "-m",
+            "celery",
+            "--quiet",
+            "-A",
+            "todo_project",
+            "beat",
+            "--loglevel",
+            "INFO",
+            "--pidfile=",
+        ),
     ],
 }
 
@@ -314,4 +339,3 @@ LOG_FORMAT = env.text("LOG_FORMAT", "json")
 logging_config(role=ROLE, level=LOG_LEVEL, format=LOG_FORMAT)
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
 DJANGO_STRUCTLOG_COMMAND_LOGGING_ENABLED = False
-
