@@ -130,7 +130,7 @@ def server_line_formatter() -> structlog.stdlib.ProcessorFormatter:
 
     `todo_project/server_logs.json` names it; servers take that file as `--log-config`.
     """
-    return line_formatter(role=env.text("ROLE", "shell"), format=env.text("LOG_FORMAT", "json"))
+    return line_formatter(role=env.text("ROLE", "shell"), format=env.text("LOG_FORMAT", "auto"))
 
 
 def _shared_processors() -> list[Processor]:

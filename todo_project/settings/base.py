@@ -209,36 +209,15 @@ ROLES: dict[str, list[str]] = {
     "relay": [_PYTHON, "manage.py", "relay_outbox"],
     **{
         f"worker-{group}": [
-            *(
-                _PYTHON,
-                "-m",
-                "celery",
-                "--quiet",
-                "-A",
-                "todo_project",
-                "worker",
-                "--consume",
-                group,
-                "-Q",
-                group,
-            ),
+            *(_PYTHON, "-m", "celery", "--quiet", "-A", "todo_project"),
+            *("worker", "--consume", group, "-Q", group),
             *("--without-gossip", "--without-mingle", "-n", f"{group}@%h", "--loglevel", "INFO"),
         ]
         for group in CONSUMER_GROUPS
     },
     "beat": [
-        *(
-            _PYTHON,
-            "-m",
-            "celery",
-            "--quiet",
-            "-A",
-            "todo_project",
-            "beat",
-            "--loglevel",
-            "INFO",
-            "--pidfile=",
-        ),
+        *(_PYTHON, "-m", "celery", "--quiet", "-A", "todo_project"),
+        *("beat", "--loglevel", "INFO", "--pidfile="),
     ],
 }
 
