@@ -1,3 +1,44 @@
-"""What every test gets: see `tests/support`."""
+"""Fixtures for every room: what runs for real beside the tests' PostgreSQL and Valkey."""
 
-from tests.support.append_only import _flush_past_the_guards as _flush_past_the_guards
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from apps.dev.embedded.kafka import Kafka
+from apps.dev.stack import Stack, throw_away_stack
+from tests.support.append_only import flush_past_the_guards
+
+__all__ = ["flush_past_the_guards"]
+
+
+@pytest.fixture(scope="session")
+def mock_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of librdkafka's mock cluster in a process of its own, the same for the whole session."""
+    folder = tmp_path_factory.mktemp("kafka")
+    kafka = Kafka(folder, logs=folder)
+    kafka.start()
+    try:
+        kafka.wait()
+        yield kafka.address
+    finally:
+        kafka.stop()
+
+
+@pytest.fixture
+def fresh_kafka(tmp_path: Path) -> Iterator[Kafka]:
+    """A mock cluster of the test's own, to be killed and restarted at will."""
+    kafka = Kafka(tmp_path, logs=tmp_path)
+    kafka.start()
+    try:
+        kafka.wait()
+        yield kafka
+    finally:
+        kafka.stop()
+
+
+@pytest.fixture
+def fresh_stack() -> Iterator[Stack]:
+    """The whole platform in a throw-away folder: services and roles, to be killed and restarted at will."""
+    with throw_away_stack() as stack:
+        yield stack

@@ -30,14 +30,14 @@ def _switch(word: str) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _flush_past_the_guards() -> Iterator[None]:
+def flush_past_the_guards() -> Iterator[None]:
     flush = TransactionTestCase._fixture_teardown
 
-    def flush_past_the_guards(self: TransactionTestCase) -> None:
+    def with_guards_off(self: TransactionTestCase) -> None:
         with guards_off():
             flush(self)
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(TransactionTestCase, "_fixture_teardown", flush_past_the_guards)
+    patch.setattr(TransactionTestCase, "_fixture_teardown", with_guards_off)
     yield
     patch.undo()

@@ -22,6 +22,7 @@ _SETTINGS = {
     "SECRET_KEY": "only-the-tests-sign-with-this-one-and-it-is-long-enough",
     "EVENT_BROKER": "memory",
     "ROLE": "tests",
+    "LOG_LEVEL": "WARNING",
 }
 # Also when pytest fails before it is configured; a pytest that is killed takes its children with it.
 _running = ExitStack()
