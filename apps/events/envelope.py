@@ -21,7 +21,7 @@ from cloudevents.core.v1.event import CloudEvent
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
-from apps.events import context, event_types
+from apps.events import context, event_types, soundness
 from apps.events.errors import InvalidEvent, UnreadableRecord
 from apps.events.event_types import EventType
 
@@ -143,10 +143,13 @@ def decode(
         raise UnreadableRecord("The record has no value.")
     try:
         message = KafkaMessage(headers=dict(headers), key=key, value=value)
+        soundness.check_headers(message.headers)
         event = from_binary(message, _FORMAT, CloudEvent)
         envelope = _from_cloud_event(event, record)
         if event_types.find(envelope.type):
             event_types.check_data(envelope.type, envelope.data, exact=False)
+    except UnreadableRecord:
+        raise
     except BaseCloudEventException as reason:
         raise UnreadableRecord(f"Not a CloudEvent: {reason}") from reason
     except InvalidEvent as reason:
@@ -165,7 +168,7 @@ def _from_cloud_event(event: CloudEvent, record: RecordPosition) -> Envelope:
         raise UnreadableRecord("The data is not a JSON object.")
     if not isinstance(occurred_at, datetime) or occurred_at.tzinfo is None:
         raise UnreadableRecord("`time` is missing or has no offset.")
-    _check_storable(data)
+    soundness.check_storable(data)
     return Envelope(
         id=UUID(attributes["id"]),
         type=_short(attributes["type"]),
@@ -184,12 +187,6 @@ def _from_cloud_event(event: CloudEvent, record: RecordPosition) -> Envelope:
         data=data,
         record=record,
     )
-
-
-def _check_storable(data: Mapping[str, Any]) -> None:
-    """JSON that Python reads and PostgreSQL's jsonb refuses: NUL, lone surrogates, numbers without end."""
-    if "\\u0000" in json.dumps(data, allow_nan=False, ensure_ascii=False).encode().decode():
-        raise UnreadableRecord("The data holds a NUL character.")
 
 
 def _short(text: str) -> str:
