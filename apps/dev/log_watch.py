@@ -55,7 +55,7 @@ class LogWatch:
             entry = json.loads(line)
         except ValueError:
             return None
-        if not isinstance(entry, dict) or entry.get("level") not in _SHOWN_LEVELS:
+        if not isinstance(entry, dict) or str(entry.get("level")) not in _SHOWN_LEVELS:
             return None
         event = str(entry.get("event", ""))[:300].replace("\n", " ")
         now = time.monotonic()

@@ -1,0 +1,225 @@
+"""`make run` from outside: it starts, refuses, heals, and ends everything, however it is ended itself."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from apps.dev import ports, process_ids
+from apps.dev.children import PROJECT
+from apps.dev.stack import _NEUTRAL
+from apps.dev.state import throw_away_folder
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+
+RUN = """
+import sys
+from pathlib import Path
+from apps.dev import supervisor
+supervisor.checkout_folder = lambda: Path(sys.argv[1])
+sys.exit(supervisor.run(port=int(sys.argv[2])))
+"""
+
+
+class Run:
+    """One `make run` on a state folder of its own."""
+
+    def __init__(self, folder: Path, *, port: int) -> None:
+        environment = {name: value for name, value in os.environ.items() if name in _NEUTRAL}
+        self.folder = folder
+        self.port = port
+        self.output = ""
+        self.errors = folder / "stderr"
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", RUN, str(folder), str(port)],
+                cwd=PROJECT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    def wait_for_banner(self) -> "Run":
+        assert self.process.stdout is not None
+        while b"Stop " not in (line := self.process.stdout.readline()):
+            assert line, self.said()
+            self.output += line.decode()
+        return self
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def said(self) -> str:
+        return self.errors.read_text()
+
+    def variables(self) -> dict[str, str]:
+        lines = (self.folder / "stack.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+    def processes(self) -> list[process_ids.ProcessId]:
+        recorded = json.loads((self.folder / "processes.json").read_text())
+        return [process_ids.ProcessId(*each) for each in recorded]
+
+    def child(self, words: str) -> process_ids.ProcessId | None:
+        commands = {each: process_ids.command_line(each.number) for each in self.processes()}
+        return next((each for each, command in commands.items() if words in command), None)
+
+    def kill(self, words: str) -> process_ids.ProcessId:
+        child = self.child(words)
+        assert child is not None
+        os.kill(child.number, signal.SIGKILL)
+        return child
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live/", timeout=2) as response:
+                return response.status == 200
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with throw_away_folder() as path:
+        yield path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def make(*, port: int | None = None) -> Run:
+        runs.append(Run(folder, port=port or ports.free_pair()))
+        return runs[-1]
+
+    yield make
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+        if run.process.stdout is not None:
+            run.process.stdout.close()
+
+
+def tasks_in(run: Run) -> int:
+    with psycopg.connect(run.variables()["DATABASE_URL"]) as connection:
+        row = connection.execute("SELECT count(*) FROM tasks_task").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_it_starts_says_where_everything_is_and_ends_well_on_sigterm(start):
+    run = start().wait_for_banner()
+    children = run.processes()
+
+    assert run.answers()
+    assert re.search(r"Ready in \d+\.\d s\.", run.output)
+    assert f"http://127.0.0.1:{run.port}/admin/" in run.output
+    assert "ada / ada-example" in run.output
+    assert tasks_in(run) == 12
+    assert run.end(signal.SIGTERM) == 0
+    assert [each for each in children if process_ids.lives(each)] == []
+    assert not (run.folder / "stack.env").exists()
+
+
+def test_ctrl_c_while_it_starts_ends_it_well(start):
+    run = start()
+    assert process_ids.wait_until(lambda: "Preparing" in run.said(), seconds=30)
+
+    assert run.end(signal.SIGINT) == 0
+    assert run.processes() == []
+
+
+def test_a_second_ctrl_c_leaves_no_orphans(start):
+    run = start().wait_for_banner()
+    children = run.processes()
+
+    run.process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+
+    assert run.end(signal.SIGINT) == 0
+    assert [each for each in children if process_ids.lives(each)] == []
+
+
+def test_a_second_run_on_the_same_folder_is_refused_and_named_the_first(start):
+    first = start().wait_for_banner()
+    second = start()
+
+    assert second.process.wait(30) == 1
+    assert f"already runs in {first.folder}, as process {first.process.pid}" in second.said()
+    assert first.answers()
+
+
+def test_a_taken_port_is_refused_before_anything_starts(start, folder):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        run = start(port=port)
+
+        assert run.process.wait(30) == 1
+    assert f"Port {port} is taken by another program" in run.said()
+    assert not (folder / "postgres").exists()
+
+
+def test_a_crashed_role_is_shown_and_started_again(start):
+    run = start().wait_for_banner()
+
+    relay = run.kill("relay_outbox")
+
+    assert process_ids.wait_until(lambda: run.child("relay_outbox") not in {None, relay}, seconds=20)
+    assert "relay was ended by signal 9; it starts again in 0.5 s" in run.said()
+
+
+def test_a_crashed_web_server_leaves_no_worker_that_holds_its_port(start):
+    run = start().wait_for_banner()
+
+    run.kill("granian")
+    assert process_ids.wait_until(lambda: "web was ended by signal 9" in run.said(), seconds=10)
+
+    assert process_ids.wait_until(run.answers, seconds=30)
+    assert run.said().count("web was ended") == 1
+
+
+def test_crashed_services_come_back_with_their_data_and_kafka_with_a_new_address(start):
+    run = start().wait_for_banner()
+    before = run.variables()
+
+    for words in ("bin/postgres", "valkey-server", "apps.dev.embedded.kafka"):
+        run.kill(words)
+
+    def moved() -> bool:
+        return run.variables()["KAFKA_BOOTSTRAP_SERVERS"] != before["KAFKA_BOOTSTRAP_SERVERS"]
+
+    assert process_ids.wait_until(moved, seconds=40)
+    assert process_ids.wait_until(run.answers, seconds=40)
+    assert run.variables()["DATABASE_URL"] == before["DATABASE_URL"]
+    assert tasks_in(run) == 12
+    assert run.end() == 0
+
+
+def test_after_kill_9_nothing_is_left_in_seconds_and_the_next_run_goes_on(start):
+    first = start().wait_for_banner()
+    groups = first.processes()
+    with psycopg.connect(first.variables()["DATABASE_URL"]) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+
+    first.end(signal.SIGKILL)
+
+    assert process_ids.wait_until(lambda: not any(map(process_ids.lives, groups)), seconds=15)
+    second = start(port=first.port).wait_for_banner()
+    with psycopg.connect(second.variables()["DATABASE_URL"]) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchone() == (42,)
+    assert tasks_in(second) == 12
+    assert second.end() == 0
