@@ -23,7 +23,7 @@ def only_new_groups(monkeypatch) -> None:
 
 
 @pytest.fixture
-def new_group(monkeypatch) -> Callable[..., ConsumerGroup]:
+def new_group(db, monkeypatch) -> Callable[..., ConsumerGroup]:
     """Declares a group for the length of the test."""
     monkeypatch.setattr(subscriptions, "_groups", dict(subscriptions._groups))
     return ConsumerGroup
