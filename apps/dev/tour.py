@@ -77,6 +77,12 @@ class Tour:
         self._task_id = ""
         self._version = 0
 
+    def wait_until_quiet(self) -> None:
+        """Until the worker has joined and handled what was there before. Raises `HopFailed`."""
+        newest = Event.objects.order_by("-position").first()
+        if newest is not None:
+            self._wait_for_worker(newest.event_id)
+
     def take(self, step: Step) -> Iterator[Hop]:
         """Make a change and yield each hop as it is observed. Raises `HopFailed`."""
         began = time.monotonic()

@@ -35,6 +35,7 @@ class Command(BaseCommand):
             # The first answer means that the end of the topic is known: nothing after it is missed.
             next(tail)
             tour = Tour(client, tail=tail)
+            tour.wait_until_quiet()
             slowest = [self._show(step, tour) for step in STEPS]
         except (HopFailed, RequestFailed, BrokerFailed) as reason:
             raise CommandError(f"The tour ended early. {reason}") from reason
