@@ -41,11 +41,16 @@ class Relay:
     def run(self) -> None:
         """Stand by until leader, then relay until stopped. Raises `BrokerFailed` when Kafka's client is done for."""
         backoff = Backoff(first=0.2, cap=5)
+        standing_by = False
         while not self.stop.is_set():
             heartbeat.beat("relay")
             if not self.leadership.acquire():
+                if not standing_by:
+                    log.info("relay_standing_by")
+                standing_by = True
                 self.stop.wait(STANDBY_SECONDS)
                 continue
+            standing_by = False
             log.info("relay_active")
             try:
                 self._lead(backoff)

@@ -1,0 +1,133 @@
+"""F7, F9 and Redis away: a group's worker is killed, fed poison, cut from Redis."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from django.db.models import Q
+
+from apps.audit.models import AuditRecord
+from apps.events.brokers.base import OutgoingRecord
+from apps.events.models import Event, GroupProgress, HandledEvent
+from tests.faults import checker
+from tests.faults import journal as journals
+from tests.faults.pipeline import Pipeline, kill, wait_until
+
+TOPICS = ["task-events"]
+RECOVERY_SECONDS = 10.0
+
+
+@pytest.mark.parametrize(
+    ("point", "handled_at_death"),
+    [("handling.before_commit", False), ("handling.after_commit", True), ("consumer.before_store", True)],
+)
+def test_a_worker_killed_around_the_commit_loses_nothing_and_repeats_no_effect(
+    pipeline: Pipeline, journal: Path, point: str, handled_at_death: bool
+) -> None:
+    pipeline.start("relay")
+    doomed = pipeline.start("worker-audit", name="doomed", CRASH_POINT=point)
+    journals.write(journal, prefix="a", count=10)
+    wait_until(lambda: not doomed.runs, "the worker dies at its crash point", seconds=30)
+    assert doomed.exit_code == -9
+    assert HandledEvent.objects.exists() is handled_at_death
+
+    pipeline.start("worker-audit")
+    recovery = wait_until(checker.quiet, "every event has its audit record", seconds=30)
+    # What died before its offsets were stored comes again; only then is "no effect twice" put to the test.
+    wait_until(
+        lambda: pipeline.broker.lag("audit", TOPICS) == 0, "the new worker has read it all", seconds=30
+    )
+
+    assert recovery < RECOVERY_SECONDS
+    checker.check_all(journals.read(journal), checker.all_records(pipeline.broker, TOPICS))
+    assert not GroupProgress.objects.filter(Q(repaired__gt=0) | Q(caught_up__gt=0)).exists()
+
+
+def test_handling_without_the_inbox_repeats_effects_and_the_checker_sees_it(
+    pipeline: Pipeline, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: the same events twice, with the inbox switched off."""
+    from django.db import IntegrityError
+
+    from apps.events import handling, inbox
+    from apps.events.outbox import envelope_of
+    from apps.events.subscriptions import group_named
+
+    journals.write(journal, prefix="a", count=1)
+    events = [envelope_of(event) for event in Event.objects.order_by("position")]
+    handling.handle(group_named("audit"), events)
+    assert handling.handle(group_named("audit"), events).handled == 0
+
+    monkeypatch.setattr(inbox, "claim", lambda _group, claimed: list(claimed))
+    with pytest.raises(Exception, match="IntegrityError|duplicate key") as raised:
+        handling.handle(group_named("audit"), events)
+    assert isinstance(raised.value.__cause__, IntegrityError)  # the audit table's own last line of defence
+
+
+def test_poison_on_the_topic_becomes_visible_records_and_other_keys_flow_within_two_seconds(
+    pipeline: Pipeline, journal: Path
+) -> None:
+    pipeline.start("relay")
+    pipeline.start("worker-audit")
+    journals.write(journal, prefix="before", count=1)
+    wait_until(checker.quiet, "the pipeline works", seconds=20)
+    producer = pipeline.broker.producer()
+    poison = [
+        OutgoingRecord("task-events", b"k", b"{not json", [("ce_type", b"task.created.v1")]),
+        OutgoingRecord("task-events", b"k", b"", []),
+        OutgoingRecord("task-events", b"k", b"\xff\xfe", [("ce_type", b"\xff")]),
+        OutgoingRecord("task-events", b"k", b'{"task": 1e400}', [("ce_type", b"task.created.v1")]),
+    ]
+    producer.send(poison, give_up=lambda: False)
+    producer.close()
+
+    journals.write(journal, prefix="after", count=5)
+
+    delay = wait_until(checker.quiet, "the other keys flow", seconds=10)
+    assert delay < 2
+    wait_until(
+        lambda: AuditRecord.objects.filter(readable=False).count() == 4, "poison is visible", seconds=5
+    )
+    kept = AuditRecord.objects.filter(readable=False).order_by("record_offset")
+    assert [bytes(record.raw_value or b"") for record in kept] == [record.value for record in poison]
+
+
+def test_while_redis_is_dead_events_are_handled_and_the_worker_lives(
+    pipeline: Pipeline, journal: Path
+) -> None:
+    pipeline.start("relay")
+    worker = pipeline.start("worker-audit")
+    journals.write(journal, prefix="before", count=1)
+    wait_until(checker.quiet, "the pipeline works", seconds=20)
+    assert pipeline.valkey.child is not None
+
+    kill(pipeline.valkey.child)
+    journals.write(journal, prefix="during", count=10)
+
+    wait_until(checker.quiet, "events are handled without Redis", seconds=10)
+    assert worker.runs
+    pipeline.valkey.start()
+    pipeline.valkey.wait()
+    os.kill(worker.id.number, signal.SIGTERM)
+    wait_until(lambda: not worker.runs, "the worker stops when told", seconds=40)
+    assert worker.exit_code == 0
+
+
+def test_a_killed_workers_partitions_move_to_another(pipeline: Pipeline, journal: Path) -> None:
+    pipeline.start("relay")
+    first = pipeline.start("worker-audit", name="first")
+    journals.write(journal, prefix="before", count=1)
+    wait_until(checker.quiet, "the pipeline works", seconds=20)
+    pipeline.start("worker-audit", name="second")
+    # The second has joined when it holds partitions; its log says so.
+    second_log = pipeline.logs / "second.log"
+    wait_until(lambda: "partitions_assigned" in second_log.read_text(), "the second joins", seconds=30)
+
+    kill(first)
+    journals.write(journal, prefix="after", count=20)
+
+    recovery = wait_until(checker.quiet, "the second takes all", seconds=40)
+    # The mock cluster notices after 6 s and then holds the rebalance for 3 s, on a machine that others use too.
+    assert recovery < 2 * RECOVERY_SECONDS
+    checker.check_all(journals.read(journal), checker.all_records(pipeline.broker, TOPICS))
