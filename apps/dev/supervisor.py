@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from apps.dev import terminal
 from apps.dev.children import ChildFailed
 from apps.dev.log_watch import LogWatch
 from apps.dev.people import PEOPLE
@@ -91,20 +92,19 @@ def run(*, port: int) -> int:
     stack = Stack(
         checkout_folder(), port=port, surroundings=dict(os.environ), waiting=signals.waiting, say=say
     )
-    status = 0
-    try:
-        stack.start()
-        with suppress(OSError):
-            print(banner(stack, seconds=time.monotonic() - began), flush=True)
-        _hold(stack, signals)
-    except StopAsked:
-        say("\nStopping …")
-    except (StackRefused, FolderInUse, ChildFailed) as reason:
-        say(f"error: {reason}")
-        status = 1
-    finally:
-        asked = signals.count
-        stack.stop(hurry=lambda: signals.count > asked)
-    if status == 0:
-        say("Stopped. The data stays; `make run` goes on from here.")
-    return status
+    with terminal.foreground():
+        try:
+            stack.start()
+            with suppress(OSError):
+                print(banner(stack, seconds=time.monotonic() - began), flush=True)
+            _hold(stack, signals)
+        except StopAsked:
+            say("\nStopping …")
+        except (StackRefused, FolderInUse, ChildFailed) as reason:
+            say(f"error: {reason}")
+            return 1
+        finally:
+            asked = signals.count
+            stack.stop(hurry=lambda: signals.count > asked)
+    say("Stopped. The data stays; `make run` goes on from here.")
+    return 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -141,6 +142,29 @@ def test_ctrl_c_while_it_starts_ends_it_well(start):
 
     assert run.end(signal.SIGINT) == 0
     assert run.processes() == []
+
+
+def test_ctrl_c_at_a_terminal_ends_make_itself_with_0(folder):
+    port = ports.free_pair()
+    script = folder / "run.py"
+    script.write_text(RUN)
+    (folder / "Makefile").write_text(f"run:\n\t@exec {sys.executable} {script} {folder} {port}\n")
+    number, terminal = pty.fork()
+    if number == 0:
+        os.chdir(PROJECT)
+        environment = {name: value for name, value in os.environ.items() if name in _NEUTRAL}
+        environment["PYTHONPATH"] = str(PROJECT)
+        os.execvpe("make", ["make", "-f", str(folder / "Makefile"), "run"], environment)
+    read = b""
+    while b"Stop " not in read:
+        read += os.read(terminal, 1024)
+
+    os.write(terminal, b"\x03")
+    _, status = os.waitpid(number, 0)
+    os.close(terminal)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert json.loads((folder / "processes.json").read_text()) == []
 
 
 def test_a_second_ctrl_c_leaves_no_orphans(start):
