@@ -34,18 +34,22 @@ async def refuse_unknown_socket(scope: Scope, receive: Receive, send: Send) -> N
 
 async def bounded_http(scope: Scope, receive: Receive, send: Send) -> None:
     """Django spools a whole body to disk before its first middleware runs; one without end would fill it."""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
     taken = 0
 
     async def receive_bounded() -> dict[str, Any]:
         nonlocal taken
         event = await receive()
         taken += len(event.get("body", b""))
-        if taken > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            log.info("body_refused", path=scope["path"], bytes_read=taken)
-            return {"type": "http.disconnect"}
-        return event
+        # Django takes a caller that left for no request at all, and cleans up.
+        return event if taken <= limit else {"type": "http.disconnect"}
 
     await django_application(scope, receive_bounded, send)
+    if taken > limit:
+        log.info("body_refused", path=scope["path"], bytes_read=taken)
+        headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 413, "headers": headers})
+        await send({"type": "http.response.body", "body": b"The body is too large."})
 
 
 _sockets = URLRouter([re_path(r"", refuse_unknown_socket)])  # type: ignore[arg-type]

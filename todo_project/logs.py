@@ -116,6 +116,7 @@ def line_formatter(*, role: str, format: str) -> structlog.stdlib.ProcessorForma
         foreign_pre_chain=[*_shared_processors(), structlog.stdlib.ExtraAdder()],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            without_repetition,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _adds_role(role),
             without_secrets,
@@ -167,6 +168,12 @@ def _adds_role(role: str) -> Processor:
 def in_reading_order(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
     first = {key: line.pop(key) for key in _READING_ORDER if key in line}
     return {**first, **line}
+
+
+def without_repetition(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """Uvicorn hands its text over twice, once with colours."""
+    line.pop("color_message", None)
+    return line
 
 
 def without_secrets(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:

@@ -24,6 +24,7 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
+from rest_framework.utils.serializer_helpers import ReturnDict
 from rest_framework.views import set_rollback
 
 from apps.events import context
@@ -39,12 +40,17 @@ OUTAGE_RETRY_SECONDS = 5
 
 _SENTENCES = {
     400: "The request could not be read.",
-    401: "Sign in first.",
+    401: "Sign in first; /sign-in/ is the door.",
     403: "You may not do this.",
     404: "There is nothing at this address, or it is not yours.",
-    405: "This address does not know that method; the Allow header names those it does.",
     500: "This is our fault. Nothing was changed; tell us the correlation id.",
     503: "Too busy to do this just now. Nothing was changed; try again.",
+}
+
+# What REST framework says of itself, in words that say what to do.
+_CLEARER: dict[type[exceptions.APIException], str] = {
+    exceptions.NotAuthenticated: _SENTENCES[401],
+    exceptions.NotFound: _SENTENCES[404],
 }
 
 
@@ -97,7 +103,7 @@ def _as_api_exception(reason: BaseException | None) -> exceptions.APIException |
         case exceptions.APIException():
             refusal = reason
         case Http404():
-            refusal = exceptions.NotFound(_SENTENCES[404])
+            refusal = exceptions.NotFound()
         case PermissionDenied():
             refusal = exceptions.PermissionDenied(*reason.args)
         case RequestDataTooBig():
@@ -123,24 +129,26 @@ def _retry_seconds(reason: Exception) -> int:
 
 def _of_refusal(refusal: exceptions.APIException, request: Request) -> dict[str, Any]:
     detail = refusal.detail
-    if isinstance(detail, dict | list):
-        errors = list(_errors(detail, in_query=request.method in {"GET", "HEAD"}))
-        told = "Correct what `errors` names and send the request again."
-        code = refusal.default_code if len({error["code"] for error in errors}) != 1 else errors[0]["code"]
-        return _problem(request.path, refusal.status_code, told, code=code, errors=errors) | _extra(refusal)
-    told = (
-        _SENTENCES[404]
-        if type(refusal) is exceptions.NotFound and detail == refusal.default_detail
-        else detail
-    )
-    code = getattr(detail, "code", refusal.default_code)
-    return _problem(request.path, refusal.status_code, str(told), code=code) | _extra(refusal)
-
-
-def _extra(refusal: exceptions.APIException) -> dict[str, Any]:
-    """Members of its own that a refusal brings along, such as the current state after a stale write."""
+    # Members of its own that a refusal brings along, such as the current state after a stale write.
     extra: dict[str, Any] = getattr(refusal, "extra", {})
-    return extra
+    if not isinstance(detail, dict | list):
+        in_its_own_words = detail == refusal.default_detail
+        told = str(_CLEARER.get(type(refusal), detail) if in_its_own_words else detail)
+        code = getattr(detail, "code", None) or refusal.default_code
+        return _problem(request.path, refusal.status_code, told, code=code, **extra)
+    errors = list(_errors(detail, in_query=request.method in {"GET", "HEAD"}))
+    codes = {error["code"] for error in errors}
+    problem = _problem(
+        request.path,
+        refusal.status_code,
+        "Correct what `errors` names and send the request again.",
+        code=codes.pop() if len(codes) == 1 else refusal.default_code,
+        errors=errors,
+        **extra,
+    )
+    # With the serializer at hand the browsable API keeps what was typed and puts each error by its field.
+    serializer = getattr(detail, "serializer", None)
+    return problem if serializer is None else ReturnDict(problem, serializer=serializer)
 
 
 def _errors(detail: Any, *, in_query: bool, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
