@@ -1,0 +1,140 @@
+"""A line has one form, whoever writes it, and no secret in it."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+
+import pytest
+import structlog
+from celery.signals import setup_logging
+from django.core.exceptions import ImproperlyConfigured
+
+from apps.events import context
+from tests.support.factories import CAUSE
+from todo_project.logs import WithoutSocketLines, line_formatter, logging_config
+
+
+@contextmanager
+def written(name: str, *, format: str = "json") -> Iterator[StringIO]:
+    stream = StringIO()
+    sink = logging.StreamHandler(stream)
+    sink.setFormatter(line_formatter(role="relay", format=format))
+    logger = logging.getLogger(name)
+    logger.addHandler(sink)
+    logger.setLevel("INFO")
+    yield stream
+    logger.removeHandler(sink)
+
+
+def only_line(stream: StringIO) -> dict[str, Any]:
+    (text,) = stream.getvalue().splitlines()
+    line: dict[str, Any] = json.loads(text)
+    return line
+
+
+def test_our_line_begins_with_what_a_reader_looks_for() -> None:
+    with written("tests.ours") as stream, context.caused_by(CAUSE):
+        structlog.get_logger("tests.ours").info("relayed", records=3)
+
+    line = only_line(stream)
+    assert list(line)[:5] == ["timestamp", "level", "event", "logger", "role"]
+    assert line["timestamp"].endswith("Z")
+    assert {key: line[key] for key in line if key != "timestamp"} == {
+        "level": "info",
+        "event": "relayed",
+        "logger": "tests.ours",
+        "role": "relay",
+        "correlation_id": "a-correlation",
+        "records": 3,
+    }
+
+
+def test_a_librarys_line_has_the_same_form_and_the_same_ids() -> None:
+    with written("tests.library") as stream, context.caused_by(CAUSE):
+        logging.getLogger("tests.library").warning("%d of %d", 1, 2, extra={"partition": 4})
+
+    line = only_line(stream)
+    assert (line["event"], line["level"], line["role"]) == ("1 of 2", "warning", "relay")
+    assert (line["correlation_id"], line["partition"]) == ("a-correlation", 4)
+
+
+def test_an_exception_stays_within_its_line() -> None:
+    with written("tests.failing") as stream:
+        try:
+            int("no number")
+        except ValueError:
+            structlog.get_logger("tests.failing").exception("gave_up")
+
+    line = only_line(stream)
+    assert line["exception"].startswith("Traceback (most recent call last):\n")
+    assert line["exception"].endswith("ValueError: invalid literal for int() with base 10: 'no number'")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "access_token", "Authorization", "client_secret", "Set-Cookie", "api_key", "sessionkey"],
+)
+def test_a_value_that_its_name_calls_secret_is_hidden(name: str) -> None:
+    with written("tests.secret") as stream:
+        structlog.get_logger("tests.secret").info("called", **{name: "swordfish"}, headers={name: "swordfish"})
+
+    line = only_line(stream)
+    assert (line[name], line["headers"]) == ("[hidden]", {name: "[hidden]"})
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connected to redis://:swordfish@127.0.0.1:6379/0",
+        "connected to postgresql://todo:swordfish@db/todo",
+        "GET /reset/?next=/&token=swordfish",
+    ],
+)
+def test_a_credential_within_a_text_is_hidden(text: str, format: str) -> None:
+    with written("tests.credential", format=format) as stream:
+        logging.getLogger("tests.credential").warning(text)
+
+    assert "swordfish" not in stream.getvalue()
+    assert "[hidden]" in stream.getvalue()
+
+
+def test_a_value_that_is_no_json_is_shown_as_python_does() -> None:
+    with written("tests.odd") as stream:
+        structlog.get_logger("tests.odd").info("odd", value={1, 2})
+
+    assert only_line(stream)["value"] == "{1, 2}"
+
+
+def test_celery_leaves_logging_as_it_is() -> None:
+    before = list(logging.getLogger().handlers)
+
+    answers = setup_logging.send(sender=None, loglevel="INFO", logfile=None, format="", colorize=False)
+
+    assert [answer for _, answer in answers] == [None]
+    assert logging.getLogger().handlers == before
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("connection open", False),
+        ("connection closed", False),
+        ('%s - "WebSocket %s" 403', False),
+        ("Started server process [%d]", True),
+    ],
+)
+def test_uvicorn_tells_of_itself_and_not_of_each_socket(message: str, kept: bool) -> None:
+    record = logging.LogRecord("uvicorn.error", logging.INFO, "", 0, message, (), None)
+
+    assert WithoutSocketLines().filter(record) is kept
+
+
+def test_an_unknown_level_or_format_is_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"LOG_LEVEL must be one of DEBUG, INFO, .* not 'LOUD'"):
+        logging_config(role="web", level="LOUD", format="json")
+    with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT must be json, console or auto, not 'xml'"):
+        line_formatter(role="web", format="xml")

@@ -1,0 +1,161 @@
+"""Signing in and out, and what a person sees at home."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.tasks import services
+from tests.support.factories import person, task_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada() -> User:
+    return person("ada", time_zone="Europe/London")
+
+
+@pytest.fixture
+def browser(ada: User) -> Client:
+    client = Client()
+    client.force_login(ada)
+    return client
+
+
+def sign_in(client: Client, *, password: str, **more: str) -> str:
+    response = client.post("/sign-in/", {"username": "ada", "password": password, **more}, follow=True)
+    return str(response.content.decode())
+
+
+def test_a_stranger_is_welcomed_and_shown_the_doors() -> None:
+    page = Client().get("/").content.decode()
+
+    assert "<h1>Tasks that are right.</h1>" in page
+    assert 'href="/sign-in/"' in page
+    assert 'href="/admin/"' not in page
+
+
+def test_the_right_password_leads_home(ada: User) -> None:
+    page = sign_in(Client(), password="a-good-password")
+
+    assert "<h1>Open tasks</h1>" in page
+    assert '<span class="person" title="Signed in">ada</span>' in page
+
+
+def test_a_wrong_password_is_told_and_signs_nobody_in(ada: User) -> None:
+    client = Client()
+
+    page = sign_in(client, password="wrong")
+
+    assert '<p class="error" role="alert">No account has this username and password.' in page
+    assert "_auth_user_id" not in client.session
+
+
+def test_signing_in_goes_on_to_where_one_wanted_to_go(ada: User) -> None:
+    client = Client()
+
+    response = client.post("/sign-in/", {"username": "ada", "password": "a-good-password", "next": "/api/v1/audit/"})
+
+    assert response.headers["Location"] == "/api/v1/audit/"
+
+
+def test_signing_in_never_leads_to_another_site(ada: User) -> None:
+    response = Client().post(
+        "/sign-in/", {"username": "ada", "password": "a-good-password", "next": "https://evil.example/"}
+    )
+
+    assert response.headers["Location"] == "/"
+
+
+def test_who_is_signed_in_already_goes_home(browser: Client) -> None:
+    assert browser.get("/sign-in/").headers["Location"] == "/"
+
+
+def test_signing_out_takes_a_post_and_ends_the_session(browser: Client) -> None:
+    assert browser.get("/sign-out/").status_code == 405
+    assert "_auth_user_id" in browser.session
+
+    assert browser.post("/sign-out/").headers["Location"] == "/sign-in/"
+    assert "_auth_user_id" not in browser.session
+
+
+def test_home_shows_only_ones_own_tasks(browser: Client, ada: User) -> None:
+    task_of(ada, title="Mine")
+    task_of(person("grace"), title="Theirs")
+
+    page = browser.get("/").content.decode()
+
+    assert "Mine" in page
+    assert "Theirs" not in page
+
+
+def test_home_shows_only_what_is_still_to_do(browser: Client, ada: User) -> None:
+    done, gone = task_of(ada, title="Done already"), task_of(ada, title="Gone already")
+    services.complete_task(task_id=done.pk, actor=ada, now=datetime.now(UTC))
+    services.delete_task(task_id=gone.pk, actor=ada, now=datetime.now(UTC))
+
+    page = browser.get("/").content.decode()
+
+    assert "already" not in page
+    assert "Nothing to do." in page
+
+
+def test_home_tells_times_by_the_persons_own_clock(browser: Client, ada: User) -> None:
+    task_of(ada, title="Summer", due_at=datetime(2027, 7, 1, 8, 0, tzinfo=UTC))
+
+    assert "Thu 1 Jul 2027, 09:00" in browser.get("/").content.decode()
+
+
+def test_a_title_is_shown_as_text_never_as_markup(browser: Client, ada: User) -> None:
+    task_of(ada, title="<script>alert(1)</script>")
+
+    page = browser.get("/").content.decode()
+
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_home_shows_the_next_fifty_and_says_that_there_are_more(browser: Client, ada: User) -> None:
+    for number in range(51):
+        task_of(ada, title=f"Task {number}.", due_at=datetime.now(UTC) + timedelta(days=2, minutes=number))
+
+    page = browser.get("/").content.decode()
+
+    assert "The first 50, next due first" in page
+    assert "Task 49." in page
+    assert "Task 50." not in page
+
+
+def test_only_staff_see_the_door_to_the_admin(browser: Client) -> None:
+    staff = Client()
+    staff.force_login(person("root", is_staff=True))
+
+    assert 'href="/admin/"' not in browser.get("/").content.decode()
+    assert 'href="/admin/"' in staff.get("/").content.decode()
+
+
+def test_the_admin_and_the_browsable_api_wear_our_name(browser: Client) -> None:
+    admin_page = Client().get("/admin/login/").content.decode()
+    api_page = browser.get("/api/v1/tasks/", headers={"Accept": "text/html"}).content.decode()
+
+    assert "Todo admin" in admin_page
+    assert "web/admin.css" in admin_page
+    assert "<title>Task List · Todo API</title>" in api_page
+    assert 'action="/sign-out/"' in api_page
+
+
+def test_the_documentation_of_the_api_loads_its_script_from_a_file() -> None:
+    page = Client().get("/api/docs/").content.decode()
+    script = Client().get("/api/docs/?script=")
+
+    assert '<script src="/api/docs/?script="></script>' in page
+    assert script.headers["Content-Type"].startswith("application/javascript")
+    assert 'url: "/api/schema/"' in script.content.decode()
+
+
+@pytest.mark.parametrize("name", ["mark.svg", "palette.css", "site.css", "admin.css", "api.css", "api_docs.css"])
+def test_every_file_a_page_asks_for_is_there(name: str) -> None:
+    assert finders.find(f"web/{name}") is not None
