@@ -48,7 +48,7 @@ def _synchronise(name: str, schedule: Schedule) -> str:
     if row is None:
         row = PeriodicTask(name=name)
         done = "created"
-    elif not row.enabled or _of(row) != _declaration_in(row):
+    elif not row.enabled or (was := _declaration_in(row)) is None or _of(row) != was:
         return "kept as changed in the admin"
     elif _of(row) == schedule:
         return "up to date"

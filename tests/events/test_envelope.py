@@ -29,9 +29,7 @@ def journey(one: Envelope) -> Envelope:
 def read(*, headers=None, without=(), **changed):
     """Decode a good record with something changed."""
     good = record_of(event())
-    named = {
-        name: text for name, text in (dict(good.headers) | (headers or {})).items() if name not in without
-    }
+    named = {name: text for name, text in (dict(good.headers) | (headers or {})).items() if name not in without}
     parts = {"key": good.key, "value": good.value} | changed
     return decode(**parts, headers=list(named.items()), record=PLACE)
 
@@ -58,11 +56,7 @@ def test_an_instant_of_another_zone_arrives_as_the_same_instant_in_utc():
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXT,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
@@ -86,9 +80,7 @@ def test_any_event_survives_the_journey_and_the_dead_letters(data, **fields):
 
 
 BYTES = st.binary(max_size=40)
-HEADER = st.sampled_from(
-    [name for name, _ in record_of(event()).headers] + ["ce_data", "ce_x-y", "other", ""]
-)
+HEADER = st.sampled_from([name for name, _ in record_of(event()).headers] + ["ce_data", "ce_x-y", "other", ""])
 
 
 @settings(max_examples=300, deadline=None, database=None)

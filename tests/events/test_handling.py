@@ -74,9 +74,7 @@ def test_nothing_to_handle_is_nothing_done(group, effect):
 def test_two_consumers_with_the_same_events_apply_each_once(group, effect):
     events = [event() for _ in range(40)]
 
-    outcomes = at_once(
-        lambda: handling.handle(group, events), lambda: handling.handle(group, list(reversed(events)))
-    )
+    outcomes = at_once(lambda: handling.handle(group, events), lambda: handling.handle(group, list(reversed(events))))
 
     assert sorted(effect.of()) == sorted(one.id for one in events)
     assert sum(outcome.handled for outcome in outcomes) == 40
@@ -142,9 +140,7 @@ class Crashed(BaseException):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", ["handling.before_commit"])
-def test_a_crash_before_the_commit_leaves_nothing_and_redelivery_applies_once(
-    group, effect, monkeypatch, point
-):
+def test_a_crash_before_the_commit_leaves_nothing_and_redelivery_applies_once(group, effect, monkeypatch, point):
     one = event()
     monkeypatch.setattr("apps.events.crash.at", lambda where: _crash_at(where, point))
     with pytest.raises(Crashed):

@@ -14,9 +14,7 @@ from tests.support.factories import NOW, append, event, person, task_data
 
 @pytest.mark.django_db(transaction=True)
 def test_appending_outside_a_transaction_is_refused_and_keeps_nothing():
-    with pytest.raises(
-        OutsideTransaction, match=r"task\.created\.v1 must be appended inside the transaction"
-    ):
+    with pytest.raises(OutsideTransaction, match=r"task\.created\.v1 must be appended inside the transaction"):
         outbox.append(event())
 
     assert (Event.objects.count(), OutboxEntry.objects.count()) == (0, 0)

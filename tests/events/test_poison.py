@@ -107,9 +107,7 @@ def test_later_events_of_the_key_are_parked_behind_in_order(group, effect):
     assert effect.of() == [life[0].id, other.id]
     assert parked() == [one.id for one in life[1:]]
     behind = DeadLetter.objects.exclude(pk=first.pk)
-    assert {(letter.behind_id, letter.reason) for letter in behind} == {
-        (first.pk, f"Behind dead letter {first.pk}.")
-    }
+    assert {(letter.behind_id, letter.reason) for letter in behind} == {(first.pk, f"Behind dead letter {first.pk}.")}
     assert outcome == Outcome(handled=2, parked=3)
 
 
@@ -127,9 +125,7 @@ def test_events_of_the_key_in_later_batches_are_parked_behind_too(group, effect)
 
 def test_without_parking_behind_a_later_event_would_overtake(group, effect, monkeypatch):
     """Negative control: the order of a key is kept by sorting out what must wait."""
-    monkeypatch.setattr(
-        "apps.events.dead_letters.sort_out", lambda group, events: handling.dead_letters.NONE_WAITING
-    )
+    monkeypatch.setattr("apps.events.dead_letters.sort_out", lambda group, events: handling.dead_letters.NONE_WAITING)
     life = life_of_one_subject(2)
     subscribe(group, Poisonous(effect, life[0]))
 

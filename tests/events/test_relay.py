@@ -118,9 +118,7 @@ def test_a_relay_that_lost_the_lead_before_producing_produces_nothing(pump):
     assert len(entries()) == 1
 
 
-def test_a_relay_that_lost_the_lead_before_deleting_deletes_nothing_and_the_repeat_is_absorbed(
-    pump, monkeypatch
-):
+def test_a_relay_that_lost_the_lead_before_deleting_deletes_nothing_and_the_repeat_is_absorbed(pump, monkeypatch):
     from apps.audit.models import AuditRecord
 
     one = event()

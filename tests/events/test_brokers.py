@@ -1,0 +1,269 @@
+"""One contract for every broker: what the core needs of a message log, held by memory and by Kafka alike."""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+
+from apps.dev.embedded.kafka import Kafka
+from apps.events.brokers.base import Broker
+from apps.events.brokers.kafka import KafkaBroker
+from apps.events.brokers.memory import MemoryBroker
+from apps.events.errors import BrokerFailed
+from tests.support.topics import fresh_group, fresh_topic, numbered, read, values, wait_until
+
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def mock_cluster(tmp_path_factory) -> Iterator[str]:
+    """The address of the Kafka that `make run` uses."""
+    folder = tmp_path_factory.mktemp("kafka")
+    kafka = Kafka(folder, logs=folder, throw_away=True)
+    kafka.start()
+    kafka.wait()
+    yield kafka.address
+    kafka.stop()
+
+
+@pytest.fixture(params=["memory", "mock_cluster", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request, settings) -> Broker:
+    settings.KAFKA_GROUP_PROTOCOL = "consumer"  # joins in a tenth of a second
+    if request.param == "memory":
+        return MemoryBroker()
+    if request.param == "kafka":
+        return KafkaBroker({"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"]})
+    return KafkaBroker({"bootstrap.servers": request.getfixturevalue("mock_cluster")})
+
+
+@pytest.fixture
+def classic_cluster(mock_cluster, settings) -> KafkaBroker:
+    settings.KAFKA_GROUP_PROTOCOL = "classic"
+    return KafkaBroker({"bootstrap.servers": mock_cluster})
+
+
+@pytest.fixture
+def topic(broker) -> str:
+    topic = fresh_topic()
+    broker.ensure_topics([topic])
+    return topic
+
+
+def send(broker, *records):
+    producer = broker.producer()
+    try:
+        return producer.send(records, give_up=lambda: False)
+    finally:
+        producer.close()
+
+
+def shown_by(tail, expected):
+    """The first records of a tail, as soon as they are there."""
+    records = (record for record in islice(tail, 200) if record)
+    return list(islice(records, expected))
+
+
+def test_records_of_a_key_keep_their_order_and_stand_in_one_partition(broker, topic):
+    deliveries = send(broker, *[numbered(topic, number) for number in range(50)])
+    consumer = broker.consumer(fresh_group(), [topic])
+
+    records = read(consumer, 50)
+    consumer.close()
+
+    assert values(records) == list(range(50))
+    assert len({delivery.partition for delivery in deliveries}) == 1
+    assert [delivery.offset for delivery in deliveries] == list(range(50))
+    assert [(record.partition, record.offset) for record in records] == [
+        (delivery.partition, delivery.offset) for delivery in deliveries
+    ]
+
+
+def test_key_value_and_headers_arrive_as_they_were_sent(broker, topic):
+    from apps.events.brokers.base import OutgoingRecord
+
+    headers = [("ce_type", "grüße".encode()), ("empty", b""), ("raw", bytes(range(256)))]
+    send(broker, OutgoingRecord(topic, "schlüssel".encode(), b"\0value\xff", headers))
+    consumer = broker.consumer(fresh_group(), [topic])
+
+    record = read(consumer, 1)[0]
+    consumer.close()
+
+    assert (record.topic, record.key, record.value) == (topic, "schlüssel".encode(), b"\0value\xff")
+    assert record.headers == headers
+    assert record.stored_at > 1_700_000_000_000
+
+
+def test_a_record_of_every_key_is_read_once(broker, topic):
+    send(broker, *[numbered(topic, number, key=f"key-{number}".encode()) for number in range(40)])
+    consumer = broker.consumer(fresh_group(), [topic])
+
+    records = read(consumer, 40)
+    more = consumer.poll(10, timeout=0.2)
+    consumer.close()
+
+    assert sorted(values(records)) == list(range(40))
+    assert more == []
+
+
+def test_the_next_consumer_goes_on_behind_what_was_stored(broker, topic):
+    group = fresh_group()
+    send(broker, *[numbered(topic, number) for number in range(6)])
+    first = broker.consumer(group, [topic])
+    first.store(read(first, 6)[:4])
+    first.close()
+
+    second = broker.consumer(group, [topic])
+    records = read(second, 2)
+    second.close()
+
+    assert values(records) == [4, 5]
+
+
+def test_what_was_read_and_not_stored_comes_again(broker, topic):
+    group = fresh_group()
+    send(broker, *[numbered(topic, number) for number in range(3)])
+    first = broker.consumer(group, [topic])
+    before = values(read(first, 3))
+    first.close()
+
+    second = broker.consumer(group, [topic])
+    again = values(read(second, 3))
+    second.close()
+
+    assert (before, again) == ([0, 1, 2], [0, 1, 2])
+
+
+def test_the_lag_counts_what_is_not_stored(broker, topic):
+    group = fresh_group()
+    send(broker, *[numbered(topic, number) for number in range(5)])
+    at_first = broker.lag(group, [topic])
+    consumer = broker.consumer(group, [topic])
+    consumer.store(read(consumer, 5)[:3])
+    consumer.close()
+
+    assert (at_first, broker.lag(group, [topic])) == (5, 2)
+
+
+def test_a_paused_consumer_gets_nothing_and_then_goes_on_where_it_was(broker, topic):
+    consumer = broker.consumer(fresh_group(), [topic])
+    send(broker, numbered(topic, 0))
+    first = read(consumer, 1)
+    consumer.pause()
+    send(broker, numbered(topic, 1))
+
+    while_paused = consumer.poll(10, timeout=0.5)
+    still_owned = consumer.owns(first[0])
+    consumer.resume()
+    afterwards = read(consumer, 1)
+    consumer.close()
+
+    assert (values(first), while_paused, still_owned, values(afterwards)) == ([0], [], True, [1])
+
+
+def test_two_groups_read_everything_each(broker, topic):
+    send(broker, *[numbered(topic, number) for number in range(3)])
+    consumers = [broker.consumer(fresh_group(), [topic]) for _ in range(2)]
+
+    read_by_each = [values(read(consumer, 3)) for consumer in consumers]
+    for consumer in consumers:
+        consumer.close()
+
+    assert read_by_each == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_a_tail_from_the_beginning_shows_all_and_stores_nothing(broker, topic):
+    send(broker, *[numbered(topic, number) for number in range(3)])
+    tail = broker.tail([topic], from_beginning=True)
+
+    shown = values(shown_by(tail, 3))
+    tail.close()
+
+    assert shown == [0, 1, 2]
+
+
+def test_a_tail_shows_what_comes_from_now_on(broker, topic):
+    send(broker, numbered(topic, 0))
+    tail = broker.tail([topic], from_beginning=False)
+    next(tail)
+    send(broker, numbered(topic, 1))
+
+    shown = values(shown_by(tail, 1))
+    tail.close()
+
+    assert shown == [1]
+
+
+def test_a_broker_knows_its_cluster(broker):
+    assert broker.state().cluster_id == broker.state().cluster_id != ""
+
+
+def test_two_members_share_the_partitions_and_read_everything_once(broker, topic):
+    group = fresh_group()
+    members = [broker.consumer(group, [topic]) for _ in range(2)]
+
+    def both_have_some():
+        seen.extend(record for member in members for record in member.poll(100, timeout=0.1))
+        return all(member.has_assignment() for member in members)
+
+    seen = []
+    shared = wait_until(both_have_some)
+    send(broker, *[numbered(topic, number, key=f"key-{number}".encode()) for number in range(40)])
+    wait_until(lambda: both_have_some() and len(seen) >= 40)
+    owners = [{record.partition for record in seen if member.owns(record)} for member in members]
+    for member in members:
+        member.close()
+
+    assert shared
+    assert sorted(values(seen)) == list(range(40))
+    assert owners[0].isdisjoint(owners[1])
+    assert owners[0] | owners[1] == {0, 1, 2, 3}
+
+
+def test_by_the_classic_protocol_a_group_goes_on_where_it_was(classic_cluster):
+    """Joining takes 3 s on the mock cluster, so this is the only test of it here."""
+    topic, group = fresh_topic(), fresh_group()
+    classic_cluster.ensure_topics([topic])
+    send(classic_cluster, *[numbered(topic, number) for number in range(4)])
+    first = classic_cluster.consumer(group, [topic])
+    first.store(read(first, 4)[:3])
+    first.close()
+
+    assert classic_cluster.lag(group, [topic]) == 1
+
+
+def test_the_embedded_kafka_says_that_it_keeps_nothing(mock_cluster):
+    assert KafkaBroker({"bootstrap.servers": mock_cluster}).state().keeps_records is False
+
+
+def test_a_kafka_that_is_away_says_so():
+    away = KafkaBroker({"bootstrap.servers": NOBODY})
+
+    with pytest.raises(BrokerFailed, match="Kafka does not answer"):
+        away.state(timeout=0.5)
+    with pytest.raises(BrokerFailed, match="Kafka does not answer"):
+        away.lag("a-group", ["a-topic"], timeout=0.5)
+
+
+def test_a_producer_waits_for_a_kafka_that_is_away_until_told_to_give_up():
+    asked = []
+    producer = KafkaBroker({"bootstrap.servers": NOBODY}).producer()
+
+    deliveries = producer.send([numbered("a-topic", 0)], give_up=lambda: len(asked.append(1) or asked) > 3)
+    producer.close()
+
+    assert len(asked) == 4
+    assert [delivery.refusal for delivery in deliveries] == ["given up waiting"]
+
+
+def test_a_record_too_large_for_kafka_is_refused_and_the_next_one_goes(mock_cluster):
+    from apps.events.brokers.base import OutgoingRecord
+
+    broker = KafkaBroker({"bootstrap.servers": mock_cluster})
+    topic = fresh_topic()
+    broker.ensure_topics([topic])
+
+    refused, taken = send(broker, OutgoingRecord(topic, b"k", b"x" * 1_200_000, []), numbered(topic, 1))
+
+    assert "too large" in refused.refusal
+    assert (taken.refusal, taken.offset) == (None, 0)

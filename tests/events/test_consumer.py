@@ -1,0 +1,255 @@
+"""A group's consumer: what it reads is handled, recorded or held, and never skipped unseen."""
+
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from apps.audit.models import AuditRecord
+from apps.events import consumer as consumer_module
+from apps.events.brokers.base import OutgoingRecord, Record
+from apps.events.consumer import GroupConsumer
+from apps.events.errors import BrokerFailed, GroupStopped, Transient
+from apps.events.handling import Outcome
+from apps.events.models import HandledEvent
+from apps.events.subscriptions import group_named
+from apps.tasks.events import TaskEvent
+from tests.events.concurrency import in_background
+from tests.support.factories import event, life_of_one_subject, outgoing, record_of
+from tests.support.topics import wait_until
+
+pytestmark = pytest.mark.django_db
+
+GARBAGE = Record("task-events", 1, 7, b"some-key", b"\xff\0garbage", [("ce_type", b"task.created.v1")])
+
+
+@pytest.fixture
+def audit(pump):
+    return GroupConsumer(group_named("audit"), broker=pump.broker)
+
+
+@pytest.fixture
+def chores(pump, new_group, effect):
+    group = new_group("chores")
+    group.on(TaskEvent.CREATED, TaskEvent.UPDATED)(effect.apply)
+    return GroupConsumer(group, broker=pump.broker)
+
+
+def send(pump, *records):
+    pump.broker.producer().send(records, give_up=lambda: False)
+
+
+def retyped(one, event_type):
+    record = record_of(one)
+    headers = dict(record.headers) | {"ce_type": event_type.encode()}
+    return replace(record, headers=list(headers.items()))
+
+
+def test_an_unreadable_record_is_kept_by_audit_once_with_its_bytes(audit):
+    audit.handle_records([GARBAGE])
+    audit.handle_records([GARBAGE])
+
+    record = AuditRecord.objects.get()
+    assert (record.readable, record.type) == (False, "unreadable")
+    assert (bytes(record.raw_key), bytes(record.raw_value)) == (b"some-key", b"\xff\0garbage")
+    assert (record.record_topic, record.record_partition, record.record_offset) == ("task-events", 1, 7)
+    assert record.unreadable_because == "The record has no header ce_specversion."
+    assert record.data == {"headers": [["ce_type", "task.created.v1"]]}
+
+
+def test_the_same_garbage_at_another_place_is_another_record(audit):
+    audit.handle_records([GARBAGE, replace(GARBAGE, offset=8)])
+
+    assert sorted(AuditRecord.objects.values_list("record_offset", flat=True)) == [7, 8]
+
+
+def test_other_garbage_at_the_same_place_of_a_restarted_broker_is_another_record(audit):
+    audit.handle_records([GARBAGE])
+    audit.handle_records([replace(GARBAGE, value=b"other")])
+
+    assert AuditRecord.objects.filter(readable=False).count() == 2
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record("task-events", 0, 0, None, None, []),
+        Record("task-events", 0, 0, b"\xff", b"", [("ce_type", b"\xff\0")]),
+        Record("task-events", 0, 0, b"k", b"{}", [("other", b"x")]),
+        Record("task-events", 0, 0, b"k", b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", [("ce_type", b"x.v1")]),
+        replace(record_of(event()), headers=[h for h in record_of(event()).headers if h[0] != "ce_id"]),
+        replace(record_of(event()), value=b'{"task": 1}'),
+    ],
+    ids=["nothing at all", "no text", "no CloudEvent", "too deep", "no id", "not its schema"],
+)
+def test_no_record_stops_audit_and_the_next_one_flows(audit, record):
+    good = event()
+
+    audit.handle_records([record, record_of(good, offset=1)])
+    audit.handle_records([record, record_of(good, offset=1)])
+
+    assert sorted(AuditRecord.objects.values_list("readable", flat=True)) == [False, True]
+
+
+def test_data_nested_at_every_depth_is_recorded_or_unreadable_and_never_stops_audit(audit):
+    for depth in range(80, 1200, 40):
+        value = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+        audit.handle_records([replace(retyped(event(), "x.y.v1"), value=value, offset=depth)])
+
+    assert AuditRecord.objects.count() == 28
+
+
+def test_a_group_that_keeps_no_unreadable_records_says_so_and_goes_on(chores, effect):
+    good = event()
+
+    with structlog.testing.capture_logs() as logs:
+        outcome = chores.handle_records([GARBAGE, record_of(good, offset=8)])
+
+    assert effect.of() == [good.id]
+    assert outcome == Outcome(handled=1)
+    assert [
+        (line["group"], line["partition"], line["offset"]) for line in logs if line["event"] == "record_unreadable"
+    ] == [("chores", 1, 7)]
+
+
+def test_a_type_of_a_newer_producer_is_recorded_by_audit(audit):
+    audit.handle_records([retyped(event(), "task.archived.v7")])
+
+    assert list(AuditRecord.objects.values_list("type", "readable")) == [("task.archived.v7", True)]
+
+
+def test_a_type_that_a_group_did_not_subscribe_to_is_skipped_unread(chores, effect):
+    outcome = chores.handle_records(
+        [
+            retyped(event(), "task.archived.v7"),
+            retyped(event(), "task.completed.v1"),
+            replace(GARBAGE, headers=[]),
+        ]
+    )
+
+    assert outcome == Outcome()
+    assert effect.of() == []
+    assert HandledEvent.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failing_record_of_audit_is_transient_and_keeps_nothing(audit, monkeypatch):
+    monkeypatch.setattr(audit.group, "unreadable", _fail)
+
+    with pytest.raises(Transient, match="RuntimeError: the disk is full"):
+        audit.handle_records([GARBAGE])
+
+    assert (AuditRecord.objects.count(), HandledEvent.objects.count()) == (0, 0)
+
+
+def _fail(*_):
+    raise RuntimeError("the disk is full")
+
+
+def stored(pump, group):
+    return sum(offset for (name, _, _), offset in pump.broker.stored.items() if name == group)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRunning:
+    """The loop itself, in a thread, as in a worker."""
+
+    def run(self, consumer, until):
+        with in_background(consumer.run) as running:
+            came = wait_until(until, seconds=10)
+            consumer.stop.set()
+            running.result(10)
+        return came
+
+    def test_it_handles_what_is_there_and_stores_where_it_stands(self, pump, chores, effect):
+        life = life_of_one_subject(3)
+        send(pump, *map(outgoing, life))
+
+        assert self.run(chores, lambda: _soon(stored(pump, "chores") == 3))
+
+        assert effect.of() == [one.id for one in life]
+        assert pump.broker.lag("chores", ["task-events"]) == 0
+
+    def test_a_failure_that_may_heal_holds_the_batch_and_what_comes_behind_it(self, pump, new_group, effect):
+        group = new_group("chores")
+        first, second = life_of_one_subject(2)
+        failures = [Transient("one"), Transient("two")]
+        seen_while_waiting = []
+
+        @group.on(TaskEvent.CREATED, TaskEvent.UPDATED)
+        def fail_twice(one):
+            if failures:
+                seen_while_waiting.append((stored(pump, "chores"), one.id))
+                send(pump, outgoing(second)) if len(failures) == 2 else None
+                raise failures.pop()
+            effect.apply(one)
+
+        send(pump, outgoing(first))
+        consumer = GroupConsumer(group, broker=pump.broker)
+
+        assert self.run(consumer, lambda: _soon(stored(pump, "chores") == 2))
+
+        assert seen_while_waiting == [(0, first.id), (0, first.id)]
+        assert effect.of() == [first.id, second.id]
+
+    def test_offsets_are_stored_only_after_the_commit(self, pump, chores, monkeypatch):
+        one = event()
+        at_store = []
+        real = consumer_module.crash.at
+        monkeypatch.setattr(
+            consumer_module.crash,
+            "at",
+            lambda point: at_store.append((point, stored(pump, "chores"))) or real(point),
+        )
+        send(pump, outgoing(one))
+
+        self.run(chores, lambda: _soon(stored(pump, "chores") == 1))
+
+        assert at_store == [
+            ("handling.before_commit", 0),
+            ("handling.after_commit", 0),
+            ("consumer.before_store", 0),
+        ]
+
+    def test_a_stopped_group_ends_the_loop_with_nothing_stored(self, pump, new_group, settings):
+        settings.MAX_PARKED_IN_A_ROW = 1
+        group = new_group("chores")
+        group.on(TaskEvent.CREATED)(_fail)
+        send(pump, outgoing(event()))
+
+        with pytest.raises(GroupStopped, match="Group chores parked 1 events in a row"):
+            GroupConsumer(group, broker=pump.broker).run()
+
+        assert stored(pump, "chores") == 0
+        assert pump.broker.members["chores"] == []
+
+    def test_a_broker_that_failed_for_good_ends_the_loop(self, pump, chores, monkeypatch):
+        monkeypatch.setattr("apps.events.brokers.memory.MemoryConsumer.poll", _broken)
+
+        with pytest.raises(BrokerFailed):
+            chores.run()
+
+        assert pump.broker.members["chores"] == []
+
+    def test_what_the_broker_lost_is_made_good_at_the_start(self, pump, chores, effect):
+        from apps.events.models import OutboxEntry
+        from tests.support.factories import append
+
+        one = event()
+        append(one)
+        OutboxEntry.objects.all().delete()  # relayed, and the broker forgot it
+
+        assert self.run(chores, lambda: _soon(chores.reconciled))
+
+        assert effect.of() == [one.id]
+
+
+def _broken(*_, **__):
+    raise BrokerFailed("fatal")
+
+
+def _soon(true):
+    from time import sleep
+
+    sleep(0.01)
+    return true

@@ -1,0 +1,276 @@
+"""What a group lost on the way is found, handled and counted; what is only late is left alone."""
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+
+from apps.events import handling, inbox, outbox, reconcile
+from apps.events.brokers.base import BrokerState
+from apps.events.errors import BrokerFailed
+from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
+from apps.events.reconcile import Repair
+from apps.tasks.events import TaskEvent
+from tests.events.concurrency import in_background
+from tests.support.factories import append, event, life_of_one_subject
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def group(new_group, effect):
+    group = new_group("chores")
+    group.on(TaskEvent.CREATED, TaskEvent.UPDATED)(effect.apply)
+    return group
+
+
+@pytest.fixture
+def settled(group, pump):
+    """The group has been looked at once, on this broker: from now on a repair is a repair."""
+    reconcile.run(group, broker=pump.broker)
+    return group
+
+
+def lose(*events):
+    """Append, and let the entries go as if Kafka had taken and dropped the records."""
+    append(*events)
+    OutboxEntry.objects.filter(event__event_id__in=[one.id for one in events]).delete()
+
+
+def counts(group):
+    return GroupProgress.objects.values_list("repaired", "caught_up").get(group=group.name)
+
+
+def test_a_lost_event_is_handled_and_counted_as_a_repair(settled, pump, effect):
+    one = event()
+    lose(one)
+
+    found = reconcile.run(settled, broker=pump.broker)
+
+    assert found == Repair(settled=True, handled=1)
+    assert effect.of() == [one.id]
+    assert counts(settled) == (1, 0)
+
+
+def test_looking_again_finds_nothing(settled, pump, effect):
+    one = event()
+    lose(one)
+    reconcile.run(settled, broker=pump.broker)
+
+    assert reconcile.run(settled, broker=pump.broker) == Repair(settled=True, handled=0)
+    assert effect.of() == [one.id]
+    assert counts(settled) == (1, 0)
+
+
+def test_a_key_is_repaired_oldest_version_first(settled, pump, effect):
+    life = life_of_one_subject(5)
+    lose(*life)
+
+    reconcile.run(settled, broker=pump.broker)
+
+    assert effect.of() == [one.id for one in life]
+
+
+def test_in_a_healthy_system_nothing_is_repaired(settled, pump):
+    append(*life_of_one_subject(4))
+    pump.run()
+
+    assert reconcile.run(settled, broker=pump.broker) == Repair(settled=True, handled=0)
+    assert counts(settled) == (0, 0)
+
+
+def test_what_waits_in_the_outbox_is_only_late(settled, pump, effect):
+    append(event())
+
+    assert reconcile.run(settled, broker=pump.broker) == Repair(settled=True, handled=0)
+    assert effect.of() == []
+
+
+def test_what_waited_in_the_outbox_is_not_passed_by_the_mark(settled, pump, effect):
+    one = event()
+    append(one)
+    reconcile.run(settled, broker=pump.broker)
+    OutboxEntry.objects.all().delete()
+
+    reconcile.run(settled, broker=pump.broker)
+
+    assert effect.of() == [one.id]
+
+
+def test_while_the_group_lags_nothing_is_repaired(settled, pump, effect):
+    append(event())
+    pump.relay_once()
+
+    found = reconcile.run(settled, broker=pump.broker)
+
+    assert found == Repair(settled=False, reason="The group is 1 records behind.")
+    assert (effect.of(), counts(settled)) == ([], (0, 0))
+
+
+def test_while_the_outbox_is_old_nothing_is_repaired(settled, pump, effect, monkeypatch):
+    lose(event())
+    append(event())
+    monkeypatch.setattr(reconcile, "OUTBOX_IS_YOUNG_SECONDS", -1.0)
+
+    found = reconcile.run(settled, broker=pump.broker)
+
+    assert (found.settled, found.reason) == (False, "The outbox is 0 s old.")
+    assert effect.of() == []
+
+
+def test_what_is_parked_stays_parked(new_group, pump):
+    group = new_group("chores")
+    group.on(TaskEvent.CREATED)(_fail)
+    one = event()
+    lose(one)
+    handling.handle(group, [one])
+
+    assert reconcile.run(group, broker=pump.broker) == Repair(settled=True, handled=0)
+    assert DeadLetter.objects.get().status == "parked"
+
+
+def _fail(one):
+    raise ValueError("never")
+
+
+def test_what_a_group_does_not_subscribe_to_is_not_its_loss(new_group, pump, effect):
+    group = new_group("chores")
+    group.on(TaskEvent.UPDATED)(effect.apply)
+    lose(event())
+
+    assert reconcile.run(group, broker=pump.broker) == Repair(settled=True, handled=0)
+    assert effect.of() == []
+
+
+def test_a_group_of_every_fact_gets_types_of_a_newer_release_too(new_group, pump, effect):
+    group = new_group("keeper", parks=False)
+    group.on_batch("*")(effect.apply_batch)
+    lose(event())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_event (event_id, type, topic, key, source, subject_type, subject_id, occurred_at,"
+            " correlation_id, traceparent, data) VALUES (gen_random_uuid(), 'task.archived.v7', 'task-events', 'k',"
+            " '/todo', 'task', gen_random_uuid(), now(), 'c', '', '{}')"
+        )
+
+    assert reconcile.run(group, broker=pump.broker).handled == 2
+
+
+@pytest.mark.parametrize(
+    "state",
+    [BrokerState("mockCluster-1", keeps_records=False), BrokerState("another cluster", keeps_records=True)],
+    ids=["a broker in memory", "another cluster"],
+)
+def test_what_a_broker_cannot_have_any_more_is_caught_up_and_no_repair(settled, pump, monkeypatch, state):
+    lose(event(), event())
+    monkeypatch.setattr(pump.broker, "state", lambda: state)
+
+    found = reconcile.run(settled, broker=pump.broker)
+
+    assert found == Repair(settled=True, handled=2)
+    assert counts(settled) == (0, 2)
+    assert GroupProgress.objects.get(group="chores").cluster_id == state.cluster_id
+
+
+def test_on_the_new_cluster_a_loss_is_a_repair_again(settled, pump, monkeypatch):
+    monkeypatch.setattr(pump.broker, "state", lambda: BrokerState("another cluster", keeps_records=True))
+    reconcile.run(settled, broker=pump.broker)
+    lose(event())
+
+    reconcile.run(settled, broker=pump.broker)
+
+    assert counts(settled) == (1, 0)
+
+
+def test_a_kafka_that_is_away_changes_nothing(settled, pump, effect, monkeypatch):
+    lose(event())
+    monkeypatch.setattr(pump.broker, "state", _away)
+
+    found = reconcile.run(settled, broker=pump.broker)
+
+    assert found == Repair(settled=False, reason="Kafka does not answer")
+    assert effect.of() == []
+
+
+def _away():
+    raise BrokerFailed("Kafka does not answer")
+
+
+def test_more_than_one_run_repairs_leaves_the_mark_where_it_was(settled, pump, effect, monkeypatch):
+    monkeypatch.setattr(reconcile, "REPAIR_LIMIT", 2)
+    events = [event() for _ in range(3)]
+    lose(*events)
+    before = GroupProgress.objects.get(group="chores").settled_transaction_id
+
+    first = reconcile.run(settled, broker=pump.broker)
+    between = GroupProgress.objects.get(group="chores").settled_transaction_id
+    second = reconcile.run(settled, broker=pump.broker)
+
+    assert (first, second) == (Repair(settled=False, handled=2), Repair(settled=True, handled=1))
+    assert between == before
+    assert effect.of() == [one.id for one in events]
+
+
+def test_a_mark_beyond_the_database_is_that_of_another_and_is_forgotten(settled, pump, effect):
+    """The database was restored from a dump, where transactions are numbered anew."""
+    GroupProgress.objects.update(settled_transaction_id=2**60)
+    one = event()
+    lose(one)
+
+    reconcile.run(settled, broker=pump.broker)
+
+    assert effect.of() == [one.id]
+    assert GroupProgress.objects.get(group="chores").settled_transaction_id < 2**60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_that_commits_after_the_mark_was_set_is_still_found(settled, pump, effect):
+    """Invariant: the mark counts transactions; one still open is never passed."""
+    late, early = event(), event()
+    appended, may_commit = threading.Event(), threading.Event()
+
+    with in_background(lambda: _lose_slowly(late, appended, may_commit)) as writer:
+        appended.wait(10)
+        lose(early)
+        reconcile.run(settled, broker=pump.broker)
+        passed = Event.objects.order_by("-position").values_list("position", flat=True)[0]
+        before = effect.of()
+        may_commit.set()
+        writer.result(10)
+    reconcile.run(settled, broker=pump.broker)
+
+    assert before == [early.id]
+    assert effect.of() == [early.id, late.id]
+    # Negative control: a mark of positions had passed it, and would never look there again.
+    assert Event.objects.get(event_id=late.id).position < passed
+    assert not Event.objects.filter(position__gt=passed).exists()
+
+
+def _lose_slowly(one, appended, may_commit):
+    with transaction.atomic():
+        outbox.append(one)
+        OutboxEntry.objects.filter(event__event_id=one.id).delete()
+        appended.set()
+        may_commit.wait(10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_mark_moves_on_so_that_a_run_stays_short(settled, pump):
+    before = GroupProgress.objects.get(group="chores").settled_transaction_id
+    append(event())
+    pump.run()
+
+    reconcile.run(settled, broker=pump.broker)
+
+    row = Event.objects.get()
+    assert before <= row.transaction_id < GroupProgress.objects.get(group="chores").settled_transaction_id
+
+
+def test_an_event_already_handled_is_not_handled_by_a_repair(settled, pump, effect):
+    one = event()
+    lose(one)
+    inbox.claim(settled, [one])
+
+    reconcile.run(settled, broker=pump.broker)
+
+    assert effect.of() == []

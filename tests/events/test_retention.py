@@ -1,0 +1,85 @@
+"""What is older than its retention goes, in steps; what may still be needed stays."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db import connection
+from django.utils import timezone
+
+from apps.events import jobs, retention
+from apps.events.models import Event, HandledEvent, OutboxEntry
+from tests.support.factories import append, backdated_event, event
+
+pytestmark = pytest.mark.django_db
+
+
+def handled(one, *, days):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'INSERT INTO events_handledevent ("group", event_id, handled_at)'
+            " VALUES ('audit', %s, now() - make_interval(days => %s))",
+            [one.id, days],
+        )
+
+
+def test_old_events_go_and_young_ones_stay():
+    old, young, new = event(), event(), event()
+    backdated_event(old, days=91)
+    backdated_event(young, days=89)
+    append(new)
+
+    assert retention.prune_events() == 1
+
+    assert list(Event.objects.values_list("event_id", flat=True)) == [young.id, new.id]
+
+
+def test_an_event_that_kafka_never_acknowledged_stays_however_old():
+    position = backdated_event(event(), days=400)
+    OutboxEntry.objects.create(event_id=position)
+
+    assert retention.prune_events() == 0
+
+    assert Event.objects.count() == 1
+
+
+def test_what_was_handled_is_remembered_for_fourteen_days():
+    old, young = event(), event()
+    handled(old, days=15)
+    handled(young, days=13)
+
+    assert retention.prune_handled_events() == 1
+
+    assert list(HandledEvent.objects.values_list("event_id", flat=True)) == [young.id]
+
+
+def test_a_run_goes_on_in_steps_and_is_bounded(monkeypatch):
+    monkeypatch.setattr(retention, "STEP", 2)
+    monkeypatch.setattr(retention, "STEPS_PER_RUN", 2)
+    for _ in range(7):
+        handled(event(), days=20)
+
+    assert [retention.prune_handled_events() for _ in range(3)] == [4, 3, 0]
+
+
+def test_a_clock_that_is_ahead_takes_nothing_too_young_and_does_not_fail():
+    """The database refuses what is younger than 90 days by its own clock, so that clock decides."""
+    young = event()
+    backdated_event(young, days=89)
+    backdated_event(event(), days=91)
+
+    with time_machine.travel(timezone.now() + timedelta(days=2), tick=False):
+        gone = retention.prune_events()
+
+    assert gone == 1
+    assert Event.objects.get().event_id == young.id
+
+
+def test_the_job_prunes_both():
+    one = event()
+    backdated_event(one, days=91)
+    handled(one, days=91)
+
+    jobs.prune_log()
+
+    assert (Event.objects.count(), HandledEvent.objects.count()) == (0, 0)

@@ -1,0 +1,146 @@
+"""The worker's consumers: which ones run, and that a worker does not outlive one that died."""
+
+import threading
+from types import SimpleNamespace
+
+import celery.worker.state
+import pytest
+from click import Command
+
+from apps.events import worker as worker_module
+from apps.events.consumer import GroupConsumer
+from apps.events.errors import GroupStopped
+from apps.events.worker import ConsumeKafka
+from tests.support.topics import wait_until
+from todo_project.celery import app
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def steps(pump, monkeypatch):
+    """Makes steps whose consumers do nothing but wait for their end; stops those that were started."""
+    monkeypatch.setattr(GroupConsumer, "run", lambda consumer: consumer.stop.wait(10))
+    made = []
+
+    def make(*consume):
+        made.append(ConsumeKafka(SimpleNamespace(), consume=consume))
+        return made[-1]
+
+    yield make
+    for step in made:
+        step.stop(None)
+
+
+@pytest.fixture
+def exits(monkeypatch):
+    """The exit codes the process would have ended with."""
+    exits = []
+    monkeypatch.setattr(worker_module, "LEAVE_SECONDS", 0)
+    monkeypatch.setattr(worker_module.os, "_exit", exits.append)
+    monkeypatch.setattr(celery.worker.state, "should_stop", None)
+    return exits
+
+
+def names(step):
+    return [thread.name for thread in step.threads]
+
+
+def test_the_celery_application_has_the_step():
+    assert ConsumeKafka in app.steps["worker"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "consume"),
+    [([], ()), (["--consume", "audit"], ("audit",)), (["--consume", "audit", "--consume", "none"], ("audit", "none"))],
+)
+def test_the_worker_command_takes_its_groups_repeatedly(arguments, consume):
+    command = Command("worker", params=list(app.user_options["worker"]))
+
+    assert command.make_context("worker", arguments).params == {"consume": consume}
+
+
+def test_a_worker_consumes_the_groups_it_is_told(steps):
+    step = steps("audit")
+
+    step.start(None)
+
+    assert names(step) == ["consume-audit"]
+
+
+def test_a_worker_that_is_told_nothing_consumes_every_group(steps, new_group):
+    new_group("chores")
+    step = steps()
+
+    step.start(None)
+
+    assert names(step) == ["consume-audit", "consume-chores"]
+
+
+def test_a_worker_that_is_told_none_consumes_none(steps):
+    step = steps("none")
+
+    step.start(None)
+
+    assert names(step) == []
+
+
+def test_a_worker_told_an_unknown_group_does_not_start(steps):
+    with pytest.raises(LookupError, match="There is no consumer group 'nobody'; there are: audit"):
+        steps("nobody").start(None)
+
+
+def test_stopping_ends_the_consumers(steps):
+    step = steps("audit")
+    step.start(None)
+
+    step.stop(None)
+
+    assert [thread.is_alive() for thread in step.threads] == [False]
+
+
+def test_a_quick_shutdown_ends_the_consumers_too(steps):
+    step = steps("audit")
+    step.start(None)
+
+    step.terminate(None)
+
+    assert [thread.is_alive() for thread in step.threads] == [False]
+
+
+def test_a_consumer_that_dies_ends_the_worker(steps, exits, monkeypatch):
+    monkeypatch.setattr(GroupConsumer, "run", _die)
+    step = steps("audit")
+
+    step.start(None)
+
+    assert wait_until(lambda: _soon(exits), seconds=5)
+    assert (celery.worker.state.should_stop, exits) == (70, [70])
+
+
+def test_a_consumer_that_hangs_ends_the_worker(steps, exits, monkeypatch):
+    monkeypatch.setattr(worker_module, "TICK_LIMIT_SECONDS", 0.0)
+    step = steps("audit")
+
+    step.start(None)
+
+    assert wait_until(lambda: _soon(exits), seconds=5)
+    assert (celery.worker.state.should_stop, exits) == (70, [70])
+
+
+def test_a_consumer_that_is_stopped_does_not_end_the_worker(steps, exits):
+    step = steps("audit")
+    step.start(None)
+
+    step.stop(None)
+
+    assert (celery.worker.state.should_stop, exits) == (None, [])
+
+
+def _die(consumer):
+    raise GroupStopped("audit", parked=50)
+
+
+def _soon(true):
+    threading.Event().wait(0.01)
+    return true
