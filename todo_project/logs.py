@@ -61,7 +61,7 @@ def logging_config(*, role: str, level: str, format: str) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"line": {"()": line_formatter, "role": role, "format": format}},
-            "filters": {"without_socket_lines": {"()": WithoutSocketLines}},
+            "filters": {"without_chatter": {"()": WithoutChatter}},
             "handlers": {
                 "stderr": {
                     "class": "logging.StreamHandler",
@@ -88,7 +88,6 @@ def _library_loggers(level: str) -> dict[str, dict[str, Any]]:
         "daphne.server": chatty,
         "asyncio": chatty,
         # A line per sweep every few seconds; jobs tell by themselves what they did, failures are errors.
-        "celery.beat": chatty,
         "celery.app.trace": chatty,
         "celery.worker.strategy": chatty,
         "django_celery_beat": chatty,
@@ -99,14 +98,15 @@ def _library_loggers(level: str) -> dict[str, dict[str, Any]]:
         "uvicorn",
         "uvicorn.error",
         "celery",
-        "celery.task",
+        "celery.beat",
         "daphne",
         "py.warnings",
     )
     loggers: dict[str, dict[str, Any]] = {name: {"handlers": [], "propagate": True} for name in plain}
     for name, own_level in levels.items():
         loggers[name] = {"handlers": [], "propagate": True, "level": own_level}
-    loggers["uvicorn.error"]["filters"] = ["without_socket_lines"]
+    for name in ("uvicorn.error", "celery.beat"):
+        loggers[name]["filters"] = ["without_chatter"]
     return loggers
 
 
@@ -204,12 +204,13 @@ def without_healthy_probes(_logger: WrappedLogger, _method: str, line: EventDict
     return line
 
 
-class WithoutSocketLines(logging.Filter):
-    """Uvicorn tells of each socket three times, at the level of its own start and stop."""
+class WithoutChatter(logging.Filter):
+    """Drops what Uvicorn says of each socket and beat of each tick, at the level of their start and stop."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        message = str(record.msg)
-        return not (message in {"connection open", "connection closed"} or '"WebSocket ' in message)
+        return not str(record.msg).startswith(
+            ("connection open", "connection closed", '%s - "WebSocket ', "Scheduler: Sending due task")
+        )
 
 
 @setup_logging.connect

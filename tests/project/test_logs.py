@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from apps.events import context
 from tests.support.factories import CAUSE
-from todo_project.logs import WithoutSocketLines, line_formatter, logging_config
+from todo_project.logs import WithoutChatter, line_formatter, logging_config
 
 
 @contextmanager
@@ -124,13 +124,15 @@ def test_celery_leaves_logging_as_it_is() -> None:
         ("connection open", False),
         ("connection closed", False),
         ('%s - "WebSocket %s" 403', False),
+        ("Scheduler: Sending due task %s (%s)", False),
         ("Started server process [%d]", True),
+        ("beat: Starting...", True),
     ],
 )
-def test_uvicorn_tells_of_itself_and_not_of_each_socket(message: str, kept: bool) -> None:
+def test_uvicorn_and_beat_tell_of_themselves_and_not_of_each_socket_and_tick(message: str, kept: bool) -> None:
     record = logging.LogRecord("uvicorn.error", logging.INFO, "", 0, message, (), None)
 
-    assert WithoutSocketLines().filter(record) is kept
+    assert WithoutChatter().filter(record) is kept
 
 
 def test_an_unknown_level_or_format_is_refused() -> None:
