@@ -65,9 +65,7 @@ class Role:
         self.child.end(by=time.monotonic())
         code = self.child.exit_code
         how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
-        return (
-            f"{self.name} {how}; it starts again in {pause:g} s. Its last words:\n{self.child.last_words()}"
-        )
+        return f"{self.name} {how}; it starts again in {pause:g} s. Its last words:\n{self.child.last_words()}"
 
     @property
     def is_due(self) -> bool:

@@ -113,8 +113,7 @@ class Stack:
         given = self._surroundings
         return {
             **self._services.variables,
-            "SECRET_KEY": given.get("SECRET_KEY")
-            or self.state.secret("secret_key", make=secrets.token_urlsafe(48)),
+            "SECRET_KEY": given.get("SECRET_KEY") or self.state.secret("secret_key", make=secrets.token_urlsafe(48)),
             "PORT": str(self.port),
             "WS_PORT": str(self.port + 1),
             "PUBLIC_URL": given.get("PUBLIC_URL") or f"http://{ports.LOOPBACK}:{self.port}",
@@ -140,9 +139,7 @@ class Stack:
         child.end(by=time.monotonic() + 5)
         self._preparation = None
         if child.exit_code:
-            raise ChildFailed(
-                f"The database could not be prepared:\n{child.last_words()}\n(all in {child.log})"
-            )
+            raise ChildFailed(f"The database could not be prepared:\n{child.last_words()}\n(all in {child.log})")
         commands: dict[str, list[str]] = json.loads(printed.splitlines()[-1])
         return {name: Role(name, command, logs=self.state.logs) for name, command in commands.items()}
 
@@ -155,8 +152,7 @@ class Stack:
 
     def stop_roles(self, *names: str, hurry: Callable[[], bool] = lambda: False) -> None:
         """End roles, all at once; what has not ended after 30 s, or when `hurry` says so, is killed."""
-        children = [role.child for name in names if (role := self.roles[name]).child is not None]
-        running = [child for child in children if child is not None]
+        running = [child for name in names if (child := self.roles[name].child) is not None]
         for child in running:
             child.ask_to_stop()
         deadline = time.monotonic() + STOP_SECONDS
@@ -198,8 +194,8 @@ class Stack:
             if "kafka" in back:
                 self._move_to_new_kafka()
         for role in self.roles.values():
-            if told := role.crashed():
-                self._say(told)
+            if words := role.crashed():
+                self._say(words)
             if role.is_due:
                 self.start_roles(role.name)
 

@@ -89,9 +89,7 @@ def run(*, port: int) -> int:
     """Run the stack of this checkout until it is asked to stop. The exit status."""
     began = time.monotonic()
     signals = StopSignals()
-    stack = Stack(
-        checkout_folder(), port=port, surroundings=dict(os.environ), waiting=signals.waiting, say=say
-    )
+    stack = Stack(checkout_folder(), port=port, surroundings=dict(os.environ), waiting=signals.waiting, say=say)
     with terminal.foreground():
         try:
             stack.start()

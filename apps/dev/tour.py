@@ -58,9 +58,7 @@ class Hop:
 
 STEPS = (
     Step("create", "POST", "/api/v1/tasks/", {"title": _TITLE, "priority": "high"}, 201),
-    Step(
-        "update", "PATCH", "/api/v1/tasks/{id}/", {"description": "REST, outbox, Kafka, worker, audit."}, 200
-    ),
+    Step("update", "PATCH", "/api/v1/tasks/{id}/", {"description": "REST, outbox, Kafka, worker, audit."}, 200),
     Step("complete", "POST", "/api/v1/tasks/{id}/complete/", None, 200),
     Step("reopen", "POST", "/api/v1/tasks/{id}/reopen/", None, 200),
     Step("delete", "DELETE", "/api/v1/tasks/{id}/", None, 204),

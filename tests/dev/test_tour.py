@@ -1,0 +1,43 @@
+"""The tour on a whole stack: every hop seen, and the first that fails is named."""
+
+import subprocess
+import sys
+
+import pytest
+
+from apps.dev.children import PROJECT
+from apps.dev.stack import Stack
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+
+
+def tour(stack: Stack) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "manage.py", "tour"],
+        cwd=PROJECT,
+        env={**stack.env, "ROLE": "tour"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_tour_sees_every_hop_of_every_change(fresh_stack):
+    done = tour(fresh_stack)
+
+    assert done.returncode == 0, done.stderr
+    hops = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert hops == ["REST", "outbox", "Kafka", "worker", "audit"] * 6
+
+
+def test_without_a_relay_the_tour_ends_at_kafka_and_says_where_to_look(fresh_stack):
+    assert tour(fresh_stack).returncode == 0
+    fresh_stack.stop_roles("relay")
+
+    done = tour(fresh_stack)
+
+    assert done.returncode == 1
+    assert "Kafka: event" in done.stderr
+    assert "read the log of the role relay" in done.stderr
+    assert "  outbox" in done.stdout
+    assert "  worker" not in done.stdout
