@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.accounts.models import User
 from apps.audit.models import AuditRecord
 
 
@@ -24,15 +26,13 @@ class AuditRecordAdmin(admin.ModelAdmin):
     )
     list_filter = ("type", "readable", "recorded_at")
     search_fields = ("=event_id", "=subject_id", "=owner_id", "=actor_id", "=correlation_id")
-    search_help_text = (
-        "Searches by a whole id: of the event, the subject, its owner, the actor, or the correlation."
-    )
+    search_help_text = "Searches by a whole id: of the event, the subject, its owner, the actor, or the correlation."
     show_full_result_count = False
     list_per_page = 50
     fields = (
         ("type", "event_id"),
         ("subject", "subject_version"),
-        ("owner_id", "actor_id"),
+        ("owner_id", "actor_id", "actor"),
         ("occurred_at", "recorded_at"),
         ("correlation_id", "causation_id"),
         ("source", "record_topic", "record_partition", "record_offset"),
@@ -41,6 +41,10 @@ class AuditRecordAdmin(admin.ModelAdmin):
         ("readable", "unreadable_because"),
         "raw",
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditRecord]:
+        name = User.objects.filter(pk=OuterRef("actor_id")).values("username")[:1]
+        return super().get_queryset(request).annotate(actor_name=Subquery(name))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -54,6 +58,30 @@ class AuditRecordAdmin(admin.ModelAdmin):
     @admin.display(description="subject")
     def subject(self, record: AuditRecord) -> str:
         return f"{record.subject_type}/{record.subject_id}" if record.subject_id else "-"
+
+    @admin.display(description="subject")
+    def subject_link(self, record: AuditRecord) -> str | SafeString:
+        """The thing's title as it then was, leading to all that happened to it."""
+        if record.subject_id is None:
+            return record.unreadable_because[:80] or "-"
+        thing = record.data.get(record.subject_type) or {}
+        title = thing.get("title") if isinstance(thing, dict) else None
+        return format_html(
+            '<a href="?subject_id__exact={}">{}</a> #{}',
+            record.subject_id,
+            title or "all of it",
+            record.subject_version,
+        )
+
+    @admin.display(description="actor")
+    def actor(self, record: AuditRecord) -> str:
+        return getattr(record, "actor_name", None) or str(record.actor_id or "-")
+
+    @admin.display(description="Kafka")
+    def place(self, record: AuditRecord) -> str:
+        if not record.record_topic:
+            return "from the log"
+        return f"{record.record_topic}/{record.record_partition}@{record.record_offset}"
 
     @admin.display(description="what changed")
     def what_changed(self, record: AuditRecord) -> str:

@@ -32,6 +32,8 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", f"{_public.scheme}://{_
 # --- What it is made of -----------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    # First, so that its templates dress the admin and the browsable API.
+    "apps.web",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -50,7 +52,6 @@ INSTALLED_APPS = [
     "apps.tasks",
     "apps.audit",
     "apps.ops",
-    "apps.web",
 ]
 if env.boolean("EMBEDDED_STACK", True):
     # The laptop's room: the embedded services, the supervisor, the tour and the seed.
@@ -279,6 +280,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+DATETIME_FORMAT = "j M Y, H:i:s"
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 # A laptop serves files from the apps; an image collects them once, compressed and with hashed names.

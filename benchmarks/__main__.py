@@ -1,0 +1,83 @@
+"""`python -m benchmarks [--quick]`: measures on a throw-away stack and writes docs/benchmarks.md."""
+
+import argparse
+import os
+import platform
+import statistics
+from datetime import UTC, datetime
+from pathlib import Path
+
+from apps.dev.stack import throw_away_stack
+
+REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+ROUNDS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="A tenth of the work, to try the benchmark; writes nothing.")
+    quick = parser.parse_args().quick
+    with throw_away_stack(say=print) as stack:
+        os.environ.update(stack.env | {"ROLE": "bench", "LOG_LEVEL": "ERROR"})
+        import django
+
+        django.setup()
+        from benchmarks import pipeline, raw
+
+        scale = 0.1 if quick else 1.0
+        count, seconds = int(20_000 * scale), max(2, int(15 * scale))
+        rows: list[tuple[str, str, str]] = []
+
+        def note(what: str, figure: str, limit: str = "") -> None:
+            rows.append((what, figure, limit))
+            print(f"{what}: {figure}" + (f" (limit: {limit})" if limit else ""))
+
+        pipeline.wait_until_quiet()
+        start = pipeline.last_position()
+        paced = pipeline.changes(stack, connections=4, seconds=max(3, 30 * scale), rate=100)
+        pipeline.wait_until_quiet()
+        p50, p99 = pipeline.commit_to_handled(since_position=start)
+        note("REST, 100 changes/s", f"p50 {paced.p50:.0f} ms, p99 {paced.p99:.0f} ms, {paced.refused} refused")
+        note("commit → audit record, at 100 changes/s", f"p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+
+        rounds = [pipeline.changes(stack, connections=16, seconds=seconds) for _ in range(ROUNDS)]
+        pipeline.wait_until_quiet(patience=120)
+        full = sorted(rounds, key=lambda load: load.per_second)[ROUNDS // 2]
+        stack.stop_roles("relay")
+        pgbench = raw.same_rows_by_pgbench(seconds=max(2, int(10 * scale)))
+        stack.start_roles("relay")
+        pipeline.wait_until_quiet(patience=180)
+        note(
+            "REST, as fast as it goes, 16 connections, whole pipeline running",
+            f"{full.per_second:.0f} changes/s (of {ROUNDS}: {', '.join(f'{r.per_second:.0f}' for r in rounds)}), "
+            f"p50 {full.p50:.0f} ms, p99 {full.p99:.0f} ms, {full.refused} refused",
+            f"the same rows by pgbench, 8 clients: {pgbench:.0f}/s",
+        )
+
+        through = [pipeline.backlog(stack, count=count) for _ in range(ROUNDS)]
+        producer, insert = raw.producer_alone(count=count), raw.audit_insert_alone(count=count // 2)
+        note(
+            f"backlog of {count:,} through relay, Kafka (mock) and audit",
+            f"{statistics.median(through):.0f} events/s (of {ROUNDS}: {', '.join(f'{each:.0f}' for each in through)})",
+            f"producer alone {producer:.0f}/s; audit insert alone {insert:.0f}/s",
+        )
+    if not quick:
+        write(rows)
+
+
+def write(rows: list[tuple[str, str, str]]) -> None:
+    """Replace the table in the report, and keep what people wrote around it."""
+    table = ["| what | measured | raw limit, same run |", "| --- | --- | --- |"]
+    table += [f"| {what} | {figure} | {limit} |" for what, figure, limit in rows]
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), everything on one machine, Python {platform.python_version()}"
+    measured = f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}. Embedded services, fsync off (throw-away stack)."
+    begin, end = "<!-- measured -->", "<!-- end -->"
+    text = REPORT.read_text() if REPORT.exists() else f"# Benchmarks\n\n{begin}\n{end}\n"
+    head, _, rest = text.partition(begin)
+    tail = rest.partition(end)[2]
+    REPORT.write_text(head + begin + "\n\n" + measured + "\n\n" + "\n".join(table) + "\n\n" + end + tail)
+    print(f"Written: {REPORT.relative_to(REPORT.parent.parent)}")
+
+
+if __name__ == "__main__":
+    main()
