@@ -6,11 +6,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 
+from apps.events.errors import EventTooLarge
 from apps.tasks import services
 from apps.tasks.exceptions import TaskRefused
-from apps.tasks.models import Task
+from apps.tasks.models import MAX_DESCRIPTION_BYTES, Task
 
 
 class TaskForm(forms.ModelForm):
@@ -19,10 +21,17 @@ class TaskForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "status" in self.fields:
-            offered = {Task.Status.PENDING, Task.Status.IN_PROGRESS, self.instance.status}
+            now = self.instance.status
+            offered = {now} if now in services.VERB_OF_STATUS else {Task.Status.PENDING, Task.Status.IN_PROGRESS}
             self.fields["status"].choices = [  # type: ignore[attr-defined]
                 choice for choice in Task.Status.choices if choice[0] in offered
             ]
+
+    def clean_description(self) -> str:
+        description: str = self.cleaned_data["description"]
+        if len(description.encode()) > MAX_DESCRIPTION_BYTES:
+            raise forms.ValidationError(f"A description has at most {MAX_DESCRIPTION_BYTES:,} bytes.")
+        return description
 
 
 @admin.register(Task)
@@ -52,11 +61,23 @@ class TaskAdmin(admin.ModelAdmin):
         allowed = super().has_delete_permission(request, obj)
         return allowed and (obj is None or obj.status != Task.Status.DELETED)
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except (TaskRefused, EventTooLarge) as reason:  # what the form could not know
+            self.message_user(request, str(reason), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().delete_view(request, *args, **kwargs)
+        except TaskRefused as reason:
+            self.message_user(request, str(reason), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
     def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:
         now = datetime.now(UTC)
-        values = {
-            field: form.cleaned_data[field] for field in form.changed_data if field in services.CHANGEABLE
-        }
+        values = {field: form.cleaned_data[field] for field in form.changed_data if field in services.CHANGEABLE}
         if change:
             saved = services.update_task(task_id=obj.pk, actor=request.user, changes=values, now=now)  # type: ignore[arg-type]
         else:
