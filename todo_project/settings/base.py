@@ -4,7 +4,9 @@ Nothing exists only in production: what differs between places is read through `
 defaults that are safe on a laptop. `.env.example` lists every variable.
 """
 
+import logging
 import sys
+import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,6 +62,11 @@ if env.boolean("EMBEDDED_STACK", True):
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Outside of all that can refuse, so that refusals too carry the correlation id and leave a line.
+    "todo_project.middleware.Correlation",
+    "django_structlog.middlewares.RequestMiddleware",
+    "todo_project.middleware.ContentSecurityPolicy",
+    "todo_project.middleware.RequestLimits",
     "todo_project.middleware.OptionalTrailingSlash",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -67,8 +74,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "todo_project.middleware.Correlation",
-    "django_structlog.middlewares.RequestMiddleware",
 ]
 ROOT_URLCONF = "todo_project.urls"
 WSGI_APPLICATION = "todo_project.wsgi.application"
@@ -250,7 +255,7 @@ REST_FRAMEWORK = {
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser",
+        "todo_project.parsers.JSONObjectParser",
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
@@ -285,6 +290,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 # A laptop serves files from the apps; an image collects them once, compressed and with hashed names.
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+warnings.filterwarnings("ignore", message="No directory at: ")  # WhiteNoise's, about that very case
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -309,6 +315,7 @@ SECURE_HSTS_PRELOAD = SERVED_SECURELY
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "todo_project.problems.csrf_failure"
 
 # --- Logs -------------------------------------------------------------------------------------------
 
@@ -316,7 +323,12 @@ X_FRAME_OPTIONS = "DENY"
 ROLE = env.text("ROLE", "shell")
 LOGGING_CONFIG = None  # todo_project.logs configures logging itself, below
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
-LOG_FORMAT = env.text("LOG_FORMAT", "json")
+LOG_FORMAT = env.text("LOG_FORMAT", "auto")  # json, console, or auto: console when a person watches
 logging_config(role=ROLE, level=LOG_LEVEL, format=LOG_FORMAT)
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
 DJANGO_STRUCTLOG_COMMAND_LOGGING_ENABLED = False
+# One line a request, at its end; todo_project.logs adds who asked without asking the database for it.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+DJANGO_STRUCTLOG_USER_ID_FIELD = ""
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False

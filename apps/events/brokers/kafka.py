@@ -138,6 +138,7 @@ class KafkaBroker:
         reader = Consumer(
             {
                 **self.connection,
+                "fetch.wait.max.ms": CONSUMER_SETTINGS["fetch.wait.max.ms"],
                 "group.id": "tail",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
