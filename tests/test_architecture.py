@@ -1,0 +1,235 @@
+"""The wiring on one screen, pinned: who handles what, what travels where, what beats, who may import whom.
+
+A change here is a change of the system's shape: change the documents with it.
+"""
+
+import ast
+import importlib
+import importlib.util
+import pkgutil
+import shutil
+from pathlib import Path
+
+import pytest
+from celery import current_app
+from django.apps import apps
+from django.conf import settings
+from django.core.management import get_commands, load_command_class
+
+from apps.events import event_types, schedules
+from apps.events.management.commands.list_subscriptions import wiring
+from apps.events.subscriptions import groups
+
+ROOT = Path(settings.BASE_DIR)
+ROOMS = [ROOT / "apps", ROOT / "todo_project"]
+MODULES = sorted(path for room in ROOMS for path in room.rglob("*.py"))
+OUR_APPS = sorted(config.name for config in apps.get_app_configs() if config.name.startswith("apps."))
+OUR_COMMANDS = sorted(
+    (name, app) for name, app in get_commands().items() if str(app).startswith(("apps.", "todo_project"))
+)
+
+
+def imports(path):
+    """The modules a file imports, also those inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def importers(package):
+    return sorted(
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if any(name == package or name.startswith(f"{package}.") for name in imports(path))
+    )
+
+
+def test_every_subscription_is_this_one():
+    assert wiring() == [
+        {
+            "group": "audit",
+            "types": "*",
+            "function": "apps.audit.subscribers.record_entries",
+            "takes": "batch",
+            "transaction": "batch",
+            "failing for good": "retried for ever",
+        }
+    ]
+
+
+def test_every_type_travels_on_this_topic():
+    assert {event_type.name: event_type.topic for event_type in event_types.declared()} == {
+        "task.created.v1": "task-events",
+        "task.updated.v1": "task-events",
+        "task.completed.v1": "task-events",
+        "task.reopened.v1": "task-events",
+        "task.deleted.v1": "task-events",
+        "task.restored.v1": "task-events",
+    }
+
+
+def test_every_fact_is_audited():
+    audit = next(group for group in groups() if group.name == "audit")
+
+    facts = [event_type for event_type in event_types.declared() if not event_type.snapshot]
+    assert audit.types() == facts
+    assert audit.unreadable is not None
+
+
+def test_a_groups_name_is_an_apps_label():
+    labels = {config.label for config in apps.get_app_configs()}
+
+    assert {group.name for group in groups()} <= labels
+
+
+def test_each_group_has_one_queue_and_each_queue_one_group():
+    names = [group.name for group in groups()]
+
+    assert names == settings.CONSUMER_GROUPS
+    assert [queue.name for queue in settings.CELERY_TASK_QUEUES] == names
+
+
+def test_every_schedule_rings_a_job_that_exists_in_a_queue_that_exists():
+    current_app.loader.import_default_modules()
+    queues = {queue.name for queue in settings.CELERY_TASK_QUEUES}
+
+    for name, schedule in schedules.declared().items():
+        assert schedule.job in current_app.tasks, name
+        assert schedule.queue in queues, name
+
+
+def test_every_job_lives_in_the_jobs_module_of_its_app():
+    current_app.loader.import_default_modules()
+    ours = {name: job for name, job in current_app.tasks.items() if not name.startswith("celery.")}
+
+    places = {name: job.__module__ for name, job in ours.items()}
+    assert places == {name: f"apps.{name.split('.')[0]}.jobs" for name in places}
+    assert sorted(places) == ["events.prune_log", "events.reconcile_group"]
+
+
+def test_every_celery_job_is_declared_in_a_module_named_jobs():
+    assert [place for place in importers("celery.shared_task") if not place.endswith("/jobs.py")] == []
+
+
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "handlers", "misc", "lib"}
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    places = {part for path in MODULES for part in path.relative_to(ROOT).with_suffix("").parts}
+
+    assert places & FORBIDDEN_NAMES == set()
+
+
+def test_only_the_kafka_broker_knows_kafkas_client():
+    assert [place for place in importers("confluent_kafka") if not place.startswith("apps/dev/")] == [
+        "apps/events/brokers/kafka.py"
+    ]
+
+
+def test_audit_does_not_know_tasks():
+    assert [place for place in importers("apps.tasks") if place.startswith("apps/audit/")] == []
+
+
+def test_the_event_core_knows_no_other_app():
+    others = [name for name in OUR_APPS if name != "apps.events"]
+
+    known = [place for other in others for place in importers(other) if place.startswith("apps/events/")]
+    assert known == []
+
+
+def test_services_selectors_and_subscribers_do_not_know_http():
+    places = {Path(place).stem for place in importers("rest_framework") if place.startswith("apps/")}
+
+    assert places & {"services", "selectors", "subscribers", "publishers", "models", "jobs"} == set()
+
+
+def test_the_environment_is_read_in_one_module_and_by_those_that_run_before_it():
+    """Settings come from `todo_project.env`; crash points and the laptop's own processes are told directly."""
+    places = [
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if "os.environ.get" in path.read_text() and not str(path.relative_to(ROOT)).startswith("apps/dev/")
+    ]
+
+    assert places == ["apps/events/crash.py", "todo_project/env.py"]
+
+
+def test_every_module_says_what_it_owns():
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if "migrations" not in path.parts
+        and path.name not in {"__init__.py", "apps.py"}
+        and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+
+    assert silent == []
+
+
+@pytest.mark.parametrize(("name", "app"), OUR_COMMANDS)
+def test_a_command_says_what_it_does(name, app):
+    assert len(load_command_class(app, name).help) > 20
+
+
+@pytest.mark.parametrize("name", [name for name, app in OUR_COMMANDS if app == "apps.events"])
+def test_a_command_of_the_event_core_says_how_it_exits(name):
+    assert "xit 0" in load_command_class("apps.events", name).help
+
+
+def test_there_are_these_commands_of_the_event_core():
+    assert [name for name, app in OUR_COMMANDS if app == "apps.events"] == [
+        "create_topics",
+        "dead_letters",
+        "list_subscriptions",
+        "relay_outbox",
+        "replay_events",
+        "sync_schedules",
+        "tail_topic",
+        "verify_events",
+    ]
+
+
+def test_a_roles_program_is_there():
+    assert {role: bool(shutil.which(command[0])) for role, command in settings.ROLES.items()} == dict.fromkeys(
+        settings.ROLES, True
+    )
+
+
+def test_a_roles_module_or_command_is_there():
+    modules = {command[2] for command in settings.ROLES.values() if command[1] == "-m"}
+    commands = {command[2] for command in settings.ROLES.values() if command[1] == "manage.py"}
+
+    assert modules == {"granian", "uvicorn", "celery"}
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+    assert commands == {"relay_outbox"}
+    assert commands <= set(get_commands())
+
+
+@pytest.mark.parametrize("role", ["web", "ws"])
+def test_what_a_server_is_told_to_serve_is_there(role):
+    target = next(word for word in settings.ROLES[role] if ":" in word and word.startswith("todo_project"))
+    module, _, name = target.partition(":")
+
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_every_group_has_a_role():
+    assert [role for role in settings.ROLES if role.startswith("worker-")] == [
+        f"worker-{group.name}" for group in groups()
+    ]
+
+
+def test_every_module_can_be_imported():
+    names = [
+        module.name
+        for app in OUR_APPS
+        for module in pkgutil.walk_packages(importlib.import_module(app).__path__, f"{app}.")
+        if not module.name.endswith("__main__")
+    ]
+
+    for name in names:
+        importlib.import_module(name)
