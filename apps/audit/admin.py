@@ -15,15 +15,7 @@ from apps.audit.models import AuditRecord
 
 @admin.register(AuditRecord)
 class AuditRecordAdmin(admin.ModelAdmin):
-    list_display = (
-        "recorded_at",
-        "type",
-        "subject",
-        "subject_version",
-        "actor_id",
-        "what_changed",
-        "readable",
-    )
+    list_display = ("recorded_at", "type", "subject_link", "what_changed", "actor", "place")
     list_filter = ("type", "readable", "recorded_at")
     search_fields = ("=event_id", "=subject_id", "=owner_id", "=actor_id", "=correlation_id")
     search_help_text = "Searches by a whole id: of the event, the subject, its owner, the actor, or the correlation."
@@ -77,11 +69,11 @@ class AuditRecordAdmin(admin.ModelAdmin):
     def actor(self, record: AuditRecord) -> str:
         return getattr(record, "actor_name", None) or str(record.actor_id or "-")
 
-    @admin.display(description="Kafka")
+    @admin.display(description="partition @ offset")
     def place(self, record: AuditRecord) -> str:
         if not record.record_topic:
             return "from the log"
-        return f"{record.record_topic}/{record.record_partition}@{record.record_offset}"
+        return f"{record.record_partition} @ {record.record_offset}"
 
     @admin.display(description="what changed")
     def what_changed(self, record: AuditRecord) -> str:
