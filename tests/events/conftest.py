@@ -6,8 +6,11 @@ import pytest
 
 from apps.events import subscriptions
 from apps.events.subscriptions import ConsumerGroup
-from tests.events import effects
+from tests.events.effects import effect, effects_table
 from tests.support.pump import Pump, fresh_pump
+
+
+__all__ = ["effect", "effects_table"]
 
 
 @pytest.fixture
@@ -27,19 +30,3 @@ def new_group(db, monkeypatch) -> Callable[..., ConsumerGroup]:
     """Declares a group for the length of the test."""
     monkeypatch.setattr(subscriptions, "_groups", dict(subscriptions._groups))
     return ConsumerGroup
-
-
-@pytest.fixture(scope="session")
-def _effects_table(django_db_setup, django_db_blocker) -> None:
-    with django_db_blocker.unblock():
-        from django.db import connection
-
-        with connection.cursor() as cursor:
-            cursor.execute(effects.CREATE)
-
-
-@pytest.fixture
-def effect(_effects_table, db) -> Iterator[type[effects]]:  # type: ignore[valid-type]
-    effects.clear()
-    yield effects
-    effects.clear()

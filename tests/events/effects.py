@@ -3,9 +3,12 @@
 Nothing in it is unique, so that an effect applied twice is seen twice.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
 from uuid import UUID
 
+import pytest
 from django.db import connection
 
 from apps.events.envelope import Envelope
@@ -38,3 +41,17 @@ def of() -> list[UUID]:
 def clear() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM test_effect")
+
+
+@pytest.fixture(scope="session")
+def effects_table(django_db_setup, django_db_blocker) -> None:
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(CREATE)
+
+
+@pytest.fixture
+def effect(effects_table, db) -> Iterator[ModuleType]:
+    """This module, with an empty table."""
+    clear()
+    yield sys.modules[__name__]
+    clear()

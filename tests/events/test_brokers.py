@@ -1,12 +1,10 @@
 """One contract for every broker: what the core needs of a message log, held by memory and by Kafka alike."""
 
 import os
-from collections.abc import Iterator
 from itertools import islice
 
 import pytest
 
-from apps.dev.embedded.kafka import Kafka
 from apps.events.brokers.base import Broker
 from apps.events.brokers.kafka import KafkaBroker
 from apps.events.brokers.memory import MemoryBroker
@@ -14,17 +12,6 @@ from apps.events.errors import BrokerFailed
 from tests.support.topics import fresh_group, fresh_topic, numbered, read, values, wait_until
 
 NOBODY = "127.0.0.1:1"
-
-
-@pytest.fixture(scope="module")
-def mock_cluster(tmp_path_factory) -> Iterator[str]:
-    """The address of the Kafka that `make run` uses."""
-    folder = tmp_path_factory.mktemp("kafka")
-    kafka = Kafka(folder, logs=folder, throw_away=True)
-    kafka.start()
-    kafka.wait()
-    yield kafka.address
-    kafka.stop()
 
 
 @pytest.fixture(params=["memory", "mock_cluster", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -1,5 +1,7 @@
 """No change of a task without its event: what the database and the queryset refuse, in their own words."""
 
+from contextlib import contextmanager
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
@@ -43,25 +45,50 @@ def run(statement):
 
 
 @pytest.fixture
-def task(transactional_db):
+def task(db):
+    """A task whose creation has been checked as at a commit."""
+    task = task_of(person())
+    run("SET CONSTRAINTS ALL IMMEDIATE")
+    run("SET CONSTRAINTS ALL DEFERRED")
+    return task
+
+
+@pytest.fixture
+def committed_task(transactional_db):
     return task_of(person())
+
+
+@contextmanager
+def as_at_commit():
+    """Runs a block and what is deferred to its commit, without a commit: the database is left as it was."""
+    with transaction.atomic():
+        yield
+        run("SET CONSTRAINTS ALL IMMEDIATE")
+    run("SET CONSTRAINTS ALL DEFERRED")
 
 
 @pytest.mark.parametrize(("statement", "words"), RAW_WRITES.values(), ids=RAW_WRITES)
 def test_a_raw_write_of_a_task_is_refused_at_commit(task, statement, words):
-    with pytest.raises(IntegrityError, match=words):
+    with pytest.raises(IntegrityError, match=words), as_at_commit():
         run(statement)
 
     assert list(Task.objects.values_list("pk", "title", "version")) == [(task.pk, "Buy milk", 1)]
     assert Event.objects.count() == 1
 
 
-def test_a_raw_write_hidden_behind_a_proper_change_is_refused_with_it(task):
+def test_a_raw_write_is_refused_by_the_commit_itself(committed_task):
+    with pytest.raises(IntegrityError, match="UPDATE refused: version 2 of task .* has no event"):
+        run("UPDATE tasks_task SET title = 'Raw', version = version + 1")
+
+    assert Task.objects.get().title == "Buy milk"
+
+
+def test_a_raw_write_hidden_behind_a_proper_change_is_refused_with_it(committed_task):
     with (
         pytest.raises(IntegrityError, match="must count one more change, to version 3"),
         transaction.atomic(),
     ):
-        services.complete_task(task_id=task.pk, actor=task.owner, now=NOW)
+        services.complete_task(task_id=committed_task.pk, actor=committed_task.owner, now=NOW)
         run("UPDATE tasks_task SET title = 'Raw'")
 
     assert list(Task.objects.values_list("title", "status", "version")) == [("Buy milk", "pending", 1)]
@@ -69,7 +96,7 @@ def test_a_raw_write_hidden_behind_a_proper_change_is_refused_with_it(task):
 
 
 def test_several_changes_in_one_transaction_commit_with_an_event_each(task):
-    with transaction.atomic():
+    with as_at_commit():
         services.complete_task(task_id=task.pk, actor=task.owner, now=NOW)
         services.reopen_task(task_id=task.pk, actor=task.owner, now=NOW)
 
@@ -80,14 +107,14 @@ def test_several_changes_in_one_transaction_commit_with_an_event_each(task):
 def test_saving_the_model_past_the_services_is_refused(task):
     task.title = "Raw"
 
-    with pytest.raises(IntegrityError, match="must count one more change, to version 2"):
+    with pytest.raises(IntegrityError, match="must count one more change, to version 2"), as_at_commit():
         task.save()
 
     assert Task.objects.get().title == "Buy milk"
 
 
 def test_deleting_the_model_past_the_services_is_refused(task):
-    with pytest.raises(IntegrityError, match="DELETE refused: version 2 of task .* has no event"):
+    with pytest.raises(IntegrityError, match="DELETE refused: version 2 of task .* has no event"), as_at_commit():
         task.delete()
 
     assert Task.objects.count() == 1
@@ -119,7 +146,7 @@ def test_the_queryset_refuses_mass_writes(task, write):
 
 
 def test_an_owner_with_tasks_cannot_be_deleted_away_with_them(task):
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), as_at_commit():
         run("DELETE FROM accounts_user")
 
     assert Task.objects.count() == 1
@@ -135,13 +162,13 @@ def test_an_owner_with_tasks_cannot_be_deleted_away_with_them(task):
     ids=["update", "delete", "truncate"],
 )
 def test_the_log_refuses_to_be_rewritten(task, statement, words):
-    with pytest.raises(IntegrityError, match=words):
+    with pytest.raises(IntegrityError, match=words), as_at_commit():
         run(statement)
 
     assert list(Event.objects.values_list("type", flat=True)) == ["task.created.v1"]
 
 
-def test_the_log_lets_go_of_what_is_older_than_its_retention(transactional_db):
+def test_the_log_lets_go_of_what_is_older_than_its_retention(db):
     backdated_event(event(), days=91)
 
     run("DELETE FROM events_event")
@@ -149,7 +176,7 @@ def test_the_log_lets_go_of_what_is_older_than_its_retention(transactional_db):
     assert Event.objects.count() == 0
 
 
-def test_with_the_guard_off_a_raw_write_slips_by_and_verify_events_finds_it(task, capsys):
+def test_with_the_guard_off_a_raw_write_slips_by_and_verify_events_finds_it(committed_task, capsys):
     """Negative control of the constraint trigger."""
     with guards_off():
         run("UPDATE tasks_task SET title = 'Raw', version = version + 1")
@@ -157,10 +184,10 @@ def test_with_the_guard_off_a_raw_write_slips_by_and_verify_events_finds_it(task
     with pytest.raises(CommandError, match="does not hold"):
         call_command("verify_events")
 
-    assert f"task/{task.pk} is at version 2, but its events end at 1" in capsys.readouterr().out
+    assert f"task/{committed_task.pk} is at version 2, but its events end at 1" in capsys.readouterr().out
 
 
-def test_with_the_guard_off_a_task_without_any_event_is_found_by_verify_events(task, capsys):
+def test_with_the_guard_off_a_task_without_any_event_is_found_by_verify_events(committed_task, capsys):
     """Negative control of the constraint trigger."""
     with guards_off():
         run(INSERT % 1)

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.events.effects import effect, effects_table
 from tests.support.pump import Pump, fresh_pump
+
+
+__all__ = ["effect", "effects_table"]
 
 
 @pytest.fixture
