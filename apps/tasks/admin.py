@@ -6,8 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from apps.events.errors import EventTooLarge
 from apps.tasks import services
@@ -51,7 +50,7 @@ class TaskAdmin(admin.ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Task | None = None) -> Any:
         facts = ("id", "version", "created_at", "updated_at", "completed_at") if obj else ()
-        return (*self.fields, *facts)  # type: ignore[misc]
+        return (*self.fields, *facts)
 
     def has_change_permission(self, request: HttpRequest, obj: Task | None = None) -> bool:
         allowed = super().has_change_permission(request, obj)
@@ -61,16 +60,24 @@ class TaskAdmin(admin.ModelAdmin):
         allowed = super().has_delete_permission(request, obj)
         return allowed and (obj is None or obj.status != Task.Status.DELETED)
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            return super().changeform_view(request, object_id, form_url, extra_context)
         except (TaskRefused, EventTooLarge) as reason:  # what the form could not know
             self.message_user(request, str(reason), messages.ERROR)
             return HttpResponseRedirect(request.path)
 
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         try:
-            return super().delete_view(request, *args, **kwargs)
+            return super().delete_view(request, object_id, extra_context)
         except TaskRefused as reason:
             self.message_user(request, str(reason), messages.ERROR)
             return HttpResponseRedirect(request.path)

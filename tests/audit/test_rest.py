@@ -74,7 +74,7 @@ def test_a_number_of_nothing_is_not_there(ada, number):
 
 
 def test_the_trail_of_one_task(ada):
-    life = [one for one in life_of_one_subject(3)]
+    life = life_of_one_subject(3)
     record(owner_id=ada.pk)
     for one in life:
         handling.handle(group, [one])

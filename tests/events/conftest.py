@@ -9,7 +9,6 @@ from apps.events.subscriptions import ConsumerGroup
 from tests.events.effects import effect, effects_table
 from tests.support.pump import Pump, fresh_pump
 
-
 __all__ = ["effect", "effects_table"]
 
 

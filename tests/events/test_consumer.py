@@ -7,7 +7,7 @@ import structlog
 
 from apps.audit.models import AuditRecord
 from apps.events import consumer as consumer_module
-from apps.events.brokers.base import OutgoingRecord, Record
+from apps.events.brokers.base import Record
 from apps.events.consumer import GroupConsumer
 from apps.events.errors import BrokerFailed, GroupStopped, Transient
 from apps.events.handling import Outcome

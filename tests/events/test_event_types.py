@@ -86,8 +86,10 @@ BREAKING = {
     "an enum with one more": (
         lambda schema: schema["properties"]["task"]["properties"]["status"]["enum"].append("archived"),
         [
-            "data/task/status: enum was ['pending', 'in_progress', 'completed', 'deleted'], "
-            "is ['pending', 'in_progress', 'completed', 'deleted', 'archived']."
+            (
+                "data/task/status: enum was ['pending', 'in_progress', 'completed', 'deleted'], "
+                "is ['pending', 'in_progress', 'completed', 'deleted', 'archived']."
+            )
         ],
     ),
     "a longer text": (

@@ -15,10 +15,10 @@ pytestmark = pytest.mark.django_db
 class Poisonous:
     """A subscriber that fails for chosen events, and counts how often it was tried with each."""
 
-    def __init__(self, effect, *poisons, reason=ValueError("cannot be")):
+    def __init__(self, effect, *poisons, reason=None):
         self.effect = effect
         self.poisons = {one.id for one in poisons}
-        self.reason = reason
+        self.reason = reason or ValueError("cannot be")
         self.tried = []
 
     def __call__(self, one):

@@ -7,7 +7,6 @@ import pytest
 from tests.events.effects import effect, effects_table
 from tests.support.pump import Pump, fresh_pump
 
-
 __all__ = ["effect", "effects_table"]
 
 

@@ -101,8 +101,8 @@ def backdated_event(one: Envelope, *, days: int) -> int:
         cursor.execute(
             "INSERT INTO events_event (event_id, type, topic, key, source, subject_type, subject_id,"
             " subject_version, occurred_at, recorded_at, correlation_id, traceparent, data)"
-            " VALUES (%s, %s, %s, %s, '/todo', 'task', %s, %s, now(), now() - make_interval(days => %s), 'old', '', '{}')"
-            " RETURNING position",
+            " VALUES (%s, %s, %s, %s, '/todo', 'task', %s, %s, now(), now() - make_interval(days => %s),"
+            " 'old', '', '{}') RETURNING position",
             [one.id, one.type, one.topic, one.key, one.subject_id, one.version, days],
         )
         position: int = cursor.fetchone()[0]

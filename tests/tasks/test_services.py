@@ -16,6 +16,7 @@ from apps.tasks.exceptions import (
     StatusNeedsVerb,
     TaskDeleted,
     TaskNotFound,
+    TaskRefused,
 )
 from apps.tasks.models import Task
 from tests.support.factories import NOW, person, task_of
@@ -122,25 +123,25 @@ def test_the_same_instant_in_another_zone_is_no_change(owner):
 
 
 VERBS = [
-    ("complete", [], "completed", "task.completed.v1", ("pending", "completed")),
-    ("reopen", ["complete"], "pending", "task.reopened.v1", ("completed", "pending")),
-    ("delete", [], "deleted", "task.deleted.v1", ("pending", "deleted")),
-    ("restore", ["delete"], "pending", "task.restored.v1", ("deleted", "pending")),
-    ("restore", ["complete", "delete"], "completed", "task.restored.v1", ("deleted", "completed")),
+    ("complete", [], "task.completed.v1", ("pending", "completed")),
+    ("reopen", ["complete"], "task.reopened.v1", ("completed", "pending")),
+    ("delete", [], "task.deleted.v1", ("pending", "deleted")),
+    ("restore", ["delete"], "task.restored.v1", ("deleted", "pending")),
+    ("restore", ["complete", "delete"], "task.restored.v1", ("deleted", "completed")),
 ]
 
 
-@pytest.mark.parametrize(("verb", "before", "status", "event_type", "change"), VERBS)
-def test_a_verb_moves_the_status_and_tells_it(task, verb, before, status, event_type, change):
+@pytest.mark.parametrize(("verb", "before", "event_type", "change"), VERBS)
+def test_a_verb_moves_the_status_and_tells_it(task, verb, before, event_type, change):
     for earlier in before:
         do(earlier, task, now=NOW)
 
     moved = do(verb, task)
 
-    kept, event = Task.objects.get(), last_event()
+    kept, event, status = Task.objects.get(), last_event(), change[1]
     assert (moved.status, kept.status, kept.version, kept.updated_at) == (status, status, len(before) + 2, LATER)
     assert (event.type, event.subject_version, event.occurred_at) == (event_type, len(before) + 2, LATER)
-    assert event.data["changes"] == {"status": {"before": change[0], "after": change[1]}}
+    assert event.data["changes"] == {"status": {"before": change[0], "after": status}}
     assert event.data["task"]["status"] == status
 
 
@@ -181,7 +182,7 @@ def test_a_verb_that_the_task_does_not_allow_changes_nothing(task, verb, before,
     assert state(task) == was
 
 
-UPDATES = [
+UPDATES: list[tuple[dict[str, object], type[TaskRefused], str]] = [
     ({"title": "   "}, InvalidTask, "needs a title"),
     ({"title": "x" * 501}, InvalidTask, "at most 500 characters"),
     ({"description": "ä" * 16_385}, InvalidTask, "at most 32,768 bytes"),
