@@ -8,6 +8,7 @@ import structlog
 from apps.audit.models import AuditRecord
 from apps.events import consumer as consumer_module
 from apps.events.brokers.base import Record
+from apps.events.brokers.memory import MemoryConsumer
 from apps.events.consumer import GroupConsumer
 from apps.events.errors import BrokerFailed, GroupStopped, Transient
 from apps.events.handling import Outcome
@@ -253,3 +254,36 @@ def _soon(true):
 
     sleep(0.01)
     return true
+
+
+class Leaky(MemoryConsumer):
+    """A consumer that was given a partition while it was paused, and so hands on what stands there."""
+
+    def pause(self):
+        pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_slips_through_a_pause_is_handled_after_what_was_held(pump, new_group, effect, monkeypatch):
+    monkeypatch.setattr("apps.events.brokers.memory.MemoryConsumer", Leaky)
+    group = new_group("chores")
+    first, second = life_of_one_subject(2)
+    failures = [Transient("not yet")]
+
+    @group.on(TaskEvent.CREATED, TaskEvent.UPDATED)
+    def fail_once(one):
+        for failure in failures:
+            send(pump, outgoing(second))
+            failures.remove(failure)
+            raise failure
+        effect.apply(one)
+
+    send(pump, outgoing(first))
+    consumer = GroupConsumer(group, broker=pump.broker)
+    with in_background(consumer.run) as running:
+        came = wait_until(lambda: _soon(stored(pump, "chores") == 2), seconds=10)
+        consumer.stop.set()
+        running.result(10)
+
+    assert came
+    assert effect.of() == [first.id, second.id]

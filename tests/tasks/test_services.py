@@ -1,9 +1,11 @@
 """Each verb changes a task, counts one version and tells one event; a refusal does none of it."""
 
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 
 from apps.events.errors import EventTooLarge
 from apps.events.models import Event, OutboxEntry
@@ -19,6 +21,7 @@ from apps.tasks.exceptions import (
     TaskRefused,
 )
 from apps.tasks.models import Task
+from tests.events.concurrency import at_once, in_background, waits_for_a_lock
 from tests.support.factories import NOW, person, task_of
 
 pytestmark = pytest.mark.django_db
@@ -266,3 +269,43 @@ def test_open_tasks_are_those_to_be_done_the_next_due_first(owner):
     do("delete", task_of(owner))
 
     assert list(selectors.open_tasks(owner=owner)) == [sooner, later, undated]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_changes_at_once_wait_for_each_other_and_none_is_lost(task):
+    changed, may_commit = threading.Event(), threading.Event()
+
+    @transaction.atomic
+    def rename_slowly():
+        do("update", task, changes={"title": "Buy oat milk"})
+        changed.set()
+        may_commit.wait(10)
+
+    with in_background(rename_slowly) as renaming:
+        changed.wait(10)
+        with in_background(lambda: do("complete", task)) as completing:
+            waited = waits_for_a_lock()
+            may_commit.set()
+            renaming.result(10)
+            completing.result(10)
+
+    kept = Task.objects.get()
+    assert waited
+    assert (kept.title, kept.status, kept.version) == ("Buy oat milk", "completed", 3)
+    assert list(Event.objects.order_by("position").values_list("type", "subject_version")) == [
+        ("task.created.v1", 1),
+        ("task.updated.v1", 2),
+        ("task.completed.v1", 3),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_complete_a_task_at_once_one_is_refused(task):
+    def complete():
+        try:
+            return do("complete", task).status
+        except AlreadyCompleted:
+            return "refused"
+
+    assert sorted(at_once(complete, complete)) == ["completed", "refused"]
+    assert Event.objects.filter(type="task.completed.v1").count() == 1
