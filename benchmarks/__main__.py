@@ -15,7 +15,7 @@ ROUNDS = 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="A tenth of the work, to try the benchmark; writes nothing.")
+    parser.add_argument("--quick", action="store_true", help="A tenth of the work; writes nothing.")
     quick = parser.parse_args().quick
     with throw_away_stack(say=print) as stack:
         os.environ.update(stack.env | {"ROLE": "bench", "LOG_LEVEL": "ERROR"})
@@ -69,7 +69,7 @@ def write(rows: list[tuple[str, str, str]]) -> None:
     """Replace the table in the report, and keep what people wrote around it."""
     table = ["| what | measured | raw limit, same run |", "| --- | --- | --- |"]
     table += [f"| {what} | {figure} | {limit} |" for what, figure, limit in rows]
-    machine = f"{os.cpu_count()} cores ({platform.machine()}), everything on one machine, Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), all on one machine, Python {platform.python_version()}"
     measured = f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}. Embedded services, fsync off (throw-away stack)."
     begin, end = "<!-- measured -->", "<!-- end -->"
     text = REPORT.read_text() if REPORT.exists() else f"# Benchmarks\n\n{begin}\n{end}\n"

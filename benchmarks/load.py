@@ -1,7 +1,7 @@
-"""People at the REST API: keep-alive connections in a process of their own, on loopback, bounded in count and time.
+"""A person at REST on many keep-alive connections, on loopback, bounded in count and time.
 
-`python -m benchmarks.load PORT USERNAME PASSWORD CONNECTIONS SECONDS RATE` prints one JSON object: how many changes were
-answered with 201, how many were not, and every latency in milliseconds. RATE 0 is as fast as it goes.
+`python -m benchmarks.load PORT USERNAME PASSWORD CONNECTIONS SECONDS RATE` prints one JSON object: how many changes
+were answered with 201, how many were not, and every latency in milliseconds. RATE 0 is as fast as it goes.
 """
 
 import http.client
@@ -59,7 +59,9 @@ def _cookies(response: http.client.HTTPResponse, before: dict[str, str]) -> dict
     return found
 
 
-def create_tasks(port: int, headers: dict[str, str], *, until: float, every: float, first: float, counted: Counted) -> None:
+def create_tasks(
+    port: int, headers: dict[str, str], *, until: float, every: float, first: float, counted: Counted
+) -> None:
     """One connection: a task now, or one every so many seconds from `first` on (monotonic)."""
     connection = http.client.HTTPConnection(HOST, port, timeout=30)
     due = first

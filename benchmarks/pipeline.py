@@ -69,7 +69,8 @@ def commit_to_handled(*, since_position: int) -> tuple[float, float]:
     """From the insert of an event to its handling by audit, in milliseconds: p50 and p99."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM h.handled_at - e.recorded_at))"
+            "SELECT percentile_cont(ARRAY[0.5, 0.99])"
+            " WITHIN GROUP (ORDER BY extract(epoch FROM h.handled_at - e.recorded_at))"
             " FROM events_event e JOIN events_handledevent h ON h.\"group\" = 'audit' AND h.event_id = e.event_id"
             " WHERE e.position > %s",
             [since_position],

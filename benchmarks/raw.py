@@ -24,8 +24,8 @@ WITH t AS (
                             created_at, updated_at)
     VALUES (gen_random_uuid(), '{owner}', 'Raw', '', 'pending', '', 'low', 1, now(), now()) RETURNING id
 ), e AS (
-    INSERT INTO events_event (event_id, type, topic, key, source, subject_type, subject_id, subject_version, occurred_at,
-                              correlation_id, traceparent, data)
+    INSERT INTO events_event (event_id, type, topic, key, source, subject_type, subject_id, subject_version,
+                              occurred_at, correlation_id, traceparent, data)
     SELECT gen_random_uuid(), 'task.created.v1', 'task-events', t.id::text, '/todo', 'task', t.id, 1, now(), 'raw', '',
            '{{"task": {{"title": "Raw", "due_at": null, "status": "pending", "priority": "low", "description": ""}}}}'
     FROM t RETURNING position
@@ -41,13 +41,8 @@ def same_rows_by_pgbench(*, seconds: int) -> float:
     with TemporaryDirectory() as folder:
         script = Path(folder, "same-rows.sql")
         script.write_text(_SAME_ROWS.format(owner=owner).replace("\n", " ").strip() + "\n")
-        finished = subprocess.run(
-            [str(binary), "-n", "-M", "prepared", "-c", "8", "-j", "2", "-T", str(seconds), "-f", str(script)]
-            + [settings.DATABASE_URL],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        command = [str(binary), "-n", "-M", "prepared", "-c", "8", "-j", "2", "-T", str(seconds), "-f", str(script)]
+        finished = subprocess.run([*command, settings.DATABASE_URL], capture_output=True, text=True, check=True)
     line = next(line for line in finished.stdout.splitlines() if line.startswith("tps"))
     return float(line.split("=")[1].split()[0])
 

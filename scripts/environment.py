@@ -36,9 +36,7 @@ def say(text: str) -> None:
 def answer(*command: str) -> str | None:
     """What a command prints, or `None` when it is missing or fails."""
     try:
-        done = subprocess.run(
-            command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60
-        )
+        done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None

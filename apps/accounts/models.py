@@ -20,9 +20,7 @@ def time_zone_names() -> frozenset[str]:
 def validate_time_zone(name: str) -> None:
     """Raises `ValidationError` for a name that the IANA time zone database does not know."""
     if name not in time_zone_names():
-        raise ValidationError(
-            "%(name)s is no time zone; give a name such as Europe/London.", params={"name": name}
-        )
+        raise ValidationError("%(name)s is no time zone; give a name such as Europe/London.", params={"name": name})
 
 
 class User(AbstractUser):

@@ -1,5 +1,7 @@
 """The audit trail over REST: read-only."""
 
+from uuid import UUID
+
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -20,7 +22,7 @@ class AuditRecordFilter(filters.FilterSet):
         model = AuditRecord
         fields: list[str] = []
 
-    def of_task(self, records: QuerySet[AuditRecord], name: str, value: object) -> QuerySet[AuditRecord]:
+    def of_task(self, records: QuerySet[AuditRecord], name: str, value: UUID) -> QuerySet[AuditRecord]:
         return records.filter(subject_type="task", subject_id=value)
 
 

@@ -110,7 +110,7 @@ class DeadLetterAdmin(ReadOnly):
             try:
                 applied = decide(letter.pk)
                 self.message_user(request, f"{letter.pk}: {applied} applied.", messages.SUCCESS)
-            except Exception as reason:  # whatever a handler raises is what the person wants to read
+            except Exception as reason:  # noqa: BLE001 - whatever a handler raises is what the person wants to read
                 self.message_user(request, f"{letter.pk}: {type(reason).__name__}: {reason}", messages.ERROR)
 
 

@@ -75,9 +75,7 @@ def _known_and_blocked(group: ConsumerGroup, events: Sequence[Envelope]) -> tupl
 def _lock_keys(group: ConsumerGroup, keys: Iterable[Key]) -> None:
     """Hold the keys' advisory locks until commit, taken in sorted order."""
     numbers = sorted(
-        int.from_bytes(
-            hashlib.blake2b(f"{group.name}\0{topic}\0{key}".encode(), digest_size=8).digest(), signed=True
-        )
+        int.from_bytes(hashlib.blake2b(f"{group.name}\0{topic}\0{key}".encode(), digest_size=8).digest(), signed=True)
         for topic, key in keys
     )
     with connection.cursor() as cursor:
@@ -85,9 +83,7 @@ def _lock_keys(group: ConsumerGroup, keys: Iterable[Key]) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
 
 
-def park(
-    group: ConsumerGroup, event: Envelope, *, reason: str, trace: str = "", behind: int | None = None
-) -> None:
+def park(group: ConsumerGroup, event: Envelope, *, reason: str, trace: str = "", behind: int | None = None) -> None:
     """Set one event aside, in the caller's transaction. Parking it again changes nothing."""
     if behind is None:
         _lock_keys(group, [(event.topic, event.key)])

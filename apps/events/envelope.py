@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
 from cloudevents.core.exceptions import BaseCloudEventException
 from cloudevents.core.formats.json import JSONFormat
@@ -159,7 +160,7 @@ def decode(
     return envelope
 
 
-def _from_cloud_event(event: CloudEvent, record: RecordPosition) -> Envelope:
+def _from_cloud_event(event: BaseCloudEvent, record: RecordPosition) -> Envelope:
     attributes = event.get_attributes()
     subject_type, _, subject_id = str(attributes.get("subject", "")).partition("/")
     data = event.get_data()
@@ -191,9 +192,7 @@ def _from_cloud_event(event: CloudEvent, record: RecordPosition) -> Envelope:
 
 def _short(text: str) -> str:
     if len(text) > MAX_ATTRIBUTE_LENGTH or "\0" in text:
-        raise UnreadableRecord(
-            f"An attribute is longer than {MAX_ATTRIBUTE_LENGTH} characters or holds a NUL."
-        )
+        raise UnreadableRecord(f"An attribute is longer than {MAX_ATTRIBUTE_LENGTH} characters or holds a NUL.")
     return text
 
 
@@ -224,6 +223,4 @@ def from_json(kept: Mapping[str, Any]) -> Envelope:
     nowhere = RecordPosition(kept["topic"], -1, -1)
     headers = [(name, text.encode()) for name, text in kept["headers"].items()]
     value = json.dumps(kept["data"]).encode()
-    return replace(
-        decode(key=kept["key"].encode(), value=value, headers=headers, record=nowhere), record=None
-    )
+    return replace(decode(key=kept["key"].encode(), value=value, headers=headers, record=nowhere), record=None)

@@ -66,9 +66,7 @@ def _open(node: Any) -> Any:
     """The same schema with unknown fields allowed, at every depth."""
     if isinstance(node, dict):
         return {
-            key: _open(value)
-            for key, value in node.items()
-            if not (key == "additionalProperties" and value is False)
+            key: _open(value) for key, value in node.items() if not (key == "additionalProperties" and value is False)
         }
     return [_open(item) for item in node] if isinstance(node, list) else node
 

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 from uuid import NAMESPACE_URL, uuid5
 
 import structlog
@@ -37,7 +38,7 @@ class Outcome:
     repeated: int = 0
     parked: int = 0
 
-    def __iadd__(self, other: "Outcome") -> "Outcome":
+    def __iadd__(self, other: "Outcome") -> Self:
         self.handled += other.handled
         self.repeated += other.repeated
         self.parked += other.parked
@@ -111,9 +112,7 @@ def record_unreadable(group: ConsumerGroup, record: Record, reason: str) -> None
 
 def _park(group: ConsumerGroup, event: Envelope, reason: Exception) -> Outcome:
     with transaction.atomic():
-        dead_letters.park(
-            group, event, reason=f"{type(reason).__name__}: {reason}", trace=traceback.format_exc()
-        )
+        dead_letters.park(group, event, reason=f"{type(reason).__name__}: {reason}", trace=traceback.format_exc())
         progress, _ = GroupProgress.objects.get_or_create(group=group.name)
         GroupProgress.objects.filter(pk=progress.pk).update(parked_in_a_row=F("parked_in_a_row") + 1)
     dead_letters.stop_if_too_many(group)

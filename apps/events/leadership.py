@@ -5,6 +5,7 @@ connection would reconnect silently and lose the lock without a word, so it is n
 """
 
 from types import TracebackType
+from typing import Self
 
 import psycopg
 from django.conf import settings
@@ -60,7 +61,7 @@ class Leadership:
             self.session.close()
             self.session = None
 
-    def __enter__(self) -> "Leadership":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

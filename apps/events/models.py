@@ -36,9 +36,7 @@ class Event(models.Model):
     traceparent = models.CharField(max_length=55)
     data = models.JSONField()
     transaction_id = models.BigIntegerField(
-        db_default=Cast(
-            Cast(models.Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField()
-        )
+        db_default=Cast(Cast(models.Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField())
     )
 
     class Meta:
@@ -113,9 +111,7 @@ class DeadLetter(models.Model):
 
     class Meta:
         ordering = ["id"]
-        constraints = [
-            models.UniqueConstraint(fields=["group", "event_id"], name="dead_letter_once_per_group")
-        ]
+        constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="dead_letter_once_per_group")]
         indexes = [
             models.Index(
                 fields=["group", "topic", "key"],

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -111,9 +111,7 @@ def _missing(group: ConsumerGroup, progress: GroupProgress) -> list[int]:
                 "days": settings.HANDLED_EVENT_RETENTION_DAYS - 1,
                 "types": [event_type.name for event_type in group.types()],
                 "every": group.takes_every_fact,
-                "snapshots": [
-                    event_type.name for event_type in event_types.declared() if event_type.snapshot
-                ],
+                "snapshots": [event_type.name for event_type in event_types.declared() if event_type.snapshot],
                 "group": group.name,
                 "limit": REPAIR_LIMIT,
             },

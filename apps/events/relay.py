@@ -95,9 +95,7 @@ class Relay:
         return len(acknowledged)
 
     def _settle(self, entries: list[OutboxEntry], deliveries: list[Delivery]) -> list[int]:
-        refused = [
-            (entry, delivery) for entry, delivery in zip(entries, deliveries, strict=True) if delivery.refusal
-        ]
+        refused = [(entry, delivery) for entry, delivery in zip(entries, deliveries, strict=True) if delivery.refusal]
         if refused:
             entry, delivery = refused[0]
             log.error(

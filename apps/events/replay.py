@@ -18,9 +18,7 @@ from apps.events.outbox import envelope_of
 from apps.events.subscriptions import ConsumerGroup
 
 
-def select(
-    group: ConsumerGroup, *, since: datetime | None, first: int | None, last: int | None
-) -> QuerySet[Event]:
+def select(group: ConsumerGroup, *, since: datetime | None, first: int | None, last: int | None) -> QuerySet[Event]:
     """The group's events recorded at or after `since`, with positions from `first` to `last`, both included.
 
     Raises `ReplayTooOld` when that reaches beyond the retention of `HandledEvent`.
@@ -49,9 +47,7 @@ def feed(group: ConsumerGroup, events: QuerySet[Event], *, report: Callable[[int
     outcome, fed = Outcome(), 0
     last = events.aggregate(last=Max("position"))["last"] or 0
     position = 0
-    while batch := list(
-        events.filter(position__gt=position, position__lte=last)[: settings.CONSUMER_BATCH_SIZE]
-    ):
+    while batch := list(events.filter(position__gt=position, position__lte=last)[: settings.CONSUMER_BATCH_SIZE]):
         wanted = [envelope_of(event) for event in batch if group.wants(event.type)]
         outcome += handling.handle(group, wanted)
         position = batch[-1].position

@@ -14,7 +14,6 @@ from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 from apps.events.event_types import EventType
 
-
 Subscriber = Callable[[Envelope], None]
 BatchSubscriber = Callable[[Sequence[Envelope]], None]
 # The id that stands for the record, the record, and why it cannot be read.

@@ -79,16 +79,18 @@ class ConsumeKafka(bootsteps.StartStopStep):
                 _end_worker()
                 return
 
-    def stop(self, worker: Any) -> None:
+    def stop(self, parent: Any) -> None:
         self.stop_signal.set()
         deadline = time.monotonic() + CLOSE_SECONDS
         for thread in self.threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    terminate = stop
+    def terminate(self, parent: Any) -> None:
+        """What Celery calls instead of `stop` on a cold shutdown."""
+        self.stop(parent)
 
 
 def _end_worker() -> None:
-    celery.worker.state.should_stop = EXIT_CODE
+    celery.worker.state.should_stop = EXIT_CODE  # type: ignore[assignment]
     time.sleep(LEAVE_SECONDS)
     os._exit(EXIT_CODE)

@@ -20,9 +20,7 @@ from apps.tasks.models import Task
 Changes = Mapping[str, tuple[Any, Any]]
 
 
-def describe(
-    event_type: EventType, task: Task, *, actor: User, occurred_at: datetime, changes: Changes
-) -> Envelope:
+def describe(event_type: EventType, task: Task, *, actor: User, occurred_at: datetime, changes: Changes) -> Envelope:
     """The event that tells of a task: how it now is, and per changed field the value before and after."""
     data: dict[str, Any] = {
         "task": {
@@ -35,8 +33,7 @@ def describe(
     }
     if event_type is not TaskEvent.CREATED:
         data["changes"] = {
-            field: {"before": _plain(before), "after": _plain(after)}
-            for field, (before, after) in changes.items()
+            field: {"before": _plain(before), "after": _plain(after)} for field, (before, after) in changes.items()
         }
     return envelope.new(
         event_type,
@@ -67,9 +64,7 @@ def publish_task_updated(task: Task, actor: User, occurred_at: datetime, changes
 
 
 @receiver(signals.task_completed)
-def publish_task_completed(
-    task: Task, actor: User, occurred_at: datetime, changes: Changes, **_: Any
-) -> None:
+def publish_task_completed(task: Task, actor: User, occurred_at: datetime, changes: Changes, **_: Any) -> None:
     outbox.append(describe(TaskEvent.COMPLETED, task, actor=actor, occurred_at=occurred_at, changes=changes))
 
 

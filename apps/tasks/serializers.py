@@ -17,10 +17,7 @@ class RefusesUnknownFields(serializers.Serializer[Any]):
             unknown = sorted(set(data.keys()) - known - {"csrfmiddlewaretoken"})
             if unknown:
                 raise serializers.ValidationError(
-                    {
-                        name: [f"Not a field that can be set. Those are: {', '.join(sorted(known))}."]
-                        for name in unknown
-                    }
+                    {name: [f"Not a field that can be set. Those are: {', '.join(sorted(known))}."] for name in unknown}
                 )
         return super().to_internal_value(data)
 

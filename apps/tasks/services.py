@@ -74,11 +74,7 @@ def update_task(*, task_id: UUID, actor: User, changes: Mapping[str, Any], now: 
     if unknown := set(changes) - CHANGEABLE:
         raise InvalidTask(field=min(unknown), reason="This field cannot be changed.")
     wanted = {field: _checked(task, field=field, value=value) for field, value in changes.items()}
-    made = {
-        field: (getattr(task, field), value)
-        for field, value in wanted.items()
-        if getattr(task, field) != value
-    }
+    made = {field: (getattr(task, field), value) for field, value in wanted.items() if getattr(task, field) != value}
     if not made:
         return task
     _change(task, {field: after for field, (_, after) in made.items()}, now=now)
@@ -114,9 +110,7 @@ def delete_task(*, task_id: UUID, actor: User, now: datetime) -> Task:
     task = _locked(task_id)
     if task.status == Status.DELETED:
         raise TaskDeleted
-    return _move(
-        task, Status.DELETED, signals.task_deleted, actor=actor, now=now, status_before_deletion=task.status
-    )
+    return _move(task, Status.DELETED, signals.task_deleted, actor=actor, now=now, status_before_deletion=task.status)
 
 
 @transaction.atomic
@@ -136,9 +130,7 @@ def _locked(task_id: UUID) -> Task:
     return task
 
 
-def _move(
-    task: Task, status: Task.Status, signal: Signal, *, actor: User, now: datetime, **also: Any
-) -> Task:
+def _move(task: Task, status: Task.Status, signal: Signal, *, actor: User, now: datetime, **also: Any) -> Task:
     changes = {"status": (task.status, str(status))}
     _change(task, {"status": status, **also}, now=now)
     _announce(signal, task, actor=actor, now=now, changes=changes)
@@ -181,7 +173,5 @@ def _checked_title(title: str) -> str:
 
 def _checked_description(description: str) -> str:
     if len(description.encode()) > MAX_DESCRIPTION_BYTES:
-        raise InvalidTask(
-            field="description", reason=f"A description has at most {MAX_DESCRIPTION_BYTES:,} bytes."
-        )
+        raise InvalidTask(field="description", reason=f"A description has at most {MAX_DESCRIPTION_BYTES:,} bytes.")
     return description

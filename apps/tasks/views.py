@@ -56,9 +56,7 @@ def refusals_as_problems() -> Iterator[None]:
 
 
 class TaskFilter(FilterSet):
-    status = ChoiceFilter(
-        choices=Task.Status.choices, help_text="Tasks of this status; all but deleted by default."
-    )
+    status = ChoiceFilter(choices=Task.Status.choices, help_text="Tasks of this status; all but deleted by default.")
     priority = ChoiceFilter(choices=Task.Priority.choices)
 
     class Meta:

@@ -19,8 +19,7 @@ from tests.faults.journal import Entry
 def quiet() -> bool:
     """Nothing is on its way: the outbox is empty and every event has its audit record."""
     return (
-        not OutboxEntry.objects.exists()
-        and AuditRecord.objects.filter(readable=True).count() == Event.objects.count()
+        not OutboxEntry.objects.exists() and AuditRecord.objects.filter(readable=True).count() == Event.objects.count()
     )
 
 
@@ -43,9 +42,7 @@ def check_acknowledged_changes_are_there(journal: Iterable[Entry]) -> None:
 def check_versions_are_contiguous() -> None:
     """C2. Also: no task without its events, no event without its task."""
     versions: dict[object, list[int]] = defaultdict(list)
-    for subject_id, version in Event.objects.order_by("position").values_list(
-        "subject_id", "subject_version"
-    ):
+    for subject_id, version in Event.objects.order_by("position").values_list("subject_id", "subject_version"):
         versions[subject_id].append(version or 0)
     expected = {task.pk: list(range(1, task.version + 1)) for task in Task.objects.all()}
     assert dict(versions) == expected

@@ -35,9 +35,7 @@ def test_a_worker_killed_around_the_commit_loses_nothing_and_repeats_no_effect(
     pipeline.start("worker-audit")
     recovery = wait_until(checker.quiet, "every event has its audit record", seconds=30)
     # What died before its offsets were stored comes again; only then is "no effect twice" put to the test.
-    wait_until(
-        lambda: pipeline.broker.lag("audit", TOPICS) == 0, "the new worker has read it all", seconds=30
-    )
+    wait_until(lambda: pipeline.broker.lag("audit", TOPICS) == 0, "the new worker has read it all", seconds=30)
 
     assert recovery < RECOVERY_SECONDS
     checker.check_all(journals.read(journal), checker.all_records(pipeline.broker, TOPICS))
@@ -60,7 +58,7 @@ def test_handling_without_the_inbox_repeats_effects_and_the_checker_sees_it(
     assert handling.handle(group_named("audit"), events).handled == 0
 
     monkeypatch.setattr(inbox, "claim", lambda _group, claimed: list(claimed))
-    with pytest.raises(Exception, match="IntegrityError|duplicate key") as raised:
+    with pytest.raises(Exception, match=r"IntegrityError|duplicate key") as raised:
         handling.handle(group_named("audit"), events)
     assert isinstance(raised.value.__cause__, IntegrityError)  # the audit table's own last line of defence
 
@@ -86,16 +84,12 @@ def test_poison_on_the_topic_becomes_visible_records_and_other_keys_flow_within_
 
     delay = wait_until(checker.quiet, "the other keys flow", seconds=10)
     assert delay < 2
-    wait_until(
-        lambda: AuditRecord.objects.filter(readable=False).count() == 4, "poison is visible", seconds=5
-    )
+    wait_until(lambda: AuditRecord.objects.filter(readable=False).count() == 4, "poison is visible", seconds=5)
     kept = AuditRecord.objects.filter(readable=False).order_by("record_offset")
     assert [bytes(record.raw_value or b"") for record in kept] == [record.value for record in poison]
 
 
-def test_while_redis_is_dead_events_are_handled_and_the_worker_lives(
-    pipeline: Pipeline, journal: Path
-) -> None:
+def test_while_redis_is_dead_events_are_handled_and_the_worker_lives(pipeline: Pipeline, journal: Path) -> None:
     pipeline.start("relay")
     worker = pipeline.start("worker-audit")
     journals.write(journal, prefix="before", count=1)

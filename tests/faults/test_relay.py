@@ -71,9 +71,7 @@ def test_a_frozen_relay_keeps_the_lead_and_nothing_is_reordered(pipeline: Pipeli
     checker.check_nothing_stands_twice_or_reordered(checker.all_records(pipeline.broker, TOPICS))
 
 
-def test_a_frozen_relay_that_lost_its_session_steps_back_when_it_thaws(
-    pipeline: Pipeline, journal: Path
-) -> None:
+def test_a_frozen_relay_that_lost_its_session_steps_back_when_it_thaws(pipeline: Pipeline, journal: Path) -> None:
     active = pipeline.start("relay", name="active")
     journals.write(journal, prefix="a", count=5)
     wait_until(lambda: not OutboxEntry.objects.exists(), "the active relay works", seconds=15)
@@ -99,7 +97,7 @@ def test_two_relays_without_the_lock_reorder_and_the_checker_sees_it(
     journals.write(journal, prefix="a", count=1)
     slow, quick = (Relay(pipeline.broker, leadership=Leadership()) for _ in range(2))
     slow_producer = pipeline.broker.producer()
-    slow.producer = _Delayed(slow_producer, meanwhile=quick.relay_batch)  # type: ignore[assignment]
+    slow.producer = _Delayed(slow_producer, meanwhile=quick.relay_batch)
 
     slow.relay_batch()
 
@@ -124,9 +122,7 @@ class _Delayed:
         self.producer.close()
 
 
-def test_while_kafka_is_a_black_hole_changes_go_on_and_all_arrive_afterwards(
-    pipeline: Pipeline, journal: Path
-) -> None:
+def test_while_kafka_is_a_black_hole_changes_go_on_and_all_arrive_afterwards(pipeline: Pipeline, journal: Path) -> None:
     relay = pipeline.start("relay")
     worker = pipeline.start("worker-audit")
     journals.write(journal, prefix="before", count=3)

@@ -31,7 +31,7 @@ def _switch(word: str) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def flush_past_the_guards() -> Iterator[None]:
-    flush = TransactionTestCase._fixture_teardown
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def with_guards_off(self: TransactionTestCase) -> None:
         with guards_off():

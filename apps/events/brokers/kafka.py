@@ -6,7 +6,7 @@ stored only after the batch that holds it is committed, and never for a partitio
 Source of the settings: librdkafka's CONFIGURATION.md; each was loaded and tried against 2.16.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -20,7 +20,8 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
 from apps.events.brokers.base import BrokerState, Delivery, OutgoingRecord, Record
@@ -69,7 +70,7 @@ def _quiet(error: KafkaError) -> None:
 
 class KafkaBroker:
     def __init__(self, connection: Mapping[str, str]) -> None:
-        self.connection = {
+        self.connection: dict[str, Any] = {
             **connection,
             "client.id": f"todo-{settings.ROLE}",
             "error_cb": _quiet,
@@ -115,9 +116,10 @@ class KafkaBroker:
 
     def state(self, *, timeout: float = 5) -> BrokerState:
         try:
-            cluster_id = AdminClient(self.connection).list_topics(timeout=timeout).cluster_id or ""
+            cluster = AdminClient(self.connection).list_topics(timeout=timeout)
         except KafkaException as reason:
             raise BrokerFailed(f"Kafka does not answer: {reason.args[0].str()}") from reason
+        cluster_id = str(cluster.cluster_id)
         return BrokerState(cluster_id, keeps_records=not cluster_id.startswith(MOCK_CLUSTER_PREFIX))
 
     def lag(self, group: str, topics: Sequence[str], *, timeout: float = 5) -> int:
@@ -195,7 +197,7 @@ class KafkaProducer:
         while True:
             try:
                 self.client.produce(
-                    record.topic, record.value, record.key, headers=record.headers, on_delivery=resolved
+                    record.topic, record.value, record.key, headers=[*record.headers], on_delivery=resolved
                 )
                 return
             except BufferError:
@@ -218,9 +220,7 @@ class KafkaConsumer:
         self.client = Consumer(configuration)
         self.owned: set[tuple[str, int]] = set()
         self.paused = False
-        self.client.subscribe(
-            list(topics), on_assign=self._assigned, on_revoke=self._taken, on_lost=self._taken
-        )
+        self.client.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._taken, on_lost=self._taken)
 
     def _assigned(self, client: Consumer, places: list[TopicPartition]) -> None:
         self.owned |= {(place.topic, place.partition) for place in places}
@@ -254,9 +254,7 @@ class KafkaConsumer:
         return (record.topic, record.partition) in self.owned
 
     def store(self, records: Sequence[Record]) -> None:
-        ends = {
-            (record.topic, record.partition): record.offset + 1 for record in records if self.owns(record)
-        }
+        ends = {(record.topic, record.partition): record.offset + 1 for record in records if self.owns(record)}
         if ends:
             self.client.store_offsets(offsets=[TopicPartition(*place, end) for place, end in ends.items()])
 
@@ -291,9 +289,14 @@ def _record(message: Message) -> Record:
         offset=message.offset() or 0,
         key=_bytes(message.key()),
         value=_bytes(message.value()),
-        headers=[(name, _bytes(text) or b"") for name, text in message.headers() or []],
+        headers=[(name, _bytes(text) or b"") for name, text in _pairs(message)],
         stored_at=stored_at,
     )
+
+
+def _pairs(message: Message) -> Iterable[tuple[str, str | bytes | None]]:
+    headers = message.headers() or []
+    return headers.items() if isinstance(headers, dict) else headers
 
 
 def _bytes(text: str | bytes | None) -> bytes | None:

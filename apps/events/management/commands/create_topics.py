@@ -10,9 +10,7 @@ from apps.events.errors import BrokerFailed
 
 
 class Command(BaseCommand):
-    help = (
-        "Create missing Kafka topics. Repeatable; exit 0 when all are there, 1 when Kafka refuses or is away."
-    )
+    help = "Create missing Kafka topics. Repeatable; exit 0 when all are there, 1 when Kafka refuses or is away."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

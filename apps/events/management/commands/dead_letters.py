@@ -45,10 +45,7 @@ class Command(BaseCommand):
     def _list(self, letters: QuerySet[DeadLetter], *, as_json: bool) -> None:
         if as_json:
             rows = [
-                {
-                    field: str(value) if field.endswith(("_at", "_id")) else value
-                    for field, value in row.items()
-                }
+                {field: str(value) if field.endswith(("_at", "_id")) else value for field, value in row.items()}
                 for row in letters.values()
             ]
             self.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -77,7 +74,7 @@ class Command(BaseCommand):
             except DeadLetterNotParked as reason:
                 if options["ids"] and not self._was_freed_just_now(pk, options["ids"]):
                     raise CommandError(str(reason)) from reason
-            except Exception as reason:
+            except Exception as reason:  # noqa: BLE001 - whatever a handler raises
                 failed += 1
                 self.stderr.write(f"{action} {pk}: failed again: {type(reason).__name__}: {reason}")
         if failed:

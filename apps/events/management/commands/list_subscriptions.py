@@ -38,6 +38,4 @@ class Command(BaseCommand):
         columns = list(rows[0]) if rows else []
         widths = [max(len(name), *(len(row[name]) for row in rows)) for name in columns]
         for line in [dict(zip(columns, columns, strict=True)), *rows]:
-            self.stdout.write(
-                "  ".join(line[n].ljust(w) for n, w in zip(columns, widths, strict=True)).rstrip()
-            )
+            self.stdout.write("  ".join(line[n].ljust(w) for n, w in zip(columns, widths, strict=True)).rstrip())

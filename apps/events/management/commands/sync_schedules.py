@@ -8,7 +8,7 @@ from apps.events import schedules
 
 
 class Command(BaseCommand):
-    help = "Create missing beat schedules, update untouched ones, keep what was changed in the admin. Repeatable; exit 0."
+    help = "Create missing beat schedules, update untouched ones, keep those changed in the admin. Repeatable; exit 0."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for name, done in schedules.synchronise().items():

@@ -14,9 +14,7 @@ from apps.events.errors import BrokerFailed
 
 
 class Command(BaseCommand):
-    help = (
-        "Print records as they come, with partition and offset. Ends on Ctrl-C, --count or --seconds; exit 0."
-    )
+    help = "Print records as they come, with partition and offset. Ends on Ctrl-C, --count or --seconds; exit 0."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("topics", nargs="*", metavar="TOPIC", help="Default: every topic there is.")
@@ -25,9 +23,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--count", type=int, help="Stop after so many records.")
         parser.add_argument("--seconds", type=float, help="Stop after so many seconds.")
-        parser.add_argument(
-            "--json", action="store_true", help="One JSON object a line, with headers and data."
-        )
+        parser.add_argument("--json", action="store_true", help="One JSON object a line, with headers and data.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         known = event_types.topics()

@@ -23,8 +23,6 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([finding.as_dict() for finding in findings], indent=2))
         else:
             for finding in findings:
-                self.stdout.write(
-                    f"{'ok    ' if finding.holds else 'BROKEN'}  {finding.promise}: {finding.told}"
-                )
+                self.stdout.write(f"{'ok    ' if finding.holds else 'BROKEN'}  {finding.promise}: {finding.told}")
         if not all(finding.holds for finding in findings):
             raise CommandError("The event log does not hold what it promises.")
