@@ -30,7 +30,7 @@ run: environment ## Run the whole platform here; PORT=8000 moves it, Ctrl-C stop
 
 .PHONY: test
 test: environment ## Run the fast tests on a throw-away PostgreSQL and Valkey; ARGS= goes to pytest
-	@$(VENV_PYTHON) -m pytest -m "not faults and not kafka" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile -m "not faults and not kafka" $(ARGS)
 
 .PHONY: test-faults
 test-faults: environment ## Run the tests that really kill and wait

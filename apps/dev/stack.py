@@ -87,7 +87,8 @@ class Stack:
         self._refuse_taken_ports()
         self.state.prepare()
         self._services = Services(self.state, given=self._surroundings, throw_away=self._throw_away)
-        self._say("Starting PostgreSQL, Valkey and Kafka …")
+        if self._services.running:
+            self._say(f"Starting {', '.join(each.name for each in self._services.running)} …")
         self._services.start()
         self._record()
         self._services.wait(self._waiting)
