@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from apps.dev import ports
-from apps.dev.children import PROJECT, Child, ChildFailed
+from apps.dev.children import Child, ChildFailed
 from apps.dev.roles import Role
 from apps.dev.services import Services, Waiting
 from apps.dev.state import StateFolder, throw_away_folder
@@ -247,7 +247,3 @@ def throw_away_stack(*, say: Callable[[str], None] = lambda _: None) -> Iterator
         Stack(folder, port=ports.free_pair(), surroundings=surroundings, throw_away=True, say=say) as stack,
     ):
         yield stack
-
-
-def checkout_folder() -> Path:
-    return PROJECT / ".dev"

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from apps.dev import terminal
-from apps.dev.children import ChildFailed
+from apps.dev.children import PROJECT, ChildFailed
 from apps.dev.log_watch import LogWatch
 from apps.dev.people import PEOPLE
-from apps.dev.stack import Stack, StackRefused, checkout_folder
+from apps.dev.stack import Stack, StackRefused
 from apps.dev.state import FolderInUse
 
 _LOOK_SECONDS = 0.2
@@ -49,6 +50,10 @@ class StopSignals:
             yield
         finally:
             self._may_raise = False
+
+
+def checkout_folder() -> Path:
+    return PROJECT / ".dev"
 
 
 def say(text: str) -> None:
