@@ -1,8 +1,8 @@
 """Reads configuration from the environment; the only module that looks at `os.environ` for settings.
 
 A value is taken from the process's environment, else from the file named by `ENV_FILE`. When `ENV_FILE`
-is not set, `.dev/stack.env` is read if it exists: `make run` writes it, so that a `manage.py` command
-typed in another terminal reaches the running stack. `ENV_FILE=` (empty) reads no file.
+is not set, `.dev/stack.env` is read while the stack that wrote it runs (`make run`), so that a `manage.py`
+command typed in another terminal reaches it. `ENV_FILE=` (empty) reads no file.
 
 `NAME_FILE=/path` gives the value of `NAME` as the content of a file, as mounted secrets do.
 """
@@ -30,7 +30,18 @@ def _file_values() -> dict[str, str]:
         name, separator, value = line.partition("=")
         if separator and not line.lstrip().startswith("#"):
             values[name.strip()] = value.strip().strip("'\"")
-    return values
+    return values if named or _is_running(values.get("STACK_PID", "")) else {}
+
+
+def _is_running(process: str) -> bool:
+    """A stack that was killed leaves its file, with ports that nobody answers any more."""
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (ValueError, ProcessLookupError):
+        return False
+    return True
 
 
 def text(name: str, default: str | None = None) -> str:
@@ -45,7 +56,9 @@ def text(name: str, default: str | None = None) -> str:
     if value := _file_values().get(name):
         return value
     if default is None:
-        raise ImproperlyConfigured(f"Set {name} in the environment; .env.example describes it.")
+        raise ImproperlyConfigured(
+            f"{name} is not set. Start the platform with `make run`, or set it in the environment (see .env.example)."
+        )
     return default
 
 
