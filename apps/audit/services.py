@@ -41,7 +41,8 @@ def append_records(events: Sequence[Envelope]) -> None:
 
     By COPY: the trail keeps up with every other group together, and `bulk_create` was 12 times slower.
     """
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+    # Django turns the driver's exceptions into its own in `execute`, but not in `copy`.
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for event in events:
             copy.write_row(_row_of(event))
 

@@ -1,8 +1,9 @@
 """One record per event, for good: nothing changes or removes it."""
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
+from apps.audit import services
 from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
@@ -72,7 +73,6 @@ def test_a_record_taken_from_the_log_has_no_place_in_kafka():
 
 
 def test_audit_parks_nothing(monkeypatch):
-    from apps.audit import services
     from apps.events.errors import Transient
 
     monkeypatch.setattr(services, "append_records", _fail)
@@ -152,3 +152,12 @@ def test_the_trail_outlives_the_people_and_things_it_tells_of():
     handling.handle(group, [event(data=task_data(title="Of nobody any more"))])
 
     assert AuditRecord.objects.get().data["task"]["title"] == "Of nobody any more"
+
+
+def test_a_second_record_of_an_event_is_refused_in_djangos_own_words():
+    """Handling tells what may heal from what cannot by Django's exceptions, never by the driver's."""
+    one = event()
+    services.append_records([one])
+    with pytest.raises(IntegrityError, match="duplicate key"), transaction.atomic():
+        services.append_records([one])
+    assert AuditRecord.objects.count() == 1
