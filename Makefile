@@ -40,6 +40,10 @@ test-faults: environment ## Run the tests that really kill and wait
 tour: environment ## Follow one task through a throw-away stack, hop by hop
 	@$(VENV_PYTHON) -m apps.dev tour
 
+.PHONY: bench
+bench: environment ## Measure on a throw-away stack and write docs/benchmarks.md
+	@$(VENV_PYTHON) -m benchmarks
+
 .PHONY: lint
 lint: environment ## Check style and formatting
 	@$(VENV_PYTHON) -m ruff check .

@@ -99,14 +99,15 @@ class DeadLetterAdmin(ReadOnly):
 
     @admin.action(description="Replay: apply the event and those parked behind it")
     def replay(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        self._each(request, queryset, dead_letters.replay)
+        self._each(request, queryset.order_by("pk"), dead_letters.replay)
 
     @admin.action(description="Discard: give the event up, apply those parked behind it")
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        self._each(request, queryset, dead_letters.discard)
+        # A discard frees what waits behind it: what is to be discarded too goes first.
+        self._each(request, queryset.order_by("-pk"), dead_letters.discard)
 
     def _each(self, request: HttpRequest, letters: QuerySet[DeadLetter], decide: Any) -> None:
-        for letter in letters.order_by("pk"):
+        for letter in letters:
             try:
                 applied = decide(letter.pk)
                 self.message_user(request, f"{letter.pk}: {applied} applied.", messages.SUCCESS)

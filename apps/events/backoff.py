@@ -1,4 +1,4 @@
-"""How long to wait before the next try: exponential, with full jitter, capped.
+"""How long to wait before the next try: exponential, with equal jitter, capped.
 
 Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 """

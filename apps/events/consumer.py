@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections
 
-from apps.events import crash, handling, heartbeat, reconcile
+from apps.events import crash, dead_letters, handling, heartbeat, reconcile
 from apps.events.backoff import Backoff
 from apps.events.brokers.base import Broker, Consumer, Record
 from apps.events.envelope import Envelope, RecordPosition, decode, header
@@ -38,6 +38,7 @@ class GroupConsumer:
 
     def run(self) -> None:
         """Raises `GroupStopped` or `BrokerFailed` when the process should end."""
+        dead_letters.stop_if_too_many(self.group)  # or each restart would park one more
         self.consumer = self.broker.consumer(self.group.name, self.group.topics())
         try:
             while not self.stop.is_set():

@@ -109,7 +109,7 @@ def park(group: ConsumerGroup, event: Envelope, *, reason: str, trace: str = "",
 
 def stop_if_too_many(group: ConsumerGroup) -> None:
     """Raises `GroupStopped` when the group has parked `MAX_PARKED_IN_A_ROW` events without handling one."""
-    parked = GroupProgress.objects.get(group=group.name).parked_in_a_row
+    parked = GroupProgress.objects.filter(group=group.name).values_list("parked_in_a_row", flat=True).first() or 0
     if parked >= settings.MAX_PARKED_IN_A_ROW:
         raise GroupStopped(group.name, parked=parked)
 
@@ -130,6 +130,7 @@ def discard(letter_id: int) -> int:
         _lock_keys(group_named(letter.group), [(letter.topic, letter.key)])
         letter = _parked(letter_id)
         _resolve(letter, DeadLetter.Status.DISCARDED)
+        GroupProgress.objects.filter(group=letter.group).update(parked_in_a_row=0)
         held_up_others = not _of_same_key(letter).filter(pk__lt=letter.pk).exists()
     return _drain(letter) if held_up_others else 0
 

@@ -46,7 +46,7 @@ class GroupStopped(RuntimeError):
     def __init__(self, group: str, *, parked: int) -> None:
         super().__init__(
             f"Group {group} parked {parked} events in a row without handling one, and stops. "
-            f"Mend the cause, then `manage.py dead_letters replay --group {group}`."
+            f"Mend the cause, then replay them: `manage.py dead_letters replay --group {group}`, or discard one."
         )
 
 

@@ -52,9 +52,13 @@ def handle(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcome:
     `GroupStopped` when too many were parked in a row.
     """
     outcome = Outcome()
-    for part in [[event] for event in events] if group.one_by_one else [events]:
-        if part:
-            outcome += _handle_or_split(group, part)
+    try:
+        for part in [[event] for event in events] if group.one_by_one else [events]:
+            if part:
+                outcome += _handle_or_split(group, part)
+    except (OperationalError, InterfaceError) as reason:
+        connection.close()
+        raise Transient(f"{type(reason).__name__}: {str(reason).strip()}") from reason
     return outcome
 
 
@@ -62,10 +66,7 @@ def _handle_or_split(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcom
     for attempt in range(1, ATTEMPTS_BEFORE_PARKING + 1):
         try:
             return _handle_in_one_transaction(group, events)
-        except (OperationalError, InterfaceError) as reason:
-            connection.close()
-            raise Transient(f"{type(reason).__name__}: {str(reason).strip()}") from reason
-        except Transient:
+        except (OperationalError, InterfaceError, Transient):
             raise
         except Exception as reason:
             if not group.parks:

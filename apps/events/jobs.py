@@ -1,4 +1,4 @@
-"""Celery work of the event core: sweeps, each harmless to run twice, late or never twice the same.
+"""Celery work of the event core: sweeps, each harmless to run twice or late.
 
 They ride in the queue of a consumer group, so that a group's worker looks after its own group.
 """

@@ -80,6 +80,7 @@ def _run(group: ConsumerGroup, broker: Broker) -> Repair:
     if missing and (lag := broker.lag(group.name, group.topics())):
         return Repair(settled=False, reason=f"The group is {lag} records behind.")
     handled = _repair(group, missing)
+    # What a broker in memory, or another than last time, no longer had is not a loss of ours.
     excused = not state.keeps_records or state.cluster_id != progress.cluster_id
     counter = "caught_up" if excused else "repaired"
     complete = len(missing) < REPAIR_LIMIT

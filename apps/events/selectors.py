@@ -19,8 +19,9 @@ class OutboxStatus:
 def outbox_status() -> OutboxStatus:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - (SELECT e.recorded_at"
-            " FROM events_event e WHERE e.position = min(o.event_id))), 0) FROM events_outboxentry o"
+            "SELECT (SELECT count(*) FROM events_outboxentry), coalesce(extract(epoch FROM clock_timestamp() - ("
+            " SELECT e.recorded_at FROM events_outboxentry o JOIN events_event e ON e.position = o.event_id"
+            " ORDER BY o.event_id LIMIT 1)), 0)"
         )
         depth, age = cursor.fetchone()
     return OutboxStatus(depth=depth, oldest_age_seconds=max(0.0, float(age)))

@@ -53,7 +53,9 @@ class ConsumerGroup:
         _groups[name] = self
 
     def on(self, *types: EventType) -> Callable[[Subscriber], Subscriber]:
-        """Subscribe a function of one event."""
+        """Subscribe a function of one event. Raises `ValueError` when no type is named."""
+        if not types:
+            raise ValueError("Name the event types to subscribe to.")
 
         def subscribe(function: Subscriber) -> Subscriber:
             self.subscriptions.append(Subscription(types, function, batch=False))
@@ -67,7 +69,11 @@ class ConsumerGroup:
     def on_batch(self, *types: EventType) -> Callable[[BatchSubscriber], BatchSubscriber]: ...
     def on_batch(self, *types: EventType | str) -> Callable[[BatchSubscriber], BatchSubscriber]:
         """Subscribe a function of a batch of events, in order; `"*"` for every fact there is and will be."""
-        named = tuple(t for t in types if isinstance(t, EventType))
+        named = tuple(each for each in types if isinstance(each, EventType))
+        if len(named) != len(types) and types != (EVERY_FACT,):
+            raise ValueError(f"{types} are no event types; name declared ones, or {EVERY_FACT!r} alone.")
+        if not types:
+            raise ValueError("Name the event types to subscribe to.")
 
         def subscribe(function: BatchSubscriber) -> BatchSubscriber:
             self.subscriptions.append(Subscription(named, function, batch=True))

@@ -34,6 +34,8 @@ RECONCILE_LATE_SECONDS = 180
 
 # Bounded, so that asking again and again while something hangs costs no more than this many threads.
 _askers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+# Readiness has its own, so that a Kafka that hangs cannot make PostgreSQL look away.
+_ready_askers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ready")
 
 
 class Status(StrEnum):
@@ -77,7 +79,7 @@ def look() -> Health:
 
 def is_ready() -> bool:
     """Whether PostgreSQL answers: all that a change needs."""
-    findings = _asked({"postgresql": _postgresql}, deadline_seconds=READY_DEADLINE_SECONDS)
+    findings = _asked({"postgresql": _postgresql}, deadline_seconds=READY_DEADLINE_SECONDS, askers=_ready_askers)
     return findings["postgresql"].status is Status.OK
 
 
@@ -88,8 +90,13 @@ def _overall(findings: Findings) -> Status:
     return Status.OK if well else Status.DEGRADED
 
 
-def _asked(questions: dict[str, Callable[[], Findings]], *, deadline_seconds: float) -> Findings:
-    asked = {name: _askers.submit(question) for name, question in questions.items()}
+def _asked(
+    questions: dict[str, Callable[[], Findings]],
+    *,
+    deadline_seconds: float,
+    askers: ThreadPoolExecutor = _askers,
+) -> Findings:
+    asked = {name: askers.submit(question) for name, question in questions.items()}
     wait(asked.values(), timeout=deadline_seconds)
     findings: Findings = {}
     for name, future in asked.items():

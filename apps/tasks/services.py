@@ -4,8 +4,8 @@ Each service is one transaction: lock the task's row, check, change it (version 
 sent inside the transaction; its receivers append the event there.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,9 @@ from apps.tasks.models import MAX_DESCRIPTION_BYTES, MAX_TITLE_LENGTH, Task
 Status = Task.Status
 Priority = Task.Priority
 
+# Whatever the time zone, an instant between these has a date.
+EARLIEST_DUE = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_DUE = datetime(9000, 1, 1, tzinfo=UTC)
 CHANGEABLE = frozenset({"title", "description", "status", "priority", "due_at"})
 VERB_OF_STATUS = {Status.COMPLETED: "complete", Status.DELETED: "delete"}
 
@@ -45,6 +48,8 @@ def create_task(
     now: datetime,
 ) -> Task:
     """Raises `InvalidTask` and `StatusNeedsVerb`."""
+    _check_choice("status", status, Status.values)
+    _check_choice("priority", priority, Priority.values)
     if verb := VERB_OF_STATUS.get(Status(status)):
         raise StatusNeedsVerb(status=status, verb=verb)
     task = Task(
@@ -53,7 +58,7 @@ def create_task(
         description=_checked_description(description),
         status=status,
         priority=priority,
-        due_at=due_at,
+        due_at=_checked_due(due_at),
         created_at=now,
         updated_at=now,
     )
@@ -155,12 +160,28 @@ def _checked(task: Task, *, field: str, value: Any) -> Any:
         return _checked_title(value)
     if field == "description":
         return _checked_description(value)
+    if field == "due_at":
+        return _checked_due(value)
+    if field == "priority":
+        _check_choice("priority", value, Priority.values)
     if field == "status" and value != task.status:
+        _check_choice("status", value, Status.values)
         if task.status == Status.COMPLETED:
             raise StatusNeedsVerb(status=task.status, verb="reopen")
         if verb := VERB_OF_STATUS.get(Status(value)):
             raise StatusNeedsVerb(status=value, verb=verb)
     return value
+
+
+def _check_choice(field: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise InvalidTask(field=field, reason=f"{value} is none of: {', '.join(choices)}.")
+
+
+def _checked_due(due_at: datetime | None) -> datetime | None:
+    if due_at is not None and not EARLIEST_DUE <= due_at <= LATEST_DUE:
+        raise InvalidTask(field="due_at", reason="A due lies between the years 1970 and 9000.")
+    return due_at
 
 
 def _checked_title(title: str) -> str:

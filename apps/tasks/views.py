@@ -92,7 +92,7 @@ class TaskViewSet(viewsets.ModelViewSet[Task]):
         if not self.request.user.is_authenticated:
             return Task.objects.none()
         tasks: QuerySet[Task] = selectors.tasks_of(owner=self.actor)
-        if self.action == "list" and "status" not in self.request.query_params:
+        if self.action == "list" and not self.request.query_params.get("status"):
             tasks = tasks.exclude(status=Task.Status.DELETED)
         return tasks
 

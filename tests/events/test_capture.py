@@ -203,3 +203,14 @@ def test_with_the_guard_on_verify_events_finds_nothing(task, capsys):
     call_command("verify_events")
 
     assert "BROKEN" not in capsys.readouterr().out
+
+
+def test_an_event_committed_before_does_not_let_a_raw_write_pass(committed_task):
+    """The event must be of the same transaction: one appended ahead of time tells of nothing."""
+    append(event(version=2, subject_id=committed_task.pk))
+
+    with pytest.raises(IntegrityError, match="has no event"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE tasks_task SET title = 'raw', version = 2")
+
+    committed_task.refresh_from_db()
+    assert (committed_task.title, committed_task.version) == ("Buy milk", 1)

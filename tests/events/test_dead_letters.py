@@ -291,3 +291,10 @@ def test_the_command_refuses_what_is_decided(life):
 
     with pytest.raises(CommandError, match="is discarded, not parked"):
         command("replay", letters()[0].pk)
+
+
+def test_the_command_discards_every_id_it_was_given_and_applies_only_the_rest(life, effect):
+    command("discard", letters()[0].pk, letters()[1].pk)
+
+    assert effect.of() == [life[2].id]
+    assert statuses() == ["discarded", "discarded", "replayed"]

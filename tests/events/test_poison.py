@@ -3,7 +3,8 @@
 import pytest
 from django.test import override_settings
 
-from apps.events import handling
+from apps.events import dead_letters, handling
+from apps.events.consumer import GroupConsumer
 from apps.events.errors import GroupStopped, PoisonEvent, Transient
 from apps.events.handling import Outcome
 from apps.events.models import DeadLetter, GroupProgress, HandledEvent
@@ -203,3 +204,28 @@ def test_what_is_parked_behind_does_not_count_towards_stopping(group, effect):
 
     assert len(parked()) == 8
     assert GroupProgress.objects.get(group="chores").parked_in_a_row == 1
+
+
+@override_settings(MAX_PARKED_IN_A_ROW=3)
+def test_a_stopped_group_does_not_take_one_more_with_each_restart(group, effect, pump):
+    events = [event() for _ in range(3)]
+    subscribe(group, Poisonous(effect, *events))
+    with pytest.raises(GroupStopped):
+        handling.handle(group, events)
+
+    with pytest.raises(GroupStopped, match="parked 3 events in a row"):
+        GroupConsumer(group, broker=pump.broker).run()
+
+    assert len(parked()) == 3
+
+
+@override_settings(MAX_PARKED_IN_A_ROW=3)
+def test_a_decision_about_one_lets_a_stopped_group_go_on(group, effect):
+    events = [event() for _ in range(3)]
+    subscribe(group, Poisonous(effect, *events))
+    with pytest.raises(GroupStopped):
+        handling.handle(group, events)
+
+    dead_letters.discard(DeadLetter.objects.earliest("pk").pk)
+
+    assert GroupProgress.objects.get(group="chores").parked_in_a_row == 0

@@ -66,3 +66,9 @@ def test_a_group_cannot_be_declared_twice(group):
 def test_an_unknown_group_is_refused_naming_those_there_are(group):
     with pytest.raises(LookupError, match="There is no consumer group 'errands'; there are: chores"):
         subscriptions.group_named("errands")
+
+
+@pytest.mark.parametrize("named", [(), ("task.created.v1",), ("*", "*")])
+def test_a_subscription_to_something_that_is_no_type_is_refused(new_group, named):
+    with pytest.raises(ValueError, match=r"event types"):
+        new_group("chores").on_batch(*named)

@@ -309,3 +309,23 @@ def test_of_two_who_complete_a_task_at_once_one_is_refused(task):
 
     assert sorted(at_once(complete, complete)) == ["completed", "refused"]
     assert Event.objects.filter(type="task.completed.v1").count() == 1
+
+
+@pytest.mark.parametrize("year", [1969, 9000])
+def test_a_due_that_some_time_zone_cannot_show_is_refused(year):
+    owner = person()
+
+    with pytest.raises(InvalidTask, match="between the years 1970 and 9000"):
+        services.create_task(owner=owner, actor=owner, title="x", due_at=datetime(year, 6, 1, tzinfo=UTC), now=NOW)
+
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(("field", "value"), [("status", "bogus"), ("priority", "bogus")])
+def test_a_value_that_is_no_choice_is_refused_by_the_service_itself(field, value):
+    owner = person()
+
+    with pytest.raises(InvalidTask, match="bogus is none of"):
+        services.create_task(owner=owner, actor=owner, title="x", now=NOW, **{field: value})
+
+    assert not Task.objects.exists()

@@ -128,6 +128,8 @@ class KafkaBroker:
             places = _partitions(reader, topics, timeout)
             behind = 0
             for place in reader.committed(places, timeout=timeout):
+                if place.error is not None:
+                    raise BrokerFailed(f"{place.topic}/{place.partition}: {place.error.str()}")
                 low, high = reader.get_watermark_offsets(place, timeout=timeout, cached=False)
                 behind += high - max(place.offset, low)
             return behind
@@ -179,13 +181,19 @@ class KafkaProducer:
         for number, record in enumerate(records):
             self._produce(record, number, results)
         while len(results) < len(records):
-            self.client.poll(0.1)
+            self._poll()
             if self.fatal:
                 raise BrokerFailed(self.fatal.str())
             if len(results) < len(records) and give_up():
                 break
         unresolved = Delivery(refusal="given up waiting")
         return [results.get(number, unresolved) for number in range(len(records))]
+
+    def _poll(self) -> None:
+        try:
+            self.client.poll(0.1)
+        except KafkaException as reason:  # how the client tells of a fatal error
+            raise BrokerFailed(str(reason)) from reason
 
     def _produce(self, record: OutgoingRecord, number: int, results: dict[int, Delivery]) -> None:
         def resolved(error: KafkaError | None, message: Message) -> None:
@@ -201,7 +209,7 @@ class KafkaProducer:
                 )
                 return
             except BufferError:
-                self.client.poll(0.1)
+                self._poll()
                 if self.fatal:
                     raise BrokerFailed(self.fatal.str()) from None
             except KafkaException as reason:
@@ -235,10 +243,11 @@ class KafkaConsumer:
 
     def poll(self, limit: int, *, timeout: float) -> list[Record]:
         # consume() alone waits for the whole batch or the time-out; one poll first answers as soon as there is one.
-        first = self.client.poll(timeout)
-        if first is None:
-            return []
-        messages = [first, *self.client.consume(limit - 1, 0)]
+        try:
+            first = self.client.poll(timeout)
+            messages = [first, *self.client.consume(limit - 1, 0)] if first is not None else []
+        except KafkaException as reason:  # how the client tells of a fatal error
+            raise BrokerFailed(str(reason)) from reason
         return [record for message in messages if (record := self._read(message))]
 
     def _read(self, message: Message) -> Record | None:
@@ -274,11 +283,14 @@ class KafkaConsumer:
 
 
 def _partitions(reader: Consumer, topics: Sequence[str], timeout: float) -> list[TopicPartition]:
-    return [
-        TopicPartition(topic, number)
-        for topic in topics
-        for number in reader.list_topics(topic, timeout=timeout).topics[topic].partitions
-    ]
+    """Every partition of the topics. Raises `BrokerFailed` when one of them cannot be told of."""
+    places = []
+    for topic in topics:
+        known = reader.list_topics(topic, timeout=timeout).topics[topic]
+        if known.error is not None:
+            raise BrokerFailed(f"Topic {topic}: {known.error.str()}")
+        places += [TopicPartition(topic, number) for number in known.partitions]
+    return places
 
 
 def _record(message: Message) -> Record:

@@ -41,6 +41,7 @@ BEGIN
     IF NOT EXISTS (
         SELECT 1 FROM events_event
         WHERE subject_type = TG_ARGV[0] AND subject_id = subject AND subject_version = expected
+          AND transaction_id = pg_current_xact_id()::text::bigint
     ) THEN
         RAISE EXCEPTION '% refused: version % of % % has no event', TG_OP, expected, TG_ARGV[0], subject
             USING ERRCODE = 'integrity_constraint_violation';

@@ -64,7 +64,9 @@ class Command(BaseCommand):
         action = options["action"]
         chosen = letters.filter(status=DeadLetter.Status.PARKED) if not options["ids"] else letters
         failed = 0
-        for pk in list(chosen.values_list("pk", flat=True)):
+        # A discard frees what waits behind it: what is to be discarded too goes first.
+        order = "-pk" if action == "discard" else "pk"
+        for pk in list(chosen.order_by(order).values_list("pk", flat=True)):
             if options["dry_run"]:
                 self.stdout.write(f"would {action} {pk}")
                 continue
