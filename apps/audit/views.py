@@ -14,7 +14,7 @@ from apps.audit.serializers import AuditRecordSerializer
 
 
 class AuditRecordFilter(filters.FilterSet):
-    task = filters.UUIDFilter(method="of_task", help_text="Records of this task.")
+    task = filters.UUIDFilter(method="of_task", label="Task", help_text="Records of this task.")
     type = filters.CharFilter(help_text="Records of this event type, such as task.created.v1.")
     actor = filters.UUIDFilter(field_name="actor_id", help_text="What this person did.")
 

@@ -42,6 +42,7 @@ class EventAdmin(ReadOnly):
         "actor_id",
     )
     list_filter = ("type", "topic")
+    ordering = ("-position",)
     search_fields = ("=event_id", "=subject_id", "=correlation_id")
     search_help_text = "Searches by a whole id: of the event, its subject, or the correlation."
 

@@ -149,6 +149,7 @@ CELERY_TASK_QUEUES = [Queue(group, Exchange(group), routing_key=group) for group
 CELERY_TASK_DEFAULT_QUEUE = CONSUMER_GROUPS[0]
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # no results, so no clean-up of results among the schedules
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
