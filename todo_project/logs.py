@@ -31,7 +31,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SECRET_IN_QUERY = re.compile(r"([?&](?:password|secret|token|ticket|key|code)=)[^&\s\"\\]+", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.\-]*://[^:/?#@\s\"]*:)[^@/\s\"]+@", re.IGNORECASE)
+# Begins at a fixed text and is bounded: what strangers write stands in these lines, and may cost its length only.
+_PASSWORD_IN_URL = re.compile(r"(://[^:/?#@\s\"]{0,200}:)[^@/\s\"]{1,1000}@")
 
 
 def logging_config(*, role: str, level: str, format: str) -> None:

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from apps.events import context
 from tests.support.factories import CAUSE
+from todo_project import logs
 from todo_project.logs import WithoutChatter, line_formatter, logging_config
 
 
@@ -140,3 +141,9 @@ def test_an_unknown_level_or_format_is_refused() -> None:
         logging_config(role="web", level="LOUD", format="json")
     with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT must be json, console or auto, not 'xml'"):
         line_formatter(role="web", format="xml")
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("hostile", ["a-" * 200_000, "://" * 100_000, "://a:" * 100_000, "?key=" * 100_000])
+def test_a_long_text_from_a_stranger_costs_no_more_than_its_length(hostile):
+    assert logs._masks_credentials(None, "info", hostile)

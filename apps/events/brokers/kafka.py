@@ -307,7 +307,10 @@ def _record(message: Message) -> Record:
 
 
 def _pairs(message: Message) -> Iterable[tuple[str, str | bytes | None]]:
-    headers = message.headers() or []
+    try:
+        headers = message.headers() or []
+    except UnicodeDecodeError:  # a name that is not UTF-8: without headers it is an unreadable record like any other
+        return []
     return headers.items() if isinstance(headers, dict) else headers
 
 
