@@ -38,7 +38,8 @@ class GroupConsumer:
 
     def run(self) -> None:
         """Raises `GroupStopped` or `BrokerFailed` when the process should end."""
-        dead_letters.stop_if_too_many(self.group)  # or each restart would park one more
+        if self.group.parks:
+            dead_letters.stop_if_too_many(self.group)  # or each restart would park one more
         self.consumer = self.broker.consumer(self.group.name, self.group.topics())
         try:
             while not self.stop.is_set():
