@@ -1,14 +1,17 @@
 """The one door into the log: an event is kept with its change, or not at all."""
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.test import override_settings
+from structlog.testing import capture_logs
 
 from apps.events import event_types, outbox
 from apps.events.errors import EventTooLarge, InvalidEvent, OutsideTransaction
+from apps.events.event_types import EventType
 from apps.events.models import Event, OutboxEntry
 from apps.tasks import services
 from apps.tasks.models import Task
+from tests.events.concurrency import in_background
 from tests.support.factories import NOW, append, event, person, task_data
 
 
@@ -101,6 +104,87 @@ def test_a_change_whose_event_is_refused_is_not_kept(monkeypatch):
 
 def _refuse(name, data, *, exact):
     raise InvalidEvent(name, "refused by the test")
+
+
+@pytest.mark.django_db
+def test_events_appended_together_are_kept_by_one_statement_each_with_a_pointer(django_assert_num_queries):
+    fact, unnumbered = event(), event(version=None)
+
+    with transaction.atomic(), django_assert_num_queries(1):
+        outbox.append(fact, unnumbered)
+
+    kept = list(Event.objects.order_by("position"))
+    assert [outbox.envelope_of(row) for row in kept] == [fact, unnumbered]
+    assert [entry.event_id for entry in OutboxEntry.objects.all()] == [row.position for row in kept]
+
+
+@pytest.mark.django_db
+def test_of_events_appended_together_none_is_kept_when_one_is_refused():
+    with pytest.raises(InvalidEvent, match="whenever"):
+        append(event(), event(data=task_data(priority="whenever")))
+
+    assert (Event.objects.count(), OutboxEntry.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db
+def test_a_second_event_of_one_version_is_refused_and_keeps_neither():
+    one = event()
+
+    with pytest.raises(IntegrityError, match="event_one_per_subject_version"):
+        append(one, event(subject_id=one.subject_id))
+
+    assert (Event.objects.count(), OutboxEntry.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_appending_nothing_asks_nothing(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        outbox.append()
+
+
+@pytest.mark.django_db
+def test_a_fact_leaves_a_line_and_a_snapshot_none(monkeypatch):
+    name = "test_outbox.snapshot.v1"
+    monkeypatch.setitem(event_types._declared, name, EventType(name, "a-topic", snapshot=True))
+    monkeypatch.setattr(event_types, "check_data", lambda *_, **__: None)
+    fact = event()
+
+    with capture_logs() as lines:
+        append(fact, event(type=name))
+
+    assert [(line["event"], line["event_id"]) for line in lines] == [("event_appended", str(fact.id))]
+
+
+@pytest.mark.django_db
+def test_a_recording_has_what_was_appended_inside_it_although_it_was_rolled_back():
+    before, first, second, after = event(), event(), event(), event()
+
+    append(before)
+    with outbox.recording() as outer, transaction.atomic():
+        outbox.append(first)
+        with outbox.recording() as inner:
+            outbox.append(second)
+        transaction.set_rollback(True)
+    append(after)
+
+    assert (outer, inner) == ([first, second], [second])
+    assert set(Event.objects.values_list("event_id", flat=True)) == {before.id, after.id}
+
+
+@pytest.mark.django_db
+def test_a_recording_has_nothing_that_was_refused():
+    with outbox.recording() as recorded, pytest.raises(InvalidEvent):
+        append(event(), event(data=task_data(priority="whenever")))
+
+    assert recorded == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_recording_does_not_hear_what_another_thread_appends():
+    with outbox.recording() as recorded, in_background(lambda: append(event())) as other:
+        other.result(10)
+
+    assert (recorded, Event.objects.count()) == ([], 1)
 
 
 @pytest.mark.django_db

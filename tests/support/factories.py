@@ -76,9 +76,11 @@ def life_of_one_subject(length: int) -> list[Envelope]:
 
 
 def append(*events: Envelope) -> list[Event]:
-    """Keep events as a service would, in one transaction."""
+    """Keep events as a service would, in one transaction; their rows."""
     with transaction.atomic():
-        return [outbox.append(one) for one in events]
+        outbox.append(*events)
+    rows = Event.objects.in_bulk([one.id for one in events], field_name="event_id")
+    return [rows[one.id] for one in events]
 
 
 def outgoing(one: Envelope) -> OutgoingRecord:
