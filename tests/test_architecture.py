@@ -141,6 +141,13 @@ def test_the_event_core_knows_no_other_app():
     assert known == []
 
 
+def test_the_calendar_knows_neither_django_nor_http_nor_another_app():
+    frameworks = {*importers("django"), *importers("rest_framework")}
+    others = {place for app in OUR_APPS for place in importers(app)}
+
+    assert [place for place in sorted(frameworks | others) if place.startswith("apps/calendar/")] == []
+
+
 def test_services_selectors_and_subscribers_do_not_know_http():
     places = {Path(place).stem for place in importers("rest_framework") if place.startswith("apps/")}
 
