@@ -63,6 +63,16 @@ def test_every_subscription_is_this_one():
 
 def test_every_type_travels_on_this_topic():
     assert {event_type.name: event_type.topic for event_type in event_types.declared()} == {
+        "list.created.v1": "task-events",
+        "list.deleted.v1": "task-events",
+        "list.snapshot.v1": "task-updates",
+        "list.updated.v1": "task-events",
+        "tag.created.v1": "task-events",
+        "tag.deleted.v1": "task-events",
+        "tag.snapshot.v1": "task-updates",
+        "tag.updated.v1": "task-events",
+        "task.purged.v1": "task-events",
+        "task.snapshot.v1": "task-updates",
         "task.created.v1": "task-events",
         "task.updated.v1": "task-events",
         "task.completed.v1": "task-events",

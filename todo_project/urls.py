@@ -11,7 +11,7 @@ from rest_framework.routers import APIRootView, DefaultRouter
 
 from apps.audit.views import AuditRecordViewSet
 from apps.ops.views import health, live, ready
-from apps.tasks.views import TaskViewSet
+from apps.tasks.views import ListViewSet, TagViewSet, TaskViewSet
 from apps.web.views import ApiDocsView, SignInView, home
 
 
@@ -25,6 +25,8 @@ router = DefaultRouter()
 router.APIRootView = TodoApi
 router.include_format_suffixes = False
 router.register("tasks", TaskViewSet, basename="task")
+router.register("lists", ListViewSet, basename="list")
+router.register("tags", TagViewSet, basename="tag")
 router.register("audit", AuditRecordViewSet, basename="audit")
 
 # The browsable API looks for its doors under this name; they are the same doors.

@@ -81,9 +81,12 @@ def new(
     occurred_at: datetime,
     data: Mapping[str, Any],
     key: str | None = None,
+    cause: UUID | None = None,
 ) -> Envelope:
-    """A new event with its own id, caused by what is at hand. `key` orders it; its subject's id by default."""
-    cause = context.current()
+    """A new event with its own id. `key` orders it, its subject's id by default; `cause` is the event that led to
+    it, by default the one at hand.
+    """
+    at_hand = context.current()
     return Envelope(
         id=uuid7(),
         type=event_type.name,
@@ -96,9 +99,9 @@ def new(
         owner_id=owner_id,
         actor_id=actor_id,
         occurred_at=occurred_at,
-        correlation_id=cause.correlation_id,
-        causation_id=cause.causation_id,
-        traceparent=cause.traceparent,
+        correlation_id=at_hand.correlation_id,
+        causation_id=cause or at_hand.causation_id,
+        traceparent=at_hand.traceparent,
         data=data,
     )
 

@@ -9,9 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from apps.events.errors import EventTooLarge
-from apps.tasks import services
+from apps.tasks import services, values
 from apps.tasks.exceptions import TaskRefused
 from apps.tasks.models import MAX_DESCRIPTION_BYTES, Task
+from apps.tasks.services.fields import SETTABLE
 
 
 class TaskForm(forms.ModelForm):
@@ -21,7 +22,7 @@ class TaskForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "status" in self.fields:
             now = self.instance.status
-            offered = {now} if now in services.VERB_OF_STATUS else {Task.Status.PENDING, Task.Status.IN_PROGRESS}
+            offered = {now} if now in values.VERB_OF_STATUS else {Task.Status.PENDING, Task.Status.IN_PROGRESS}
             self.fields["status"].choices = [  # type: ignore[attr-defined]
                 choice for choice in Task.Status.choices if choice[0] in offered
             ]
@@ -84,7 +85,7 @@ class TaskAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:
         now = datetime.now(UTC)
-        values = {field: form.cleaned_data[field] for field in form.changed_data if field in services.CHANGEABLE}
+        values = {field: form.cleaned_data[field] for field in form.changed_data if field in SETTABLE}
         if change:
             saved = services.update_task(task_id=obj.pk, actor=request.user, changes=values, now=now)  # type: ignore[arg-type]
         else:

@@ -1,83 +1,183 @@
-"""Turns the signals of tasks into events: the one module that knows both.
+"""Turns the signals of tasks, lists and tags into events: the one module that knows both.
 
-Invariant: runs inside the transaction of the change, so a change and its event are kept together or not at all.
+Each change is told twice: the fact, for whoever acts on it, and a snapshot of what it led to, for screens.
+Invariant: runs inside the transaction of the change, so a change and its events are kept together or not at all.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from django.dispatch import receiver
+from django.dispatch import Signal
 
 from apps.accounts.models import User
 from apps.events import envelope, outbox
 from apps.events.envelope import Envelope
 from apps.events.event_types import EventType
-from apps.tasks import signals
-from apps.tasks.events import TaskEvent
-from apps.tasks.models import Task
+from apps.tasks import selectors, signals
+from apps.tasks.events import ListEvent, TagEvent, TaskEvent
+from apps.tasks.models import Evented, Tag, Task, TaskList
 
 Changes = Mapping[str, tuple[Any, Any]]
 
+PUBLISHED: dict[Signal, EventType] = {
+    signals.task_created: TaskEvent.CREATED,
+    signals.task_updated: TaskEvent.UPDATED,
+    signals.task_completed: TaskEvent.COMPLETED,
+    signals.task_reopened: TaskEvent.REOPENED,
+    signals.task_deleted: TaskEvent.DELETED,
+    signals.task_restored: TaskEvent.RESTORED,
+    signals.task_purged: TaskEvent.PURGED,
+    signals.list_created: ListEvent.CREATED,
+    signals.list_updated: ListEvent.UPDATED,
+    signals.list_deleted: ListEvent.DELETED,
+    signals.tag_created: TagEvent.CREATED,
+    signals.tag_updated: TagEvent.UPDATED,
+    signals.tag_deleted: TagEvent.DELETED,
+}
+_SNAPSHOT = {"task": TaskEvent.SNAPSHOT, "list": ListEvent.SNAPSHOT, "tag": TagEvent.SNAPSHOT}
+# After these the thing is no more, and its snapshot is empty.
+_LAST = {TaskEvent.PURGED, ListEvent.DELETED, TagEvent.DELETED}
 
-def describe(event_type: EventType, task: Task, *, actor: User, occurred_at: datetime, changes: Changes) -> Envelope:
-    """The event that tells of a task: how it now is, and per changed field the value before and after."""
-    data: dict[str, Any] = {
-        "task": {
-            "title": task.title,
-            "description": task.description,
-            "status": str(task.status),
-            "priority": str(task.priority),
-            "due_at": _plain(task.due_at),
-        }
-    }
-    if event_type is not TaskEvent.CREATED:
+
+def publish(
+    thing: Evented,
+    *,
+    signal: Signal,
+    actor: User | None,
+    occurred_at: datetime,
+    changes: Changes,
+    cause: UUID | None,
+    **_: Any,
+) -> UUID:
+    """Append the fact and the snapshot; the fact's id."""
+    fact = describe(
+        PUBLISHED[signal],
+        thing,
+        actor_id=actor.pk if actor else None,
+        occurred_at=occurred_at,
+        changes=changes,
+        cause=cause,
+    )
+    outbox.append(fact, _snapshot_after(fact, thing))
+    return fact.id
+
+
+def describe(
+    event_type: EventType,
+    thing: Evented,
+    *,
+    actor_id: UUID | None,
+    occurred_at: datetime,
+    changes: Changes,
+    cause: UUID | None = None,
+) -> Envelope:
+    """The event that tells of a thing: how it now is, and per changed field the value before and after."""
+    kind = _kind(thing)
+    data: dict[str, Any] = {kind: _state(thing)}
+    if changes:
         data["changes"] = {
             field: {"before": _plain(before), "after": _plain(after)} for field, (before, after) in changes.items()
         }
     return envelope.new(
         event_type,
-        subject_type="task",
-        subject_id=task.id,
-        version=task.version,
-        owner_id=task.owner_id,
-        actor_id=actor.id,
+        subject_type=kind,
+        subject_id=thing.pk,
+        version=thing.version,
+        owner_id=thing.owner_id,
+        actor_id=actor_id,
         occurred_at=occurred_at,
         data=data,
+        cause=cause,
     )
 
 
+def _snapshot_after(fact: Envelope, thing: Evented) -> Envelope:
+    kind = fact.subject_type
+    state = None if fact.type in {event_type.name for event_type in _LAST} else dict(fact.data[kind])
+    if state is not None:
+        state |= {"created_at": _plain(thing.created_at), "updated_at": _plain(thing.updated_at)}
+    return envelope.new(
+        _SNAPSHOT[kind],
+        subject_type=kind,
+        subject_id=thing.pk,
+        version=None,
+        owner_id=thing.owner_id,
+        actor_id=fact.actor_id,
+        occurred_at=fact.occurred_at,
+        data={"id": str(thing.pk), "version": thing.version, kind: state},
+        key=str(thing.owner_id),
+        cause=fact.id,
+    )
+
+
+def _kind(thing: Evented) -> str:
+    return {Task: "task", TaskList: "list", Tag: "tag"}[type(thing)]
+
+
+def _state(thing: Evented) -> dict[str, Any]:
+    match thing:
+        case Task():
+            return _task_state(thing)
+        case TaskList():
+            return {"name": thing.name, "position": _plain(thing.position)}
+        case Tag():
+            return {"name": thing.name}
+    raise TypeError(f"{type(thing).__name__} has no events.")
+
+
+def _task_state(task: Task) -> dict[str, Any]:
+    return {
+        "title": task.title,
+        "description": task.description,
+        "status": str(task.status),
+        "priority": str(task.priority),
+        "due_at": _plain(task.due_at),
+        "due_on": _plain(task.due_on),
+        "due_time_zone": task.due_time_zone or None,
+        "tags": [{"id": str(tag.pk), "name": tag.name} for tag in selectors.tags_on(task)],
+        "list": _plain(task.list) if task.list_id else None,
+        "parent": _plain(task.parent_id),
+        "position": _plain(task.position),
+        "recurrence": task.recurrence,
+        "reminders": task.reminders,
+        "series_id": _plain(task.series_id),
+        "recurrence_id": task.recurrence_id or None,
+        "completed_at": _plain(task.completed_at),
+        "deleted_at": _plain(task.deleted_at),
+    }
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """As JSON has it."""
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return format(value.normalize(), "f")
+        case UUID():
+            return str(value)
+        case TaskList():
+            return {"id": str(value.pk), "name": value.name}
     return value
 
 
-@receiver(signals.task_created)
-def publish_task_created(task: Task, actor: User, occurred_at: datetime, changes: Changes, **_: Any) -> None:
-    outbox.append(describe(TaskEvent.CREATED, task, actor=actor, occurred_at=occurred_at, changes=changes))
+def _publish_task(task: Task, **signalled: Any) -> UUID:
+    return publish(task, **signalled)
 
 
-@receiver(signals.task_updated)
-def publish_task_updated(task: Task, actor: User, occurred_at: datetime, changes: Changes, **_: Any) -> None:
-    outbox.append(describe(TaskEvent.UPDATED, task, actor=actor, occurred_at=occurred_at, changes=changes))
+def _publish_list(list: TaskList, **signalled: Any) -> UUID:
+    return publish(list, **signalled)
 
 
-@receiver(signals.task_completed)
-def publish_task_completed(task: Task, actor: User, occurred_at: datetime, changes: Changes, **_: Any) -> None:
-    outbox.append(describe(TaskEvent.COMPLETED, task, actor=actor, occurred_at=occurred_at, changes=changes))
+def _publish_tag(tag: Tag, **signalled: Any) -> UUID:
+    return publish(tag, **signalled)
 
 
-@receiver(signals.task_reopened)
-def publish_task_reopened(task: Task, actor: User, occurred_at: datetime, changes: Changes, **_: Any) -> None:
-    outbox.append(describe(TaskEvent.REOPENED, task, actor=actor, occurred_at=occurred_at, changes=changes))
-
-
-@receiver(signals.task_deleted)
-def publish_task_deleted(task: Task, actor: User, occurred_at: datetime, changes: Changes, **_: Any) -> None:
-    outbox.append(describe(TaskEvent.DELETED, task, actor=actor, occurred_at=occurred_at, changes=changes))
-
-
-@receiver(signals.task_restored)
-def publish_task_restored(task: Task, actor: User, occurred_at: datetime, changes: Changes, **_: Any) -> None:
-    outbox.append(describe(TaskEvent.RESTORED, task, actor=actor, occurred_at=occurred_at, changes=changes))
+_RECEIVERS: dict[str, Callable[..., UUID]] = {"task": _publish_task, "list": _publish_list, "tag": _publish_tag}
+for _signal, _event_type in PUBLISHED.items():
+    _signal.connect(_RECEIVERS[_event_type.name.partition(".")[0]])

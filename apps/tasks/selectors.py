@@ -1,15 +1,54 @@
-"""Reads of tasks. Ownership is decided here and in `TaskQuerySet.owned_by` alone."""
+"""Reads of tasks, lists and tags. Whose they are is decided here and in `EventedQuerySet.owned_by` alone."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
 
 from apps.accounts.models import User
-from apps.tasks.models import Task, TaskQuerySet
+from apps.tasks.models import Tag, Task, TaskList
+
+OPEN = (Task.Status.PENDING, Task.Status.IN_PROGRESS)
 
 
-def tasks_of(*, owner: User) -> TaskQuerySet:
+def tasks_of(*, owner: User) -> Any:
     """All tasks a person may see, deleted ones among them."""
     return Task.objects.owned_by(owner)
 
 
-def open_tasks(*, owner: User) -> TaskQuerySet:
+def lists_of(*, owner: User) -> QuerySet[TaskList]:
+    return TaskList.objects.owned_by(owner)
+
+
+def tags_of(*, owner: User) -> QuerySet[Tag]:
+    return Tag.objects.owned_by(owner)
+
+
+def open_tasks(*, owner: User) -> Any:
     """What is still to be done, the next due first."""
-    still_open = [Task.Status.PENDING, Task.Status.IN_PROGRESS]
-    return tasks_of(owner=owner).filter(status__in=still_open).order_by("due_at", "-id")
+    return tasks_of(owner=owner).filter(status__in=OPEN).order_by("due_order_at", "id")
+
+
+def tags_on(task: Task) -> list[Tag]:
+    """The tags a task carries, by name. Read once a task: `with_tags` reads those of many at once."""
+    if not task.tag_ids:
+        return []
+    known: dict[UUID, Tag] = task.__dict__.setdefault("_known_tags", {})
+    if not known.keys() >= set(task.tag_ids):
+        known |= _by_id(task.tag_ids)
+    return sorted((known[tag_id] for tag_id in task.tag_ids if tag_id in known), key=lambda tag: tag.folded_name)
+
+
+def with_tags(tasks: Iterable[Task]) -> list[Task]:
+    """The same tasks, their tags read in one query."""
+    tasks = list(tasks)
+    wanted = {tag_id for task in tasks for tag_id in task.tag_ids}
+    known = _by_id(wanted) if wanted else {}
+    for task in tasks:
+        task.__dict__["_known_tags"] = known
+    return tasks
+
+
+def _by_id(tag_ids: Collection[UUID]) -> dict[UUID, Tag]:
+    return {tag.pk: tag for tag in Tag.objects.filter(pk__in=tag_ids)}

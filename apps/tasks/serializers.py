@@ -1,50 +1,336 @@
-"""How tasks look over REST. Changes nothing: views call services."""
+"""How tasks, lists and tags look over REST, and what a request may hold. Changes nothing: views call services."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+from rest_framework.reverse import reverse
 
-from apps.tasks.models import Task
+from apps.tasks import schemas, selectors
+from apps.tasks.models import MAX_NAME_LENGTH, MAX_TAGS, MAX_TITLE_LENGTH, Tag, Task, TaskList
+from apps.tasks.services.bulk import MAX_ITEMS
+
+# What a browser's form adds by itself is not the caller's doing.
+_OF_THE_FORM = {"csrfmiddlewaretoken"}
 
 
 class RefusesUnknownFields(serializers.Serializer[Any]):
-    """A field that is not known is a typing error the caller wants to hear of."""
+    """A field that is not known is a typing error the caller wants to hear of, together with all other errors.
+
+    A field that is only read may come back with the value it has: whoever reads a thing may send it back.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
-        if hasattr(data, "keys"):
-            known = {name for name, field in self.fields.items() if not field.read_only}
-            # What a browser's form adds by itself is not the caller's doing.
-            unknown = sorted(set(data.keys()) - known - {"csrfmiddlewaretoken"})
-            if unknown:
-                raise serializers.ValidationError(
-                    {name: [f"Not a field that can be set. Those are: {', '.join(sorted(known))}."] for name in unknown}
-                )
-        return super().to_internal_value(data)
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)
+        unknown = self._unknown(data)
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as reason:
+            raise serializers.ValidationError({**reason.detail, **unknown}) from reason  # type: ignore[dict-item]
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return value
+
+    def _unknown(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        settable = {name for name, field in self.fields.items() if not field.read_only}
+        rest = sorted(set(data.keys()) - settable - _OF_THE_FORM)
+        if not rest:
+            return {}
+        read = self.to_representation(self.instance) if self.instance is not None else {}
+        told = f"Not a field that can be set. Those are: {', '.join(sorted(settable))}."
+        return {
+            name: [ErrorDetail(told, code="unknown_field")]
+            for name in rest
+            if name not in read or read[name] != data[name]
+        }
 
 
-class TaskSerializer(RefusesUnknownFields, serializers.ModelSerializer[Task]):
+class DueAtField(serializers.DateTimeField):
+    """An instant with its offset, or a wall-clock time that the task's time zone will place."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        return value
+
+
+@extend_schema_field(schemas.RECURRENCE)
+class RecurrenceField(serializers.JSONField):
+    """Checked by the services."""
+
+
+@extend_schema_field(schemas.REMINDERS)
+class RemindersField(serializers.JSONField):
+    """Checked by the services."""
+
+
+@extend_schema_field(schemas.POSITION)
+class PositionField(serializers.DecimalField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=40, decimal_places=20, **options)
+
+
+class Represented(RefusesUnknownFields):
+    """A thing with a version, written out by hand: a list of fifty is read far more often than one is changed."""
+
+    def base_address(self) -> str:
+        """Where the API lives, as the caller reaches it; found once a request."""
+        context: dict[str, Any] = self.context  # type: ignore[assignment]
+        if "base_address" not in context:
+            context["base_address"] = reverse("api-root", request=context.get("request"))
+        return str(context["base_address"])
+
+
+class TaskSerializer(Represented):
     """A task. `version` counts its events; `status` moves between pending and in_progress, the rest has verbs."""
 
-    url = serializers.HyperlinkedIdentityField(view_name="task-detail", lookup_url_kwarg="task_id")
-    # Only these two can be asked for; the others are reached by complete, reopen, delete and restore.
-    due_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="The instant it is due, with an offset; null for no due."
+    id = serializers.UUIDField(read_only=True)
+    url = serializers.URLField(read_only=True)
+    title = serializers.CharField(max_length=MAX_TITLE_LENGTH, help_text="One line.")
+    description = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="Up to 32 KiB.",
+        style={"base_template": "textarea.html"},
+    )
+    status = serializers.ChoiceField(
+        choices=Task.Status.choices,
+        required=False,
+        help_text="Set it to pending or in_progress; complete, reopen, delete and restore lead to and from the others.",
+    )
+    priority = serializers.ChoiceField(choices=Task.Priority.choices, required=False)
+    due_at = DueAtField(
+        required=False,
+        allow_null=True,
+        help_text="The instant it is due. Without an offset it is the wall clock's time in `due_time_zone`. "
+        "Setting it takes `due_on` away.",
+    )
+    due_on = serializers.DateField(
+        required=False, allow_null=True, help_text="The day it is due, without an hour. Setting it takes `due_at` away."
+    )
+    due_time_zone = serializers.CharField(
+        required=False, allow_null=True, max_length=64, help_text="The IANA time zone of `due_at`; null for your own."
+    )
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_NAME_LENGTH),
+        required=False,
+        max_length=MAX_TAGS,
+        help_text="Names; one that you have no tag for yet becomes one. Case does not tell tags apart.",
+    )
+    list = serializers.UUIDField(required=False, allow_null=True, help_text="The list it stands in.")
+    parent = serializers.UUIDField(  # type: ignore[assignment]
+        required=False, allow_null=True, help_text="The task it is a part of."
+    )
+    position = PositionField(required=False, help_text="Where it stands among others; between two for in between.")
+    recurrence = RecurrenceField(required=False, allow_null=True)
+    reminders = RemindersField(required=False, allow_null=True)
+    series_id = serializers.UUIDField(read_only=True, allow_null=True, help_text="The series it belongs to.")
+    recurrence_id = serializers.CharField(
+        read_only=True, allow_null=True, help_text="Which occurrence of its series; null for the task that opened it."
+    )
+    version = serializers.IntegerField(read_only=True, min_value=1, help_text="Counts its events.")
+    owner = serializers.UUIDField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+    completed_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    deleted_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="30 days later it is gone for good."
+    )
+    links = serializers.SerializerMethodField(help_text="Where related things are.")
+
+    @extend_schema_field(schemas.LINKS)
+    def get_links(self, task: Task) -> dict[str, str | None]:
+        base = self.base_address()
+        return {
+            "list": f"{base}lists/{task.list_id}/" if task.list_id else None,
+            "parent": f"{base}tasks/{task.parent_id}/" if task.parent_id else None,
+            "subtasks": f"{base}tasks/?parent={task.pk}",
+            "audit": f"{base}audit/?task={task.pk}",
+        }
+
+    def to_representation(self, task: Task) -> dict[str, Any]:
+        return {
+            "id": str(task.pk),
+            "url": f"{self.base_address()}tasks/{task.pk}/",
+            "title": task.title,
+            "description": task.description,
+            "status": str(task.status),
+            "priority": str(task.priority),
+            "due_at": _instant(task.due_at),
+            "due_on": task.due_on.isoformat() if task.due_on else None,
+            "due_time_zone": task.due_time_zone or None,
+            "tags": [tag.name for tag in selectors.tags_on(task)],
+            "list": str(task.list_id) if task.list_id else None,
+            "parent": str(task.parent_id) if task.parent_id else None,
+            "position": _decimal(task.position),
+            "recurrence": task.recurrence,
+            "reminders": task.reminders,
+            "series_id": str(task.series_id) if task.series_id else None,
+            "recurrence_id": task.recurrence_id or None,
+            "version": task.version,
+            "owner": str(task.owner_id),
+            "created_at": _instant(task.created_at),
+            "updated_at": _instant(task.updated_at),
+            "completed_at": _instant(task.completed_at),
+            "deleted_at": _instant(task.deleted_at),
+            "links": self.get_links(task),
+        }
+
+
+class ListSerializer(Represented):
+    """A list: a named place for tasks."""
+
+    id = serializers.UUIDField(read_only=True)
+    url = serializers.URLField(read_only=True)
+    name = serializers.CharField(max_length=MAX_NAME_LENGTH)
+    position = PositionField(required=False, help_text="Where it stands among your lists.")
+    version = serializers.IntegerField(read_only=True, min_value=1)
+    owner = serializers.UUIDField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+    tasks = serializers.URLField(read_only=True, help_text="Where its tasks are.")
+
+    def to_representation(self, one: TaskList) -> dict[str, Any]:
+        return {
+            "id": str(one.pk),
+            "url": f"{self.base_address()}lists/{one.pk}/",
+            "name": one.name,
+            "position": _decimal(one.position),
+            "version": one.version,
+            "owner": str(one.owner_id),
+            "created_at": _instant(one.created_at),
+            "updated_at": _instant(one.updated_at),
+            "tasks": f"{self.base_address()}tasks/?list={one.pk}",
+        }
+
+
+class TagSerializer(Represented):
+    """A tag: a word that tasks carry."""
+
+    id = serializers.UUIDField(read_only=True)
+    url = serializers.URLField(read_only=True)
+    name = serializers.CharField(max_length=MAX_NAME_LENGTH)
+    version = serializers.IntegerField(read_only=True, min_value=1)
+    owner = serializers.UUIDField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+    tasks = serializers.URLField(read_only=True, help_text="Where the tasks that carry it are.")
+
+    def to_representation(self, tag: Tag) -> dict[str, Any]:
+        from urllib.parse import urlencode
+
+        return {
+            "id": str(tag.pk),
+            "url": f"{self.base_address()}tags/{tag.pk}/",
+            "name": tag.name,
+            "version": tag.version,
+            "owner": str(tag.owner_id),
+            "created_at": _instant(tag.created_at),
+            "updated_at": _instant(tag.updated_at),
+            "tasks": f"{self.base_address()}tasks/?{urlencode({'tag': tag.name})}",
+        }
+
+
+class SnoozeSerializer(RefusesUnknownFields):
+    """Until when."""
+
+    until = serializers.CharField(
+        max_length=64,
+        help_text="later_today, tomorrow, next_week, a day (2026-05-03) or an instant (2026-05-03T09:00:00+02:00).",
     )
 
-    class Meta:
-        model = Task
-        fields = [
-            "id",
-            "url",
-            "title",
-            "description",
-            "status",
-            "priority",
-            "due_at",
-            "version",
-            "owner",
-            "created_at",
-            "updated_at",
-            "completed_at",
-        ]
-        read_only_fields = ["id", "version", "owner", "created_at", "updated_at", "completed_at"]
+
+class TagChangeSerializer(RefusesUnknownFields):
+    """Which tags to add and to remove, by name."""
+
+    add = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_NAME_LENGTH), required=False, max_length=MAX_TAGS
+    )
+    remove = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_NAME_LENGTH), required=False, max_length=MAX_TAGS
+    )
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if not asked.get("add") and not asked.get("remove"):
+            raise serializers.ValidationError("Name tags to `add` or to `remove`.")
+        return asked
+
+
+class BulkSerializer(RefusesUnknownFields):
+    """The same for many tasks."""
+
+    # What each action needs beside the tasks, and what it may have.
+    _ARGUMENTS: dict[str, set[str]] = {"move": {"list"}, "tag": {"add", "remove"}}
+
+    action = serializers.ChoiceField(choices=["complete", "reopen", "move", "tag", "delete", "restore"])
+    tasks = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MAX_ITEMS)
+    list = serializers.UUIDField(
+        required=False, allow_null=True, help_text="With move: the list to move to; null for none."
+    )
+    add = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_NAME_LENGTH),
+        required=False,
+        max_length=MAX_TAGS,
+        help_text="With tag: names to add.",
+    )
+    remove = serializers.ListField(
+        child=serializers.CharField(max_length=MAX_NAME_LENGTH),
+        required=False,
+        max_length=MAX_TAGS,
+        help_text="With tag: names to remove.",
+    )
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if len(set(asked["tasks"])) < len(asked["tasks"]):
+            raise serializers.ValidationError({"tasks": ["A task is named twice."]})
+        allowed = self._ARGUMENTS.get(asked["action"], set())
+        if foreign := sorted(set(asked) - {"action", "tasks"} - allowed):
+            raise serializers.ValidationError({foreign[0]: [f"Does not go with {asked['action']}."]})
+        if allowed and not allowed & set(asked):
+            raise serializers.ValidationError({min(allowed): [f"{asked['action']} needs it."]})
+        return asked
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """What became of one task."""
+
+    id = serializers.UUIDField()
+    status = serializers.IntegerField(help_text="As if it had been asked for alone: 200, 404, 409, …")
+    version = serializers.IntegerField(required=False, help_text="The task's version now.")
+    detail = serializers.CharField(required=False, help_text="Why it was refused.")
+    code = serializers.CharField(required=False)
+
+
+class BulkAnswerSerializer(serializers.Serializer[Any]):
+    """One result per task, in the order asked."""
+
+    results = BulkResultSerializer(many=True)
+
+
+class TriedEventSerializer(serializers.Serializer[Any]):
+    """An event that would be."""
+
+    type = serializers.CharField()
+    subject_type = serializers.CharField()
+    subject_id = serializers.UUIDField()
+    version = serializers.IntegerField(allow_null=True)
+    data = serializers.DictField()  # type: ignore[assignment]
+
+
+class TriedSerializer(serializers.Serializer[Any]):
+    """What `dry_run` answers: nothing was changed."""
+
+    dry_run = serializers.BooleanField()
+    events = TriedEventSerializer(many=True)
+
+
+def _instant(value: datetime | None) -> str | None:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
+
+
+def _decimal(value: Decimal) -> str:
+    return format(value.normalize(), "f")

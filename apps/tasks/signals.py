@@ -1,6 +1,8 @@
-"""What happens to tasks, in the past tense: sent by the services inside the transaction of the change.
+"""What happens to tasks, lists and tags, in the past tense: sent by the services inside the transaction of the change.
 
-Each carries `task` (as it now is), `actor`, `occurred_at`, and `changes`: per field its value before and after.
+Each carries the thing (`task`, `list` or `tag`, as it now is), `actor`, `occurred_at`, `changes` (per field its value
+before and after) and `cause` (the event that led to this one, `None` when the person's command did). The one
+receiver answers with the event it appended.
 """
 
 from django.dispatch import Signal
@@ -11,3 +13,12 @@ task_completed = Signal()
 task_reopened = Signal()
 task_deleted = Signal()
 task_restored = Signal()
+task_purged = Signal()
+
+list_created = Signal()
+list_updated = Signal()
+list_deleted = Signal()
+
+tag_created = Signal()
+tag_updated = Signal()
+tag_deleted = Signal()

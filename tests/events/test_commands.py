@@ -42,7 +42,7 @@ def test_list_subscriptions_prints_json(capsys):
 def test_create_topics_creates_those_of_the_declared_types(pump, capsys):
     call_command("create_topics")
 
-    assert lines(capsys) == ["task-events: in memory"]
+    assert lines(capsys) == ["task-events: in memory", "task-updates: in memory"]
 
 
 def test_tail_topic_shows_place_type_and_subject_of_each_record(pump, capsys):

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from apps.audit.models import AuditRecord
 from apps.events.brokers.base import Broker, Record
 from apps.events.envelope import RecordPosition, decode
-from apps.events.models import Event, HandledEvent, OutboxEntry
+from apps.events.models import HandledEvent, OutboxEntry
 from apps.tasks.models import Task
 from tests.faults.journal import Entry
+from tests.support.factories import facts
 
 
 def quiet() -> bool:
     """Nothing is on its way: the outbox is empty and every event has its audit record."""
-    return (
-        not OutboxEntry.objects.exists() and AuditRecord.objects.filter(readable=True).count() == Event.objects.count()
-    )
+    return not OutboxEntry.objects.exists() and AuditRecord.objects.filter(readable=True).count() == facts().count()
 
 
 def check_all(journal: Iterable[Entry], records: Iterable[Record]) -> None:
@@ -42,7 +41,7 @@ def check_acknowledged_changes_are_there(journal: Iterable[Entry]) -> None:
 def check_versions_are_contiguous() -> None:
     """C2. Also: no task without its events, no event without its task."""
     versions: dict[object, list[int]] = defaultdict(list)
-    for subject_id, version in Event.objects.order_by("position").values_list("subject_id", "subject_version"):
+    for subject_id, version in facts().values_list("subject_id", "subject_version"):
         versions[subject_id].append(version or 0)
     expected = {task.pk: list(range(1, task.version + 1)) for task in Task.objects.all()}
     assert dict(versions) == expected
@@ -50,7 +49,7 @@ def check_versions_are_contiguous() -> None:
 
 def check_every_event_is_handled_once(group: str = "audit") -> None:
     """C3 and C4."""
-    log = Counter(Event.objects.values_list("event_id", flat=True))
+    log = Counter(facts().values_list("event_id", flat=True))
     handled = Counter(HandledEvent.objects.filter(group=group).values_list("event_id", flat=True))
     effects = Counter(AuditRecord.objects.filter(readable=True).values_list("event_id", flat=True))
     assert handled == log

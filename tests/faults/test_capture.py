@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from apps.events.models import Event
 from apps.tasks.models import Task
 from tests.faults import checker
 from tests.faults import journal as journals
 from tests.faults.pipeline import Pipeline, wait_until
+from tests.support.factories import facts
 
 
 @pytest.mark.parametrize("point", ["outbox.before_event:8", "outbox.after_event:8"])
@@ -23,7 +23,7 @@ def test_a_writer_killed_around_the_event_leaves_no_task_without_event_and_no_ev
 
     assert writer.exit_code == -9
     # 7 events were committed: six of the first task, one of the second; the eighth change is gone whole.
-    assert Event.objects.count() == 7
+    assert facts().count() == 7
     assert [task.version for task in Task.objects.order_by("id")] == [6, 1]
     checker.check_versions_are_contiguous()
     checker.check_acknowledged_changes_are_there(journals.read(journal))

@@ -8,11 +8,11 @@ from django.core.management import call_command
 from apps.audit.models import AuditRecord
 from apps.events import dead_letters, jobs, subscriptions
 from apps.events.brokers.base import OutgoingRecord
-from apps.events.models import DeadLetter, Event, GroupProgress, HandledEvent, OutboxEntry
+from apps.events.models import DeadLetter, GroupProgress, HandledEvent, OutboxEntry
 from apps.events.subscriptions import ConsumerGroup
 from apps.tasks import services
 from apps.tasks.events import TaskEvent
-from tests.support.factories import NOW, event, person, record_of, task_of
+from tests.support.factories import NOW, event, facts, person, record_of, task_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,7 +165,7 @@ def test_a_group_that_cannot_handle_one_task_handles_the_others(pump, effect, mo
 
 def told(task):
     """The ids of a task's events, oldest first."""
-    return list(Event.objects.filter(subject_id=task.pk).order_by("position").values_list("event_id", flat=True))
+    return list(facts().filter(subject_id=task.pk).values_list("event_id", flat=True))
 
 
 def test_what_kafka_lost_the_reconcile_makes_good_once(pump):

@@ -11,9 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from apps.accounts.models import User
-from apps.events.models import Event
 from apps.tasks.models import Task
-from tests.support.factories import person
+from tests.support.factories import facts, person
 from todo_project.logs import line_formatter
 from todo_project.middleware import RequestLimits
 
@@ -60,7 +59,7 @@ def test_the_callers_correlation_and_trace_reach_the_answer_and_the_event(browse
         headers={"X-Correlation-ID": "order-66", "traceparent": TRACEPARENT},
     )
 
-    event = Event.objects.get()
+    event = facts().get()
     assert response.headers["X-Correlation-ID"] == "order-66"
     assert (event.correlation_id, event.traceparent) == ("order-66", TRACEPARENT)
 

@@ -56,7 +56,15 @@ def test_a_page_has_at_most_a_hundred_entries(api: APIClient, owner: User) -> No
         task_of(owner)
 
     assert len(api.get("/api/v1/tasks/").json()["results"]) == 50
-    assert len(api.get("/api/v1/tasks/?page_size=1000").json()["results"]) == 100
+    assert len(api.get("/api/v1/tasks/?page_size=100").json()["results"]) == 100
+
+
+@pytest.mark.parametrize("size", ["0", "101", "-1", "many", "1e1", "٣", ""])
+def test_a_page_of_no_possible_size_is_refused(api: APIClient, size: str) -> None:
+    response = api.get(f"/api/v1/tasks/?page_size={size}")
+
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == ["page_size"]
 
 
 @pytest.mark.parametrize(

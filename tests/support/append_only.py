@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 
-GUARDED_TABLES = ["events_event", "tasks_task", "audit_auditrecord"]
+GUARDED_TABLES = ["events_event", "tasks_task", "tasks_tasklist", "tasks_tag", "audit_auditrecord"]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.events import envelope as envelopes
@@ -17,6 +18,7 @@ from apps.events.context import Cause, new_traceparent
 from apps.events.envelope import Envelope, RecordPosition
 from apps.events.models import Event
 from apps.tasks import services
+from apps.tasks.events import UPDATES_TOPIC
 from apps.tasks.models import Task
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -81,6 +83,11 @@ def append(*events: Envelope) -> list[Event]:
         outbox.append(*events)
     rows = Event.objects.in_bulk([one.id for one in events], field_name="event_id")
     return [rows[one.id] for one in events]
+
+
+def facts() -> QuerySet[Event]:
+    """The log without its snapshots, in order."""
+    return Event.objects.exclude(topic=UPDATES_TOPIC).order_by("position")
 
 
 def outgoing(one: Envelope) -> OutgoingRecord:

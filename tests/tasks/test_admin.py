@@ -3,10 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from apps.events.models import Event
 from apps.tasks import services
 from apps.tasks.models import Task
-from tests.support.factories import NOW, person, task_of
+from tests.support.factories import NOW, facts, person, task_of
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +37,7 @@ def form(**fields):
 
 
 def types():
-    return list(Event.objects.order_by("position").values_list("type", flat=True))
+    return list(facts().values_list("type", flat=True))
 
 
 def change(task):
@@ -50,7 +49,7 @@ def test_creating_a_task_is_an_event_of_the_admin(admin, boss):
 
     response = admin.post(f"{LIST}add/", form(owner=str(ada.pk), title="By hand", priority="high"))
 
-    event = Event.objects.get()
+    event = facts().get()
     assert response.status_code == 302
     assert (event.type, event.owner_id, event.actor_id) == ("task.created.v1", ada.pk, boss.pk)
     assert event.data["task"]["priority"] == "high"
@@ -60,7 +59,7 @@ def test_creating_a_task_is_an_event_of_the_admin(admin, boss):
 def test_changing_a_task_is_an_event_with_before_and_after(admin, boss, task):
     response = admin.post(change(task), form(title="By hand", due_at_0="2026-12-24", due_at_1="18:00"))
 
-    event = Event.objects.order_by("-position")[0]
+    event = facts().reverse()[0]
     assert response.status_code == 302
     assert (event.type, event.actor_id, event.subject_version) == ("task.updated.v1", boss.pk, 2)
     assert event.data["changes"] == {

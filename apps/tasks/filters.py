@@ -1,0 +1,153 @@
+"""What a list of tasks can be narrowed to. Days are those of the person who asks."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Q, QuerySet
+from django_filters import rest_framework as filters
+from rest_framework.exceptions import ValidationError
+
+from apps.calendar import zones
+from apps.tasks import selectors, values
+from apps.tasks.exceptions import InvalidTask
+from apps.tasks.models import NO_DUE, Tag, Task
+
+MAX_TERMS = 8
+_LONGEST = 200
+
+
+class TaskFilter(filters.FilterSet):
+    search = filters.CharFilter(
+        method="searched",
+        max_length=_LONGEST,
+        help_text="Tasks in which every word stands: at the start of a word of title or description, anywhere in the "
+        "title, or in the name of a tag.",
+    )
+    status = filters.MultipleChoiceFilter(
+        choices=Task.Status.choices, help_text="One or more statuses; all but deleted when none is given."
+    )
+    priority = filters.MultipleChoiceFilter(choices=Task.Priority.choices, help_text="One or more priorities.")
+    tag = filters.CharFilter(method="with_any_tag", help_text="The name of a tag; of several, any.")
+    tag_all = filters.CharFilter(method="with_all_tags", help_text="The name of a tag; of several, all.")
+    list = filters.CharFilter(method="in_list", help_text="The id of a list, or `none`.")
+    parent = filters.CharFilter(method="part_of", help_text="The id of a parent task, or `none`.")
+    due_from = filters.CharFilter(method="due_since", help_text="Due at or after this day or instant.")
+    due_to = filters.CharFilter(method="due_until", help_text="Due on or before this day, or before this instant.")
+    overdue = filters.BooleanFilter(method="past_due", help_text="Open tasks whose due has passed, or the others.")
+    no_due = filters.BooleanFilter(method="without_due", help_text="Tasks without a due, or with one.")
+    recurring = filters.BooleanFilter(method="that_repeat", help_text="Tasks that repeat, or that do not.")
+
+    class Meta:
+        model = Task
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[Task]) -> QuerySet[Task]:
+        tasks = super().filter_queryset(queryset)
+        return tasks if self.form.cleaned_data["status"] else tasks.exclude(status=Task.Status.DELETED)
+
+    @property
+    def _owner(self) -> Any:
+        return self.request.user
+
+    @property
+    def _zone(self) -> Any:
+        return zones.zone(self._owner.time_zone)
+
+    def searched(self, tasks: QuerySet[Task], name: str, text: str) -> QuerySet[Task]:
+        for term in _terms(text):
+            tasks = tasks.filter(self._found(term))
+        return tasks
+
+    def _found(self, term: str) -> Q:
+        found = Q()
+        if words := re.findall(r"[^\W_]+", term):
+            prefixes = " & ".join(f"{word}:*" for word in words)
+            found |= Q(search=SearchQuery(prefixes, search_type="raw", config="simple"))
+        if len(term) >= 3:  # shorter ones have no trigram, and would read every title
+            found |= Q(title_order__contains=term.lower())
+        folded = values.folded(term)
+        tags = selectors.tags_of(owner=self._owner).filter(folded_name__contains=folded)
+        found |= Q(tag_ids__overlap=list(tags.values_list("pk", flat=True)))
+        return found
+
+    def with_any_tag(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
+        return tasks.filter(tag_ids__overlap=self._tag_ids(name))
+
+    def with_all_tags(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
+        asked = {values.folded(tag) for tag in self.data.getlist(name)}
+        found = self._tag_ids(name)
+        return tasks.filter(tag_ids__contains=found) if len(found) == len(asked) else tasks.none()
+
+    def _tag_ids(self, name: str) -> Any:
+        folded = {values.folded(tag) for tag in self.data.getlist(name)}
+        return list(Tag.objects.filter(owner=self._owner, folded_name__in=folded).values_list("pk", flat=True))
+
+    def in_list(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
+        return tasks.filter(list=None) if value == "none" else tasks.filter(list=_id(name, value))
+
+    def part_of(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
+        return tasks.filter(parent=None) if value == "none" else tasks.filter(parent=_id(name, value))
+
+    def due_since(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
+        start, day = self._start_and_day(name, value)
+        # The first condition is wider than the second and has the index; the second is exact.
+        wide = Q(due_order_at__gte=start - timedelta(days=2), due_order_at__lt=NO_DUE)
+        return tasks.filter(wide, Q(due_at__gte=start) | Q(due_on__gte=day))
+
+    def due_until(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
+        start, day = self._start_and_day(name, value)
+        is_day = len(value) == len("2026-05-03")
+        end = zones.end_of_day(day, self._zone) if is_day else start
+        last_day = day if is_day else day - timedelta(days=1)
+        exact = Q(due_at__lt=end) | Q(due_on__lte=last_day)
+        return tasks.filter(Q(due_order_at__lt=end + timedelta(days=2)), exact)
+
+    def past_due(self, tasks: QuerySet[Task], name: str, value: bool) -> QuerySet[Task]:
+        now = datetime.now(UTC)
+        today = zones.local_date(now, self._zone)
+        passed = Q(due_order_at__lt=now + timedelta(days=2)) & (Q(due_at__lt=now) | Q(due_on__lt=today))
+        overdue = Q(status__in=selectors.OPEN) & passed
+        # A due that is not there makes the comparison unknown, and unknown negated is unknown still.
+        not_overdue = ~Q(status__in=selectors.OPEN) | Q(due_order_at=NO_DUE) | Q(due_at__gte=now) | Q(due_on__gte=today)
+        return tasks.filter(overdue if value else not_overdue)
+
+    def without_due(self, tasks: QuerySet[Task], name: str, value: bool) -> QuerySet[Task]:
+        return tasks.filter(due_order_at=NO_DUE) if value else tasks.filter(due_order_at__lt=NO_DUE)
+
+    def that_repeat(self, tasks: QuerySet[Task], name: str, value: bool) -> QuerySet[Task]:
+        return tasks.filter(recurrence__isnull=not value)
+
+    def _start_and_day(self, name: str, value: str) -> tuple[datetime, date]:
+        """The instant, and the day it lies on; for a day the instant it starts."""
+        try:
+            try:
+                day = values.checked_due_on(date.fromisoformat(value))
+                assert day is not None
+                return zones.start_of_day(day, self._zone), day
+            except ValueError:
+                instant = datetime.fromisoformat(value.replace(" ", "+"))
+                if instant.tzinfo is None:
+                    instant = zones.attach(instant, self._zone)
+                checked = values.checked_due_at(instant)
+                assert checked is not None
+                return checked, zones.local_date(checked, self._zone)
+        except (ValueError, OverflowError, InvalidTask) as reason:
+            told = "Give a day (2026-05-03) or an instant (2026-05-03T09:00:00Z) between the years 1970 and 9000."
+            raise ValidationError({name: [told]}) from reason
+
+
+def _terms(text: str) -> Any:
+    terms = list(dict.fromkeys(text.split()))
+    if len(terms) > MAX_TERMS:
+        raise ValidationError({"search": [f"A search has at most {MAX_TERMS} words."]})
+    return terms
+
+
+def _id(name: str, value: str) -> UUID:
+    try:
+        return UUID(value)
+    except ValueError as reason:
+        raise ValidationError({name: ["Give an id, or none."]}) from reason

@@ -1,0 +1,42 @@
+"""The only writers of tasks, lists and tags.
+
+Each service is one transaction: lock, check, change (version + 1), announce. The signal is sent inside the
+transaction; its receiver appends the events there.
+"""
+
+from apps.tasks.services.bulk import ItemResult, change_many
+from apps.tasks.services.copies import duplicate_task
+from apps.tasks.services.lists import create_list, delete_list, update_list
+from apps.tasks.services.purge import purge_deleted_tasks
+from apps.tasks.services.tags import create_tag, delete_tag, update_tag
+from apps.tasks.services.tasks import (
+    complete_task,
+    create_task,
+    delete_task,
+    reopen_task,
+    restore_task,
+    snooze_task,
+    tag_task,
+    update_task,
+)
+
+__all__ = [
+    "ItemResult",
+    "change_many",
+    "complete_task",
+    "create_list",
+    "create_tag",
+    "create_task",
+    "delete_list",
+    "delete_tag",
+    "delete_task",
+    "duplicate_task",
+    "purge_deleted_tasks",
+    "reopen_task",
+    "restore_task",
+    "snooze_task",
+    "tag_task",
+    "update_list",
+    "update_tag",
+    "update_task",
+]

@@ -1,0 +1,72 @@
+"""Copies a task with all that is part of it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.tasks import intents
+from apps.tasks.exceptions import TaskDeleted, TooMany
+from apps.tasks.models import Task
+from apps.tasks.selectors import tags_on
+from apps.tasks.services import changes as writing
+from apps.tasks.services import family, fields
+from apps.tasks.services.tasks import create_task
+
+
+@transaction.atomic
+def duplicate_task(*, task_id: UUID, actor: User, now: datetime) -> Task:
+    """A new open task with the same content and subtasks; a copy that repeats opens a series of its own.
+
+    Reminders whose instant has passed are left behind. Raises `TaskNotFound`, `TaskDeleted` and `TooMany`.
+    """
+    task = writing.locked_task(task_id, expected_version=None, family=True)
+    if task.status == Task.Status.DELETED:
+        raise TaskDeleted
+    below = [subtask for subtask in family.subtasks(task) if subtask.status != Task.Status.DELETED]
+    if task.parent_id and below and len(below) + 1 >= family.MAX_TREE:
+        raise TooMany(f"A task and all its subtasks are {family.MAX_TREE} at most.")
+    copy = _copy(task, parent_id=task.parent_id, actor=actor, now=now)
+    copies = {task.pk: copy.pk}
+    for subtask in below:  # parents come before their children
+        if subtask.parent_id in copies:
+            copied = _copy(subtask, parent_id=copies[subtask.parent_id], actor=actor, now=now)
+            copies[subtask.pk] = copied.pk
+    return copy
+
+
+def _copy(task: Task, *, parent_id: UUID | None, actor: User, now: datetime) -> Task:
+    due: dict[str, Any] = {}
+    if task.due_at is not None:
+        due = {"due_at": task.due_at, "due_time_zone": task.due_time_zone or None}
+    elif task.due_on is not None:
+        due = {"due_on": task.due_on}
+    return create_task(
+        owner=task.owner,
+        actor=actor,
+        now=now,
+        title=task.title,
+        description=task.description,
+        priority=task.priority,
+        tags=[tag.name for tag in tags_on(task)],
+        list=task.list_id,
+        parent=parent_id,
+        recurrence=task.recurrence,
+        reminders=_still_ahead(task, actor=actor, now=now),
+        **due,
+    )
+
+
+def _still_ahead(task: Task, *, actor: User, now: datetime) -> list[dict[str, str]] | None:
+    if task.reminders is None:
+        return None
+    due = fields.due_of(task, {}, actor=actor)
+    ahead = []
+    for reminder in task.reminders:
+        instant = intents.trigger_at(reminder, due=due)
+        fits = instant is not None and instant > now and (due.passes_at is None or instant <= due.passes_at)
+        if fits:
+            ahead.append({name: value for name, value in reminder.items() if name != "id"})
+    return ahead

@@ -1,0 +1,76 @@
+"""A task, what it is a part of and what is part of it.
+
+Invariant: a parent is of the same owner, nothing is below itself, and a whole tree is small enough to be changed
+in one transaction. Callers have taken the owner's turn.
+"""
+
+from uuid import UUID
+
+from django.db import connection
+
+from apps.tasks.exceptions import InvalidTask, ParentDeleted, ParentNotFound, TooMany
+from apps.tasks.models import Task
+
+MAX_DEPTH = 5
+MAX_TREE = 200
+
+_ABOVE = """
+WITH RECURSIVE above AS (
+    SELECT id, parent_id, 1 AS depth FROM tasks_task WHERE id = %(id)s
+    UNION ALL
+    SELECT t.id, t.parent_id, a.depth + 1 FROM tasks_task t JOIN above a ON t.id = a.parent_id WHERE a.depth < 100
+)
+SELECT id FROM above ORDER BY depth
+"""
+_BELOW = """
+WITH RECURSIVE below AS (
+    SELECT id, 1 AS depth FROM tasks_task WHERE parent_id = %(id)s
+    UNION ALL
+    SELECT t.id, b.depth + 1 FROM tasks_task t JOIN below b ON t.parent_id = b.id WHERE b.depth < 100
+)
+SELECT id, depth FROM below ORDER BY depth, id LIMIT %(most)s
+"""
+
+
+def subtasks(task: Task) -> list[Task]:
+    """Everything below a task, locked, parents before their children."""
+    order = [pk for pk, _ in _below(task.pk)]
+    rows = {row.pk: row for row in Task.objects.select_for_update(of=("self",)).filter(pk__in=order).order_by("pk")}
+    return [rows[pk] for pk in order if pk in rows]
+
+
+def parent_for(task: Task, *, parent_id: UUID) -> Task:
+    """The task's parent to be, locked.
+
+    Raises `ParentNotFound`, `ParentDeleted`, `InvalidTask` for a circle or too deep a tree, and `TooMany`.
+    """
+    parent: Task | None = (
+        Task.objects.select_for_update(of=("self",)).filter(pk=parent_id, owner_id=task.owner_id).first()
+    )
+    if parent is None:
+        raise ParentNotFound(parent_id)
+    if parent.status == Task.Status.DELETED:
+        raise ParentDeleted
+    above = _above(parent.pk)
+    if task.pk in above:
+        raise InvalidTask(field="parent", reason="A task cannot be a part of itself, nor of what is part of it.")
+    below = _below(task.pk)
+    if len(above) + 1 + max((depth for _, depth in below), default=0) > MAX_DEPTH:
+        raise InvalidTask(field="parent", reason=f"Subtasks go {MAX_DEPTH} levels deep at most.")
+    if len(_below(above[-1])) + 1 + len(below) >= MAX_TREE:
+        raise TooMany(f"A task and all its subtasks are {MAX_TREE} at most.")
+    return parent
+
+
+def _above(task_id: UUID) -> list[UUID]:
+    """A task and what it is part of, upwards."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ABOVE, {"id": task_id})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _below(task_id: UUID) -> list[tuple[UUID, int]]:
+    """What is part of a task, with how far below it stands."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BELOW, {"id": task_id, "most": MAX_TREE * 2})
+        return [(row[0], row[1]) for row in cursor.fetchall()]

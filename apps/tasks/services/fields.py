@@ -1,0 +1,143 @@
+"""From the fields somebody asked for to the columns of a task, each checked by itself and against the others."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from apps.accounts.models import User
+from apps.calendar import zones
+from apps.calendar.errors import CalendarError
+from apps.tasks import intents, values
+from apps.tasks.due import Due
+from apps.tasks.exceptions import InvalidTask, ListNotFound
+from apps.tasks.models import Task, TaskList
+from apps.tasks.services import family, tags
+
+_SIMPLE: dict[str, Callable[[Any], Any]] = {
+    "title": values.checked_title,
+    "description": values.checked_description,
+    "priority": values.checked_priority,
+    "position": values.checked_position,
+}
+_DUE = {"due_at", "due_on", "due_time_zone"}
+# These touch other rows of the owner.
+_OF_SEVERAL_ROWS = {"tags", "list", "parent"}
+SETTABLE = frozenset({*_SIMPLE, *_DUE, *_OF_SEVERAL_ROWS, "status", "recurrence", "reminders"})
+
+
+def touches_several_rows(asked: Mapping[str, Any]) -> bool:
+    """Whether the owner's turn must be taken before the task is locked."""
+    return not _OF_SEVERAL_ROWS.isdisjoint(asked)
+
+
+def columns(task: Task, asked: Mapping[str, Any], *, actor: User, now: datetime) -> dict[str, Any]:
+    """What `asked` (names and values as REST has them) sets on a task, as it now is.
+
+    Raises `InvalidTask`, `StatusNeedsVerb`, `ListNotFound`, `ParentNotFound`, `ParentDeleted` and `TooMany`.
+    """
+    if unknown := sorted(set(asked) - SETTABLE):
+        raise InvalidTask(field=unknown[0], reason="This field cannot be changed.")
+    made: dict[str, Any] = {field: check(asked[field]) for field, check in _SIMPLE.items() if field in asked}
+    if "status" in asked:
+        made["status"] = values.checked_status(asked["status"], before=task.status)
+    if not _DUE.isdisjoint(asked):
+        made |= _due(task, asked, actor=actor)
+    if "parent" in asked:
+        parent_id = asked["parent"]
+        made["parent"] = None if parent_id is None else _parent(task, parent_id)
+    if "list" in asked:
+        made["list"] = None if asked["list"] is None else _list(task, asked["list"])
+    if "tags" in asked:
+        named = tags.tags_named(asked["tags"] or [], owner_id=task.owner_id, actor=actor, now=now)
+        made["tag_ids"] = _same_set_as_before(task.tag_ids, [tag.pk for tag in named])
+    made |= _intents(task, asked, made, actor=actor, now=now)
+    return made
+
+
+def changed(task: Task, made: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Per column that differs, its value before and after."""
+    return {name: (getattr(task, name), value) for name, value in made.items() if getattr(task, name) != value}
+
+
+def told(differing: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
+    """The same by the names of REST, with what a person knows a thing by."""
+    plain = dict(differing)
+    if "tag_ids" in plain:
+        before, after = plain.pop("tag_ids")
+        plain["tags"] = (tags.names_of(before), tags.names_of(after))
+    if "parent" in plain:
+        plain["parent"] = tuple(parent.pk if parent else None for parent in plain["parent"])  # type: ignore[assignment]
+    if "due_time_zone" in plain:
+        plain["due_time_zone"] = tuple(name or None for name in plain["due_time_zone"])  # type: ignore[assignment]
+    return plain
+
+
+def due_of(task: Task, made: Mapping[str, Any], *, actor: User) -> Due:
+    """The due a task has once `made` is set."""
+    owner = actor if actor.pk == task.owner_id else task.owner
+    name = made.get("due_time_zone", task.due_time_zone) or owner.time_zone
+    return Due(at=made.get("due_at", task.due_at), on=made.get("due_on", task.due_on), zone=zones.zone(name))
+
+
+def _due(task: Task, asked: Mapping[str, Any], *, actor: User) -> dict[str, Any]:
+    at: datetime | None = asked.get("due_at")
+    on: date | None = asked.get("due_on")
+    if at is not None and on is not None:
+        raise InvalidTask(field="due_on", reason="A task is due at an instant or on a day: give due_at or due_on.")
+    at = None if on is not None else at if "due_at" in asked else task.due_at
+    on = None if at is not None and "due_at" in asked else on if "due_on" in asked else task.due_on
+    zone_name = asked.get("due_time_zone") or ""
+    if zone_name and at is None:
+        told = "A time zone goes with an instant: give due_at too. A day is the owner's."
+        raise InvalidTask(field="due_time_zone", reason=told)
+    if "due_time_zone" not in asked:
+        zone_name = task.due_time_zone if at is not None else ""
+    try:
+        zone = zones.zone(zone_name or (actor if actor.pk == task.owner_id else task.owner).time_zone)
+    except CalendarError as reason:
+        raise InvalidTask(field="due_time_zone", reason=str(reason)) from reason
+    if at is not None and at.tzinfo is None:
+        at = zones.attach(at, zone)
+    return {
+        "due_at": values.checked_due_at(at),
+        "due_on": values.checked_due_on(on),
+        "due_time_zone": zone_name,
+    }
+
+
+def _parent(task: Task, parent_id: UUID) -> Task:
+    return task.parent if task.parent_id == parent_id and task.parent else family.parent_for(task, parent_id=parent_id)
+
+
+def _list(task: Task, list_id: UUID) -> TaskList:
+    found = TaskList.objects.filter(pk=list_id, owner_id=task.owner_id).first()
+    if found is None:
+        raise ListNotFound(list_id)
+    return found
+
+
+def _same_set_as_before(before: list[UUID], after: list[UUID]) -> list[UUID]:
+    """The order of tags means nothing, so another order is no change."""
+    return before if set(before) == set(after) else after
+
+
+def _intents(
+    task: Task, asked: Mapping[str, Any], made: Mapping[str, Any], *, actor: User, now: datetime
+) -> dict[str, Any]:
+    """Recurrence and reminders, and whether they still fit when only the due was asked for."""
+    if _DUE.isdisjoint(asked) and "recurrence" not in asked and "reminders" not in asked:
+        return {}
+    due = due_of(task, made, actor=actor)
+    found: dict[str, Any] = {}
+    if "recurrence" in asked:
+        found["recurrence"] = intents.checked_recurrence(asked["recurrence"])
+        if found["recurrence"] is not None and task.recurrence is None:
+            found |= {"series_id": uuid7(), "recurrence_id": ""}
+    if "reminders" in asked:
+        found["reminders"] = intents.checked_reminders(asked["reminders"], before=task.reminders, due=due, now=now)
+    intents.check_recurrence_fits(found.get("recurrence", task.recurrence), due=due)
+    intents.check_reminders_fit(found.get("reminders", task.reminders), due=due)
+    return found

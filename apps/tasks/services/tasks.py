@@ -1,0 +1,234 @@
+"""Writes tasks, one command at a time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.calendar import snoozes
+from apps.calendar.errors import CalendarError
+from apps.tasks import signals, values
+from apps.tasks.exceptions import (
+    AlreadyCompleted,
+    InvalidTask,
+    NotCompleted,
+    NotDeleted,
+    ParentDeleted,
+    TaskDeleted,
+)
+from apps.tasks.models import Task
+from apps.tasks.selectors import OPEN
+from apps.tasks.services import changes as writing
+from apps.tasks.services import family, fields, tags
+
+Status = Task.Status
+
+
+@transaction.atomic
+def create_task(
+    *,
+    owner: User,
+    actor: User,
+    now: datetime,
+    title: str,
+    position: Decimal | None = None,
+    series_id: UUID | None = None,
+    recurrence_id: str = "",
+    cause: UUID | None = None,
+    **asked: Any,
+) -> Task:
+    """A new task with the fields of `fields.SETTABLE`, all optional but the title.
+
+    An occurrence of a series carries `series_id` and `recurrence_id`; another task that repeats opens a series of
+    its own. Raises what `fields.columns` raises.
+    """
+    if fields.touches_several_rows({name: value for name, value in asked.items() if value}):
+        writing.take_turn(owner.pk)
+    task = Task(owner=owner, position=values.position_at(now))
+    given = {"title": title, **({} if position is None else {"position": position}), **asked}
+    made = fields.columns(task, given, actor=actor, now=now)
+    if made.get("parent") and "list" not in asked:
+        made["list"] = made["parent"].list
+    if series_id is not None:
+        made |= {"series_id": series_id, "recurrence_id": recurrence_id}
+    for name, value in made.items():
+        setattr(task, name, value)
+    writing.insert(task, signals.task_created, actor=actor, now=now, cause=cause)
+    return task
+
+
+@transaction.atomic
+def update_task(
+    *, task_id: UUID, actor: User, changes: Mapping[str, Any], now: datetime, expected_version: int | None = None
+) -> Task:
+    """Change fields of a task; a value that is the same already is no change, and no change is no event.
+
+    Moved to another list, a task takes along its subtasks that stood in the same one. Raises `TaskNotFound`,
+    `StaleVersion`, `TaskDeleted` and what `fields.columns` raises.
+    """
+    several = fields.touches_several_rows(changes)
+    task = writing.locked_task(task_id, expected_version=expected_version, family=several)
+    if task.status == Status.DELETED:
+        raise TaskDeleted
+    made = fields.columns(task, changes, actor=actor, now=now)
+    differing = fields.changed(task, made)
+    if not differing:
+        return task
+    list_before = task.list_id
+    event_id = _set(task, differing, actor=actor, now=now)
+    if "list" in differing:
+        for subtask in family.subtasks(task):
+            if subtask.list_id == list_before:
+                _set(subtask, {"list": (subtask.list, task.list)}, actor=actor, now=now, cause=event_id)
+    return task
+
+
+@transaction.atomic
+def tag_task(
+    *,
+    task_id: UUID,
+    actor: User,
+    now: datetime,
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    expected_version: int | None = None,
+) -> Task:
+    """Add and remove tags by name; what is there already, or is not, is no change.
+
+    Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted`, `InvalidTask` and `TooMany`.
+    """
+    task = writing.locked_task(task_id, expected_version=expected_version, family=True)
+    if task.status == Status.DELETED:
+        raise TaskDeleted
+    unwanted = {values.folded(name) for name in remove}
+    added = [name for name in values.checked_tag_names(add) if values.folded(name) not in unwanted]
+    named = [tag.pk for tag in tags.tags_named(added, owner_id=task.owner_id, actor=actor, now=now)]
+    removed = tags.ids_named(remove, owner_id=task.owner_id)
+    wanted = list(dict.fromkeys(tag_id for tag_id in [*task.tag_ids, *named] if tag_id not in removed))
+    values.check_number_of_tags(wanted)
+    if wanted != task.tag_ids:
+        tags.set_tags(task, wanted, actor=actor, now=now)
+    return task
+
+
+@transaction.atomic
+def snooze_task(*, task_id: UUID, actor: User, until: str, now: datetime, expected_version: int | None = None) -> Task:
+    """Move the due to `later_today`, `tomorrow`, `next_week`, a day or an instant, in the owner's zone.
+
+    Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted`, `AlreadyCompleted` and `InvalidTask`.
+    """
+    task = writing.locked_task(task_id, expected_version=expected_version)
+    if task.status == Status.DELETED:
+        raise TaskDeleted
+    if task.status == Status.COMPLETED:
+        raise AlreadyCompleted
+    due = fields.due_of(task, {}, actor=actor)
+    try:
+        later = snoozes.snooze(until, now=now, zone=due.zone, due_at=task.due_at, due_on=task.due_on)
+    except CalendarError as reason:
+        raise InvalidTask(field="until", reason=str(reason)) from reason
+    asked = {"due_at": later} if isinstance(later, datetime) else {"due_on": later}
+    made = fields.columns(task, asked, actor=actor, now=now)
+    if differing := fields.changed(task, made):
+        _set(task, differing, actor=actor, now=now)
+    return task
+
+
+@transaction.atomic
+def complete_task(*, task_id: UUID, actor: User, now: datetime, expected_version: int | None = None) -> Task:
+    """Complete a task and its open subtasks.
+
+    Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted` and `AlreadyCompleted`.
+    """
+    task = writing.locked_task(task_id, expected_version=expected_version, family=True)
+    if task.status == Status.DELETED:
+        raise TaskDeleted
+    if task.status == Status.COMPLETED:
+        raise AlreadyCompleted
+    done = {"status": Status.COMPLETED, "completed_at": now}
+    event_id = _move(task, done, signals.task_completed, actor=actor, now=now)
+    for subtask in family.subtasks(task):
+        if subtask.status in OPEN:
+            _move(subtask, done, signals.task_completed, actor=actor, now=now, cause=event_id)
+    return task
+
+
+@transaction.atomic
+def reopen_task(*, task_id: UUID, actor: User, now: datetime, expected_version: int | None = None) -> Task:
+    """Open a task again; its subtasks stay as they are.
+
+    Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted` and `NotCompleted`.
+    """
+    task = writing.locked_task(task_id, expected_version=expected_version)
+    if task.status == Status.DELETED:
+        raise TaskDeleted
+    if task.status != Status.COMPLETED:
+        raise NotCompleted
+    _move(task, {"status": Status.PENDING, "completed_at": None}, signals.task_reopened, actor=actor, now=now)
+    return task
+
+
+@transaction.atomic
+def delete_task(*, task_id: UUID, actor: User, now: datetime, expected_version: int | None = None) -> Task:
+    """Put a task and its subtasks away; they can be restored. Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted`."""
+    task = writing.locked_task(task_id, expected_version=expected_version, family=True)
+    if task.status == Status.DELETED:
+        raise TaskDeleted
+    put_away(task, actor=actor, now=now)
+    return task
+
+
+def put_away(task: Task, *, actor: User, now: datetime) -> None:
+    """Delete a locked task and what is below it; the owner's turn has been taken."""
+    event_id = _put_away(task, actor=actor, now=now)
+    for subtask in family.subtasks(task):
+        if subtask.status != Status.DELETED:
+            _put_away(subtask, actor=actor, now=now, cause=event_id)
+
+
+@transaction.atomic
+def restore_task(*, task_id: UUID, actor: User, now: datetime, expected_version: int | None = None) -> Task:
+    """Give a task the status it had, and the subtasks that were deleted with it.
+
+    Raises `TaskNotFound`, `StaleVersion`, `NotDeleted` and `ParentDeleted`.
+    """
+    task = writing.locked_task(task_id, expected_version=expected_version, family=True)
+    if task.status != Status.DELETED:
+        raise NotDeleted
+    if task.parent is not None and task.parent.status == Status.DELETED:
+        raise ParentDeleted
+    deleted_at = task.deleted_at
+    event_id = _bring_back(task, actor=actor, now=now)
+    for subtask in family.subtasks(task):
+        if subtask.status == Status.DELETED and subtask.deleted_at == deleted_at:
+            _bring_back(subtask, actor=actor, now=now, cause=event_id)
+    return task
+
+
+def _put_away(task: Task, *, actor: User, now: datetime, cause: UUID | None = None) -> UUID:
+    gone = {"status": Status.DELETED, "status_before_deletion": task.status, "deleted_at": now}
+    return _move(task, gone, signals.task_deleted, actor=actor, now=now, cause=cause)
+
+
+def _bring_back(task: Task, *, actor: User, now: datetime, cause: UUID | None = None) -> UUID:
+    back = {"status": Status(task.status_before_deletion), "status_before_deletion": "", "deleted_at": None}
+    return _move(task, back, signals.task_restored, actor=actor, now=now, cause=cause)
+
+
+def _move(
+    task: Task, columns: Mapping[str, Any], signal: Any, *, actor: User, now: datetime, cause: UUID | None = None
+) -> UUID:
+    told = {"status": (str(task.status), str(columns["status"]))}
+    return writing.change(task, columns, signal, actor=actor, now=now, told=told, cause=cause)
+
+
+def _set(
+    task: Task, differing: Mapping[str, tuple[Any, Any]], *, actor: User, now: datetime, cause: UUID | None = None
+) -> UUID:
+    after = {name: value for name, (_, value) in differing.items()}
+    told = fields.told(differing)
+    return writing.change(task, after, signals.task_updated, actor=actor, now=now, told=told, cause=cause)

@@ -1,0 +1,58 @@
+"""What the views of tasks, lists and tags share."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import viewsets
+from rest_framework.response import Response
+
+from apps.accounts.models import User
+from apps.tasks.models import Evented
+from apps.tasks.views import safe_writes
+
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+CONFLICT = OpenApiResponse(description="The thing, as it is, does not allow this; or the key is in flight.")
+STALE = OpenApiResponse(description="It has changed since you read it; `current` is what it is now.")
+TOO_LARGE = OpenApiResponse(description="The body, or the event that would tell of the change, is too large.")
+UNPROCESSABLE = OpenApiResponse(description="It has a verb of its own, or the key came with another request.")
+
+REFUSALS: dict[int, Any] = {409: CONFLICT, 412: STALE, 413: TOO_LARGE, 422: UNPROCESSABLE}
+
+
+class EventedViewSet(viewsets.GenericViewSet[Any]):
+    """Views of things that a person owns and events tell of."""
+
+    lookup_value_regex = UUID_PATTERN
+
+    @property
+    def actor(self) -> User:
+        user = self.request.user
+        assert isinstance(user, User)
+        return user
+
+    @property
+    def expected_version(self) -> int | None:
+        return safe_writes.expected_version(self.request)
+
+    def shown(self, thing: Evented) -> Any:
+        """As an answer has it."""
+        return self.get_serializer(thing).data
+
+    def answer(self, thing: Evented, *, status: int = 200) -> Response:
+        headers = safe_writes.etag(thing)
+        data = self.shown(thing)
+        if status == 201:
+            headers["Location"] = data["url"]
+        return Response(data, status=status, headers=headers)
+
+    def checked(self, data: Any, **options: Any) -> dict[str, Any]:
+        """The body, by the serializer of this action. Raises `ValidationError`."""
+        serializer = self.get_serializer(data=data, **options)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    @staticmethod
+    def now() -> datetime:
+        return datetime.now(UTC)
