@@ -14,6 +14,7 @@ OFFLINE := ENV_FILE= SECRET_KEY=not-a-secret-it-signs-nothing DATABASE_URL=postg
 # Settings as a server has them: https, a real host, and nothing of the laptop's.
 SERVER := ENV_FILE= EMBEDDED_STACK=false PUBLIC_URL=https://tasks.example.org \
 	SECRET_KEY=$$(od -An -tx1 -N48 /dev/urandom | tr -d ' \n') \
+	JWT_SIGNING_KEY=$$(od -An -tx1 -N48 /dev/urandom | tr -d ' \n') \
 	DATABASE_URL=postgresql://nobody@127.0.0.1:1/nothing
 
 .PHONY: help

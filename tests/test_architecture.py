@@ -63,6 +63,7 @@ def test_every_subscription_is_this_one():
 
 def test_every_type_travels_on_this_topic():
     assert {event_type.name: event_type.topic for event_type in event_types.declared()} == {
+        "account.time_zone_changed.v1": "account-events",
         "list.created.v1": "task-events",
         "list.deleted.v1": "task-events",
         "list.snapshot.v1": "task-updates",

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import is_valid_path
 
+from apps.accounts.exceptions import SignInHeldBack
 from apps.events import context
 from todo_project import problems
 
@@ -104,6 +105,23 @@ class ContentSecurityPolicy:
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        return response
+
+
+class HeldBackSignIns:
+    """Answers for every door that is no REST view, the admin's too, when the back-off holds a sign-in back."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, SignInHeldBack):
+            return None
+        response = problems.answer(request, status=429, detail=exception.told)
+        response.headers["Retry-After"] = str(exception.wait)
         return response
 
 

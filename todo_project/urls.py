@@ -3,22 +3,46 @@
 Every address answers with and without its trailing slash (`todo_project.middleware.OptionalTrailingSlash`).
 """
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.routers import APIRootView, DefaultRouter
 
+from apps.accounts.views import (
+    MeView,
+    PersonalTokenViewSet,
+    RefreshView,
+    SignOutView,
+    SocketTicketView,
+    TokenView,
+)
 from apps.audit.views import AuditRecordViewSet
 from apps.ops.views import health, live, ready
 from apps.tasks.views import ListViewSet, TagViewSet, TaskViewSet
-from apps.web.views import ApiDocsView, SignInView, home
+from apps.web.account_views import (
+    PasswordChangeView,
+    PasswordResetConfirmView,
+    PasswordResetSentView,
+    PasswordResetView,
+    SignInView,
+    SignUpView,
+)
+from apps.web.views import ApiDocsView, home
 
 
 class TodoApi(APIRootView):
     """Tasks and their audit trail. The documentation describes every request: see "API docs" above."""
 
     name = "Todo API"
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self.api_root_dict = {**(self.api_root_dict or {}), "me": "me"}
+        return super().get(request, *args, **kwargs)
 
 
 router = DefaultRouter()
@@ -28,6 +52,7 @@ router.register("tasks", TaskViewSet, basename="task")
 router.register("lists", ListViewSet, basename="list")
 router.register("tags", TagViewSet, basename="tag")
 router.register("audit", AuditRecordViewSet, basename="audit")
+router.register("tokens", PersonalTokenViewSet, basename="token")
 
 # The browsable API looks for its doors under this name; they are the same doors.
 _browsable_api_doors = (
@@ -46,7 +71,17 @@ urlpatterns = [
     path("sign-in/", SignInView.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("", include(_browsable_api_doors)),
+    path("sign-up/", SignUpView.as_view(), name="sign-up"),
+    path("password/change/", PasswordChangeView.as_view(), name="password-change"),
+    path("password/reset/", PasswordResetView.as_view(), name="password-reset"),
+    path("password/reset/sent/", PasswordResetSentView.as_view(), name="password-reset-sent"),
+    path("password/reset/<uidb64>/<token>/", PasswordResetConfirmView.as_view(), name="password-reset-confirm"),
     path("admin/", admin.site.urls),
+    path("api/v1/auth/token/", TokenView.as_view(), name="auth-token"),
+    path("api/v1/auth/refresh/", RefreshView.as_view(), name="auth-refresh"),
+    path("api/v1/auth/logout/", SignOutView.as_view(), name="auth-logout"),
+    path("api/v1/me/", MeView.as_view(), name="me"),
+    path("api/v1/ws-ticket/", SocketTicketView.as_view(), name="ws-ticket"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", ApiDocsView.as_view(), name="api-docs"),

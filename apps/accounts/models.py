@@ -1,26 +1,30 @@
-"""People: who signs in, whose a task is, and in which time zone their day runs.
+"""People, the credentials they come in with, and the attempts that failed.
 
-Invariant: a user's time zone is one that the IANA database knows.
+Invariant: a user's time zone is one that the IANA database knows. No secret is kept: a password, a personal
+token and a ticket are kept as hashes, and of a refresh token only its id.
 """
 
-import zoneinfo
-from functools import cache
+import hashlib
+from datetime import datetime
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+from apps.calendar.zones import UnknownTimeZone, zone
 
-@cache
-def time_zone_names() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+MAX_TOKEN_NAME_LENGTH = 100
 
 
 def validate_time_zone(name: str) -> None:
     """Raises `ValidationError` for a name that the IANA time zone database does not know."""
-    if name not in time_zone_names():
-        raise ValidationError("%(name)s is no time zone; give a name such as Europe/London.", params={"name": name})
+    try:
+        zone(name)
+    except UnknownTimeZone as reason:
+        raise ValidationError(str(reason)) from reason
 
 
 class User(AbstractUser):
@@ -28,3 +32,111 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+
+    @property
+    def password_mark(self) -> str:
+        """Changes whenever the password does, and tells nothing of it."""
+        return hashlib.sha256(self.password.encode()).hexdigest()
+
+
+class SignIn(models.Model):
+    """One sign-in at the API and the refresh tokens that follow from it, of which one at a time is good.
+
+    Its id is the `family` claim of every token of the sign-in. `token_id` is the `jti` of the refresh token that
+    may be exchanged next; any other one of the family has been exchanged before. `password_mark` is the mark of
+    the password it began with: with another password it is over.
+    """
+
+    class Ended(models.TextChoices):
+        SIGNED_OUT = "signed_out"
+        TOKEN_REUSED = "token_reused"  # noqa: S105 - a reason
+        PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason
+        DEACTIVATED = "deactivated"
+        BY_ADMIN = "by_admin", "by an administrator"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    token_id = models.UUIDField()
+    password_mark = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    refreshed_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_because = models.CharField(max_length=20, choices=Ended, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "sign-in"
+
+    def __str__(self) -> str:
+        return f"sign-in {self.pk}"
+
+    @property
+    def holds(self) -> bool:
+        """Whether its tokens still open the door. Needs `user`."""
+        return self.ended_at is None and self.user.is_active and self.password_mark == self.user.password_mark
+
+
+class PersonalToken(models.Model):
+    """A key a person gives to a script. `prefix` is its beginning, to tell one from another; the rest is a hash."""
+
+    class Scope(models.TextChoices):
+        READ = "read"
+        WRITE = "write"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="personal_tokens")
+    name = models.CharField(max_length=MAX_TOKEN_NAME_LENGTH)
+    prefix = models.CharField(max_length=20)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = ArrayField(models.CharField(max_length=10, choices=Scope), help_text="`write` includes `read`.")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, help_text="To the hour.")
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def may_write(self) -> bool:
+        return self.Scope.WRITE in self.scopes
+
+    def is_live(self, now: datetime) -> bool:
+        return self.revoked_at is None and self.expires_at > now
+
+
+class SocketTicket(models.Model):
+    """Opens one socket, once, within seconds; deleted when it does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"ticket {self.pk}"
+
+
+class FailedSignIns(models.Model):
+    """Attempts that failed for a username from an address, or (with no username) from an address altogether.
+
+    All instants are the database's. `forgotten_at` is when the row stops counting and may go.
+    """
+
+    username = models.CharField(max_length=150, blank=True)
+    address = models.CharField(max_length=64)
+    failures = models.PositiveIntegerField()
+    first_failed_at = models.DateTimeField(db_default=Now())
+    held_until = models.DateTimeField(db_default=Now())
+    forgotten_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "failed sign-ins"
+        constraints = [models.UniqueConstraint(fields=["username", "address"], name="failed_sign_ins_once")]
+
+    def __str__(self) -> str:
+        return f"{self.username or 'anybody'} from {self.address}"

@@ -114,13 +114,16 @@ class Stack:
         given = self._surroundings
         return {
             **self._services.variables,
-            "SECRET_KEY": given.get("SECRET_KEY") or self.state.secret("secret_key", make=secrets.token_urlsafe(48)),
+            **{name: given.get(name) or self._secret(name.lower()) for name in ("SECRET_KEY", "JWT_SIGNING_KEY")},
             "PORT": str(self.port),
             "WS_PORT": str(self.port + 1),
             "PUBLIC_URL": given.get("PUBLIC_URL") or f"http://{ports.LOOPBACK}:{self.port}",
             "HEARTBEAT_DIR": str(self.state.heartbeats),
             "STACK_PID": str(os.getpid()),
         }
+
+    def _secret(self, name: str) -> str:
+        return self.state.secret(name, make=secrets.token_urlsafe(48))
 
     def _publish_variables(self) -> None:
         variables = self._variables()

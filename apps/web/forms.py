@@ -4,7 +4,9 @@ from django.contrib.auth.forms import AuthenticationForm
 
 
 class SignInForm(AuthenticationForm):
+    """One answer for a wrong password, an unknown name and a person who was deactivated."""
+
     error_messages = {
+        **AuthenticationForm.error_messages,
         "invalid_login": "No account has this username and password. Mind capital letters in both.",
-        "inactive": "This account is not active. Ask an administrator.",
     }

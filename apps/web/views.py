@@ -1,4 +1,4 @@
-"""The pages of the web app: signing in, the home page and the documentation of the API.
+"""The pages of the web app: the home page and the documentation of the API.
 
 Invariant: pages only read; what changes a task goes through the API.
 """
@@ -6,7 +6,7 @@ Invariant: pages only read; what changes a task goes through the API.
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from django.contrib.auth.views import LoginView
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -15,16 +15,9 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from apps.accounts.models import User
 from apps.tasks import selectors
-from apps.web.forms import SignInForm
 from apps.web.sections import by_due
 
 MAX_TASKS = 50
-
-
-class SignInView(LoginView):
-    template_name = "web/sign_in.html"
-    authentication_form = SignInForm
-    redirect_authenticated_user = True
 
 
 class ApiDocsView(SpectacularSwaggerSplitView):
@@ -40,7 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What a person has still to do, and the doors to everything else."""
     user = request.user
     if not isinstance(user, User):
-        return render(request, "web/welcome.html")
+        return render(request, "web/welcome.html", {"sign_up_open": settings.SIGN_UP_OPEN})
     # One more than is shown tells whether there are more.
     tasks = list(selectors.open_tasks(owner=user)[: MAX_TASKS + 1])
     sections = by_due(tasks[:MAX_TASKS], now=datetime.now(UTC), zone=ZoneInfo(user.time_zone))

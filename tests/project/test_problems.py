@@ -112,8 +112,10 @@ def test_a_method_the_address_does_not_know_is_a_problem(api: APIClient) -> None
 
 
 def test_an_anonymous_caller_is_told_to_sign_in() -> None:
-    problem = told(APIClient().get("/api/v1/tasks/"), status=403)
+    response = APIClient().get("/api/v1/tasks/")
+    problem = told(response, status=401)
 
+    assert response.headers["WWW-Authenticate"] == "Bearer"
     assert problem["code"] == "not_authenticated"
     assert problem["detail"] == "Sign in first; /sign-in/ is the door."
 

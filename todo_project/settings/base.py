@@ -5,8 +5,10 @@ defaults that are safe on a laptop. `.env.example` lists every variable.
 """
 
 import logging
+import secrets
 import sys
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,7 +58,8 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.ops",
 ]
-if env.boolean("EMBEDDED_STACK", True):
+EMBEDDED_STACK = env.boolean("EMBEDDED_STACK", True)
+if EMBEDDED_STACK:
     # The laptop's room: the embedded services, the supervisor, the tour and the seed.
     INSTALLED_APPS.append("apps.dev")
 
@@ -75,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "todo_project.middleware.HeldBackSignIns",
 ]
 ROOT_URLCONF = "todo_project.urls"
 WSGI_APPLICATION = "todo_project.wsgi.application"
@@ -232,6 +236,7 @@ ROLES: dict[str, list[str]] = {
 # --- People -----------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["apps.accounts.backends.PasswordBackend"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -247,11 +252,48 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_NAME = f"todo_session_{PORT}"
 CSRF_COOKIE_NAME = f"todo_csrf_{PORT}"
 
+SIGN_UP_OPEN = env.boolean("SIGN_UP_OPEN", EMBEDDED_STACK)
+PASSWORD_RESET_TIMEOUT = 3600
+
+# How many proxies of ours stand before the web, each adding to X-Forwarded-For; 0 believes no header.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
+THROTTLE_PERSON_PER_MINUTE = env.integer("THROTTLE_PERSON_PER_MINUTE", 3000)
+THROTTLE_ADDRESS_PER_MINUTE = env.integer("THROTTLE_ADDRESS_PER_MINUTE", 120)
+
+# `make run` gives all processes one key. A command typed beside it signs nothing: a key of its own is safe there.
+JWT_SIGNING_KEY = env.text("JWT_SIGNING_KEY", secrets.token_urlsafe(48) if EMBEDDED_STACK else None)
+REFRESH_TOKEN_LIFETIME = timedelta(days=14)
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ISSUER": PUBLIC_URL,
+    "AUDIENCE": f"{PUBLIC_URL}/api/",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": REFRESH_TOKEN_LIFETIME,
+    "USER_ID_CLAIM": "sub",
+}
+
+# Without a server, mails are files in a folder.
+EMAIL_HOST = env.text("EMAIL_HOST", "")
+EMAIL_PORT = env.integer("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 10
+EMAIL_FILE_PATH = env.text("EMAIL_FOLDER", str(BASE_DIR / ".dev" / "mail"))
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Todo <todo@{_public.hostname}>")
+
 # --- REST -------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    # The first one answers for all: who is not known gets 401 and `WWW-Authenticate: Bearer`.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["todo_project.throttles.PersonRate", "todo_project.throttles.AddressRate"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
@@ -263,7 +305,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "todo_project.pagination.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "todo_project.openapi.NamedByVerb",
     "EXCEPTION_HANDLER": "todo_project.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -279,6 +321,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SERVERS": [{"url": "/", "description": "Here"}],
+    # Forms are read too, from the browsable API; programs send JSON.
+    "PARSER_WHITELIST": ["todo_project.parsers.JSONObjectParser"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "todo_project.openapi.complete",
+    ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

@@ -1,0 +1,9 @@
+"""The contract of the accounts app: the facts it publishes. Their data is described in `apps/events/schemas/`."""
+
+from apps.events.event_types import declare
+
+TOPIC = "account-events"
+
+
+class AccountEvent:
+    TIME_ZONE_CHANGED = declare("account.time_zone_changed.v1", topic=TOPIC)

@@ -1,0 +1,54 @@
+"""Why the accounts app refuses; each says what happened and what to do."""
+
+
+class AccountRefused(Exception):
+    """The account or one of its credentials, as it is, does not allow this."""
+
+
+class UsernameTaken(AccountRefused):
+    """Somebody else has this username, in whatever capitals."""
+
+    def __init__(self) -> None:
+        super().__init__("Somebody has this username already. Choose another.")
+
+
+class InvalidAccountField(AccountRefused):
+    """A value that a field cannot have. `field` names it."""
+
+    def __init__(self, *, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class TooManyTokens(AccountRefused):
+    """The person has as many live personal tokens as one may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} live tokens, which is the limit. Revoke one first.")
+
+
+class TokenNotFound(AccountRefused):
+    """No live personal token of this person has this id."""
+
+
+class SignInEnded(AccountRefused):
+    """The sign-in was signed out, has expired, or its person may no longer come in."""
+
+    def __init__(self) -> None:
+        super().__init__("This sign-in has ended. Sign in again.")
+
+
+class RefreshTokenReused(SignInEnded):
+    """A refresh token that was exchanged already came again: somebody else may hold it, so its sign-in is ended."""
+
+
+class SignInHeldBack(AccountRefused):
+    """Too many attempts failed. `wait` is in whole seconds, at least 1."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__("Too many attempts to sign in failed. Wait a little, then try again.")
+        self.wait = wait
+
+    @property
+    def told(self) -> str:
+        return f"{self} Wait at least {self.wait} s."

@@ -1,0 +1,96 @@
+"""How accounts and their credentials look over REST. Changes nothing: views call services."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.accounts.models import PersonalToken, User, validate_time_zone
+
+
+class KnownFieldsOnly(serializers.Serializer[Any]):
+    """A field that is not known is a typing error the caller wants to hear of."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if hasattr(data, "keys"):
+            known = {name for name, field in self.fields.items() if not field.read_only}
+            # What a browser's form adds by itself is not the caller's doing.
+            unknown = sorted(set(data.keys()) - known - {"csrfmiddlewaretoken"})
+            if unknown:
+                told = f"Not a field that can be set. Those are: {', '.join(sorted(known))}."
+                raise serializers.ValidationError({name: [told] for name in unknown})
+        return super().to_internal_value(data)
+
+
+def _secret(**more: Any) -> serializers.CharField:
+    return serializers.CharField(write_only=True, trim_whitespace=False, style={"input_type": "password"}, **more)
+
+
+class PasswordSerializer(KnownFieldsOnly):
+    username = serializers.CharField(write_only=True, max_length=150)
+    password = _secret(max_length=4096)
+
+
+class RefreshSerializer(KnownFieldsOnly):
+    refresh = serializers.CharField(write_only=True, max_length=4096, help_text="The refresh token last given.")
+
+
+class SignOutSerializer(KnownFieldsOnly):
+    refresh = serializers.CharField(
+        write_only=True,
+        required=False,
+        max_length=4096,
+        help_text="A refresh token of the sign-in to end; without it the one of the access token.",
+    )
+
+
+class TokenPairSerializer(serializers.Serializer[dict[str, str]]):
+    access = serializers.CharField(help_text="Send it as `Authorization: Bearer …`; good for 10 minutes.")
+    refresh = serializers.CharField(help_text="Exchange it once at `auth/refresh/`; good for 14 days.")
+
+
+class PersonSerializer(KnownFieldsOnly, serializers.ModelSerializer[User]):
+    """A person. `time_zone` is where their wall clock hangs; a change of it is an event."""
+
+    time_zone = serializers.CharField(
+        max_length=64,
+        required=False,
+        validators=[validate_time_zone],
+        help_text="A name of the IANA database, such as Europe/London.",
+    )
+
+    class Meta:
+        model = User
+        fields = ["id", "username", "email", "first_name", "last_name", "time_zone"]
+        read_only_fields = ["id", "username"]
+
+
+class PersonalTokenSerializer(KnownFieldsOnly, serializers.ModelSerializer[PersonalToken]):
+    """A personal token without its secret. `prefix` is how it begins; `last_used_at` is exact to the hour."""
+
+    url = serializers.HyperlinkedIdentityField(view_name="token-detail", lookup_url_kwarg="token_id")
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=PersonalToken.Scope.choices),
+        allow_empty=False,
+        max_length=2,
+        help_text="`read` allows GET, HEAD and OPTIONS; `write` allows everything a token may do.",
+    )
+    expires_at = serializers.DateTimeField(
+        required=False, help_text="At most 366 days ahead; 90 days ahead when it is left out."
+    )
+
+    class Meta:
+        model = PersonalToken
+        fields = ["id", "url", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"]
+        read_only_fields = ["id", "prefix", "created_at", "last_used_at"]
+
+
+class NewPersonalTokenSerializer(PersonalTokenSerializer):
+    token = serializers.CharField(read_only=True, help_text="The secret. It is shown here and never again.")
+
+    class Meta(PersonalTokenSerializer.Meta):
+        fields = [*PersonalTokenSerializer.Meta.fields, "token"]
+
+
+class TicketSerializer(serializers.Serializer[dict[str, Any]]):
+    ticket = serializers.CharField(help_text="Opens one socket, once.")
+    expires_in_seconds = serializers.IntegerField()

@@ -1,0 +1,101 @@
+"""The only writers of people: who they are, where their clock hangs, and with which password they come in.
+
+Each service is one transaction that locks the person's row first; a change others must know of is announced
+inside it. The credentials they are given are written by `credentials`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+
+from apps.accounts import credentials, signals
+from apps.accounts.exceptions import InvalidAccountField, UsernameTaken
+from apps.accounts.models import SignIn, User, validate_time_zone
+
+CHANGEABLE = frozenset({"email", "first_name", "last_name", "time_zone"})
+
+
+@transaction.atomic
+def sign_up(*, username: str, email: str, password: str, time_zone: str) -> User:
+    """A new person; the password was found good enough by the caller.
+
+    Raises `UsernameTaken` and `InvalidAccountField`.
+    """
+    _check("time_zone", time_zone)
+    _check("email", email)
+    # One person's `Ada` would be taken for another's `ada`; a lock for all, since no row is there to lock yet.
+    credentials.lock_for_all("sign-up")
+    if User.objects.filter(username__iexact=username).exists():
+        raise UsernameTaken
+    return User.objects.create_user(username, email, password, time_zone=time_zone)
+
+
+@transaction.atomic
+def change_profile(*, user_id: UUID, actor: User, changes: Mapping[str, Any], now: datetime) -> User:
+    """Change fields of a person; a value that is the same already is no change. Raises `InvalidAccountField`."""
+    if unknown := set(changes) - CHANGEABLE:
+        raise InvalidAccountField(field=min(unknown), reason="This field cannot be changed.")
+    for field, value in changes.items():
+        _check(field, value)
+    user = locked(user_id)
+    made = {field: value for field, value in changes.items() if getattr(user, field) != value}
+    before = user.time_zone
+    for field, value in made.items():
+        setattr(user, field, value)
+    if made:
+        user.save(update_fields=list(made))
+    if "time_zone" in made:
+        signals.time_zone_changed.send(sender=User, user=user, actor=actor, occurred_at=now, before=before)
+    return user
+
+
+def change_time_zone(*, user_id: UUID, actor: User, time_zone: str, now: datetime) -> User:
+    """Hang a person's clock in another zone; the same zone again is no event. Raises `InvalidAccountField`."""
+    return change_profile(user_id=user_id, actor=actor, changes={"time_zone": time_zone}, now=now)
+
+
+@transaction.atomic
+def change_password(*, user_id: UUID, password: str | None, now: datetime) -> User:
+    """Set a password that the caller found good enough, or none; whoever came in with the old one is out."""
+    user = locked(user_id)
+    if password is None:
+        user.set_unusable_password()
+    else:
+        user.set_password(password)
+    user.save(update_fields=["password"])
+    credentials.end_sign_ins(user=user, because=SignIn.Ended.PASSWORD_CHANGED, now=now)
+    return user
+
+
+@transaction.atomic
+def deactivate(*, user_id: UUID, now: datetime) -> User:
+    """Let a person in no more. Their sign-ins stay ended also when they are let in again."""
+    user = locked(user_id)
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    credentials.end_sign_ins(user=user, because=SignIn.Ended.DEACTIVATED, now=now)
+    return user
+
+
+def locked(user_id: UUID) -> User:
+    """The person as they now are, changed by nobody else until the transaction ends."""
+    return User.objects.select_for_update().get(pk=user_id)
+
+
+def _check(field: str, value: str) -> None:
+    check = {"time_zone": validate_time_zone, "email": _validate_email}.get(field)
+    try:
+        if check is not None:
+            check(value)
+    except ValidationError as reason:
+        raise InvalidAccountField(field=field, reason=reason.messages[0]) from reason
+
+
+def _validate_email(value: str) -> None:
+    if value:
+        validate_email(value)

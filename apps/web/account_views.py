@@ -1,0 +1,118 @@
+"""The pages of accounts: signing up and in, and passwords.
+
+Invariant: no page tells whether somebody has an account with an e-mail address; signing in never leads back to
+a page for signing in.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth import views as django_views
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
+
+from apps.accounts.exceptions import SignInHeldBack
+from apps.accounts.forms import ChangePasswordForm, NewPasswordForm, ResetPasswordForm, SignUpForm
+from apps.accounts.models import User
+from apps.web.forms import SignInForm
+
+_PASSWORD_BACKEND = "apps.accounts.backends.PasswordBackend"  # noqa: S105 - a class
+
+
+def _leads_to_a_door(address: str) -> bool:
+    """Whether a page for those who are not signed in, or the way out, is at this address of ours."""
+    path = urlsplit(address).path.rstrip("/") + "/"
+    return path.startswith(reverse("password-reset")) or path in {
+        reverse(name) for name in ("sign-in", "sign-up", "sign-out")
+    }
+
+
+class SignInView(django_views.LoginView):
+    template_name = "web/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **told: Any) -> dict[str, Any]:
+        return super().get_context_data(sign_up_open=settings.SIGN_UP_OPEN, **told)
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Where one wanted to go; a door is no place to go to."""
+        address = super().get_redirect_url()
+        return "" if _leads_to_a_door(address) else address
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().post(request, *args, **kwargs)
+        except SignInHeldBack as reason:
+            return self._held_back(reason)
+
+    def _held_back(self, reason: SignInHeldBack) -> HttpResponse:
+        # Without what was typed: to bind the form is to try the password.
+        form = SignInForm(self.request, initial={"username": self.request.POST.get("username", "")[:150]})
+        response = self.render_to_response(self.get_context_data(form=form, held_back=reason.told), status=429)
+        response.headers["Retry-After"] = str(reason.wait)
+        return response
+
+
+@method_decorator([sensitive_post_parameters("password"), never_cache], name="dispatch")
+class SignUpView(FormView):
+    """Makes an account and signs its person in. Nothing is here where sign-up is closed."""
+
+    template_name = "web/sign_up.html"
+    form_class = SignUpForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.SIGN_UP_OPEN:
+            raise Http404
+        return redirect("home") if request.user.is_authenticated else super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: SignUpForm) -> HttpResponse:
+        if not form.sign_up():
+            return self.form_invalid(form)
+        login(self.request, form.user, backend=_PASSWORD_BACKEND)
+        return redirect("home")
+
+
+class PasswordResetView(django_views.PasswordResetView):
+    template_name = "web/password_reset.html"
+    email_template_name = "web/password_reset_mail.txt"
+    subject_template_name = "web/password_reset_subject.txt"
+    form_class = ResetPasswordForm
+    success_url = reverse_lazy("password-reset-sent")
+    # Not the name in the request, which a stranger chooses: the mail leads to us.
+    extra_email_context = {"public_url": settings.PUBLIC_URL, "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
+
+
+class PasswordResetSentView(django_views.PasswordResetDoneView):
+    template_name = "web/password_reset_sent.html"
+
+
+class PasswordResetConfirmView(django_views.PasswordResetConfirmView):
+    template_name = "web/password_set.html"
+    form_class = NewPasswordForm
+    success_url = reverse_lazy("sign-in")
+
+    def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
+        response = super().form_valid(form)
+        messages.success(self.request, "Your new password is set. Sign in with it.")
+        return response
+
+
+class PasswordChangeView(django_views.PasswordChangeView):
+    template_name = "web/password_change.html"
+    form_class = ChangePasswordForm
+    success_url = reverse_lazy("password-change")
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        response = super().form_valid(form)
+        messages.success(self.request, "Your password is changed. Everywhere else you were signed in, you are out.")
+        return response
