@@ -55,8 +55,12 @@ class Correlation:
         return response
 
 
+# In the environ of a request whose body did not come in time.
+BODY_TOO_SLOW = "todo.body_too_slow"
+
+
 class RequestLimits:
-    """Refuses what no view should have to think of: a body beyond the limit or of no stated length, and NULs.
+    """Refuses what no view should have to think of: a body beyond the limit, of no stated length or too slow, and NULs.
 
     PostgreSQL's text has no NUL, so one in an address could only ever be an error deep in a query.
     """
@@ -71,6 +75,9 @@ class RequestLimits:
             return problems.answer(request, status=413, detail=problems.too_large(limit))
         if not length and "Transfer-Encoding" in request.headers:
             return problems.answer(request, status=411, detail="Send the body with a Content-Length.")
+        if request.META.get(BODY_TOO_SLOW):
+            detail = f"The body did not come within {settings.REQUEST_BODY_SECONDS} s. Send the request again."
+            return problems.answer(request, status=408, detail=detail)
         if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
             return problems.answer(request, status=400, detail="The address contains a NUL character.")
         return self.get_response(request)

@@ -204,14 +204,15 @@ CHANNEL_LAYERS = {
 PORT = env.integer("PORT", 8000)
 WS_PORT = env.integer("WS_PORT", PORT + 1)
 BIND_HOST = env.text("BIND_HOST", "127.0.0.1")
+# Threads of one web process. They share one interpreter: more of them only pass it around.
+WEB_THREADS = env.integer("WEB_THREADS", 4)
 _PYTHON = sys.executable
 _SERVER_LOGS = str(BASE_DIR / "todo_project" / "server_logs.json")
 ROLES: dict[str, list[str]] = {
     "web": [
-        *(_PYTHON, "-m", "granian", "--interface", "wsgi", "todo_project.wsgi:application"),
-        *("--host", BIND_HOST, "--port", str(PORT), "--no-ws", "--respawn-failed-workers"),
-        *("--workers", env.text("WEB_WORKERS", "2"), "--blocking-threads", env.text("WEB_THREADS", "8")),
-        *("--workers-kill-timeout", "20", "--log-config", _SERVER_LOGS),
+        *(_PYTHON, "-m", "granian", "--interface", "rsgi", "todo_project.rsgi:application"),
+        *("--host", BIND_HOST, "--port", str(PORT), "--http", "1", "--no-ws", "--respawn-failed-workers"),
+        *("--workers", env.text("WEB_WORKERS", "2"), "--workers-kill-timeout", "20", "--log-config", _SERVER_LOGS),
     ],
     "ws": [
         *(_PYTHON, "-m", "uvicorn", "todo_project.asgi:application", "--ws", "wsproto", "--no-access-log"),
@@ -330,6 +331,8 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# From the first byte of a request's body to the last.
+REQUEST_BODY_SECONDS = env.integer("REQUEST_BODY_SECONDS", 20)
 
 # --- Language, time, files --------------------------------------------------------------------------
 
