@@ -21,8 +21,8 @@ from django.db import connections
 from django.http import StreamingHttpResponse
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 
+from todo_project import wsgi  # before all that needs the apps: it loads them
 from todo_project.middleware import BODY_TOO_SLOW
-from todo_project.wsgi import application as wsgi
 
 Headers = list[tuple[str, str]]
 
@@ -72,7 +72,7 @@ def _answer(scope: Scope, body: bytes | None) -> tuple[int, Headers, Any, bytes 
         started.append((int(status[:3]), [(name.lower(), value) for name, value in headers]))
         return io.BytesIO().write
 
-    response: Any = wsgi(_environ(scope, body), start_response)
+    response: Any = wsgi.application(_environ(scope, body), start_response)
     status, headers = started[0]
     if isinstance(response, StreamingHttpResponse):
         return status, headers, response, None
