@@ -31,6 +31,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SECRET_IN_QUERY = re.compile(r"([?&](?:password|secret|token|ticket|key|code)=)[^&\s\"\\]+", re.IGNORECASE)
+# The link of a mail that sets a new password; what stands in its place once it was opened is no secret.
+_TOKEN_IN_PATH = re.compile(r"(/password/reset/[^/\s\"]{1,100}/)(?!set-password\b)[^/\s\"]{1,200}")
 # Begins at a fixed text and is bounded: what strangers write stands in these lines, and may cost its length only.
 _PASSWORD_IN_URL = re.compile(r"(://[^:/?#@\s\"]{0,200}:)[^@/\s\"]{1,1000}@")
 
@@ -193,7 +195,8 @@ def _hidden(values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _masks_credentials(_logger: WrappedLogger, _method: str, rendered: Any) -> Any:
-    """Passwords in URLs and secrets in query strings, wherever in the line they stand."""
+    """Passwords and tokens in URLs, secrets in query strings, wherever in the line they stand."""
+    rendered = _TOKEN_IN_PATH.sub(r"\1[hidden]", rendered)
     return _SECRET_IN_QUERY.sub(r"\1[hidden]", _PASSWORD_IN_URL.sub(r"\1[hidden]@", rendered))
 
 

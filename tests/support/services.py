@@ -20,7 +20,7 @@ from apps.dev.state import StateFolder, throw_away_folder
 _SETTINGS = {
     "ENV_FILE": "",
     "SECRET_KEY": "only-the-tests-sign-with-this-one-and-it-is-long-enough",
-    "JWT_SIGNING_KEY": "only-the-tests-sign-tokens-with-this-one-and-it-is-long-enough",
+    "JWT_SIGNING_KEY": "only-the-tests-sign-their-tokens-with-this-one-and-it-is-long-enough",
     "EVENT_BROKER": "memory",
     "ROLE": "tests",
     "LOG_LEVEL": "WARNING",
