@@ -105,8 +105,9 @@ FORBIDDEN = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), FORBIDDEN)
-def test_a_token_makes_no_tokens_opens_no_sockets_and_takes_no_account_over(ada, bearer, personal, method, path, body):
+@pytest.mark.parametrize("forbidden", FORBIDDEN, ids=lambda forbidden: " ".join(forbidden[:2]))
+def test_a_token_makes_no_tokens_opens_no_sockets_and_takes_no_account_over(ada, bearer, personal, forbidden):
+    method, path, body = forbidden
     client = bearer(personal(ada, "write"))
 
     response = getattr(client, method)(path, body)
