@@ -77,7 +77,7 @@ class Tour:
 
     def wait_until_quiet(self) -> None:
         """Until the worker has joined and handled what was there before. Raises `HopFailed`."""
-        newest = Event.objects.order_by("-position").first()
+        newest = Event.objects.filter(subject_version__isnull=False).order_by("-position").first()
         if newest is not None:
             self._wait_for_worker(newest.event_id)
 

@@ -23,6 +23,7 @@ from django.conf import settings
 from uuid_utils.compat import uuid7
 
 from apps.events import context, event_types, soundness
+from apps.events.context import Cause
 from apps.events.errors import InvalidEvent, UnreadableRecord
 from apps.events.event_types import EventType
 
@@ -81,12 +82,12 @@ def new(
     occurred_at: datetime,
     data: Mapping[str, Any],
     key: str | None = None,
-    cause: UUID | None = None,
+    cause: Envelope | None = None,
 ) -> Envelope:
     """A new event with its own id. `key` orders it, its subject's id by default; `cause` is the event that led to
-    it, by default the one at hand.
+    it, by default what is at hand.
     """
-    at_hand = context.current()
+    led = Cause(cause.correlation_id, cause.traceparent, cause.id) if cause else context.current()
     return Envelope(
         id=uuid7(),
         type=event_type.name,
@@ -99,9 +100,9 @@ def new(
         owner_id=owner_id,
         actor_id=actor_id,
         occurred_at=occurred_at,
-        correlation_id=at_hand.correlation_id,
-        causation_id=cause or at_hand.causation_id,
-        traceparent=at_hand.traceparent,
+        correlation_id=led.correlation_id,
+        causation_id=led.causation_id,
+        traceparent=led.traceparent,
         data=data,
     )
 

@@ -25,10 +25,20 @@ class Schedule:
     arguments: dict[str, Any]
 
 
+_of_other_apps: dict[str, Schedule] = {}
+
+
+def declare(name: str, schedule: Schedule) -> None:
+    """For the apps above, from their `ready`. Raises `ValueError` when another schedule has the name."""
+    if _of_other_apps.setdefault(name, schedule) != schedule:
+        raise ValueError(f"The schedule {name} is declared twice.")
+
+
 def declared() -> dict[str, Schedule]:
-    """Every schedule by its name: what beats in this system, on one screen."""
+    """Every schedule by its name: what beats in this system."""
     first_queue = settings.CONSUMER_GROUPS[0]
     return {
+        **_of_other_apps,
         **{
             f"Reconcile {group}": Schedule("events.reconcile_group", group, 60, {"group": group})
             for group in settings.CONSUMER_GROUPS

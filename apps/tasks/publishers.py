@@ -49,10 +49,10 @@ def publish(
     actor: User | None,
     occurred_at: datetime,
     changes: Changes,
-    cause: UUID | None,
+    cause: Envelope | None,
     **_: Any,
-) -> UUID:
-    """Append the fact and the snapshot; the fact's id."""
+) -> Envelope:
+    """Append the fact and the snapshot; the fact."""
     fact = describe(
         PUBLISHED[signal],
         thing,
@@ -62,7 +62,7 @@ def publish(
         cause=cause,
     )
     outbox.append(fact, _snapshot_after(fact, thing))
-    return fact.id
+    return fact
 
 
 def describe(
@@ -72,7 +72,7 @@ def describe(
     actor_id: UUID | None,
     occurred_at: datetime,
     changes: Changes,
-    cause: UUID | None = None,
+    cause: Envelope | None = None,
 ) -> Envelope:
     """The event that tells of a thing: how it now is, and per changed field the value before and after."""
     kind = _kind(thing)
@@ -109,7 +109,7 @@ def _snapshot_after(fact: Envelope, thing: Evented) -> Envelope:
         occurred_at=fact.occurred_at,
         data={"id": str(thing.pk), "version": thing.version, kind: state},
         key=str(thing.owner_id),
-        cause=fact.id,
+        cause=fact,
     )
 
 
@@ -166,18 +166,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _publish_task(task: Task, **signalled: Any) -> UUID:
+def _publish_task(task: Task, **signalled: Any) -> Envelope:
     return publish(task, **signalled)
 
 
-def _publish_list(list: TaskList, **signalled: Any) -> UUID:
+def _publish_list(list: TaskList, **signalled: Any) -> Envelope:
     return publish(list, **signalled)
 
 
-def _publish_tag(tag: Tag, **signalled: Any) -> UUID:
+def _publish_tag(tag: Tag, **signalled: Any) -> Envelope:
     return publish(tag, **signalled)
 
 
-_RECEIVERS: dict[str, Callable[..., UUID]] = {"task": _publish_task, "list": _publish_list, "tag": _publish_tag}
+_RECEIVERS: dict[str, Callable[..., Envelope]] = {"task": _publish_task, "list": _publish_list, "tag": _publish_tag}
 for _signal, _event_type in PUBLISHED.items():
     _signal.connect(_RECEIVERS[_event_type.name.partition(".")[0]])

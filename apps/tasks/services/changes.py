@@ -13,6 +13,7 @@ from django.db import connection
 from django.dispatch import Signal
 
 from apps.accounts.models import User
+from apps.events.envelope import Envelope
 from apps.tasks.exceptions import NotFound, StaleVersion, TaskNotFound
 from apps.tasks.models import Evented, Tag, Task, TaskList
 
@@ -52,11 +53,11 @@ def locked(model: type[Evented], pk: UUID, *, missing: NotFound, expected_versio
     return thing
 
 
-def insert(thing: Evented, signal: Signal, *, actor: User | None, now: datetime, cause: UUID | None = None) -> UUID:
-    """Keep a new thing and announce it; the id of the event."""
+def insert(thing: Evented, signal: Signal, *, actor: User | None, now: datetime) -> Envelope:
+    """Keep a new thing and announce it; the event."""
     thing.created_at = thing.updated_at = now
     thing.save(force_insert=True)
-    return announce(thing, signal, actor=actor, now=now, changes={}, cause=cause)
+    return announce(thing, signal, actor=actor, now=now, changes={})
 
 
 def change(
@@ -67,9 +68,9 @@ def change(
     actor: User | None,
     now: datetime,
     told: Changes,
-    cause: UUID | None = None,
-) -> UUID:
-    """Set columns of a locked row, count the change and announce it; the id of the event."""
+    cause: Envelope | None = None,
+) -> Envelope:
+    """Set columns of a locked row, count the change and announce it; the event."""
     for field, value in values.items():
         setattr(thing, field, value)
     thing.advance(now=now)
@@ -87,8 +88,14 @@ def remove(thing: Evented, signal: Signal, *, actor: User | None, now: datetime,
 
 
 def announce(
-    thing: Evented, signal: Signal, *, actor: User | None, now: datetime, changes: Changes, cause: UUID | None = None
-) -> UUID:
+    thing: Evented,
+    signal: Signal,
+    *,
+    actor: User | None,
+    now: datetime,
+    changes: Changes,
+    cause: Envelope | None = None,
+) -> Envelope:
     answers = signal.send(
         sender=type(thing),
         **{_NAME[type(thing)]: thing},
@@ -97,5 +104,5 @@ def announce(
         changes=changes,
         cause=cause,
     )
-    (_, event_id) = answers[0]
-    return event_id  # type: ignore[return-value]
+    (_, fact) = answers[0]
+    return fact  # type: ignore[return-value]

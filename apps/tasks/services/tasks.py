@@ -11,6 +11,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.calendar import snoozes
 from apps.calendar.errors import CalendarError
+from apps.events.envelope import Envelope
 from apps.tasks import signals, values
 from apps.tasks.exceptions import (
     AlreadyCompleted,
@@ -38,7 +39,6 @@ def create_task(
     position: Decimal | None = None,
     series_id: UUID | None = None,
     recurrence_id: str = "",
-    cause: UUID | None = None,
     **asked: Any,
 ) -> Task:
     """A new task with the fields of `fields.SETTABLE`, all optional but the title.
@@ -57,7 +57,7 @@ def create_task(
         made |= {"series_id": series_id, "recurrence_id": recurrence_id}
     for name, value in made.items():
         setattr(task, name, value)
-    writing.insert(task, signals.task_created, actor=actor, now=now, cause=cause)
+    writing.insert(task, signals.task_created, actor=actor, now=now)
     return task
 
 
@@ -79,11 +79,11 @@ def update_task(
     if not differing:
         return task
     list_before = task.list_id
-    event_id = _set(task, differing, actor=actor, now=now)
+    fact = _set(task, differing, actor=actor, now=now)
     if "list" in differing:
         for subtask in family.subtasks(task):
             if subtask.list_id == list_before:
-                _set(subtask, {"list": (subtask.list, task.list)}, actor=actor, now=now, cause=event_id)
+                _set(subtask, {"list": (subtask.list, task.list)}, actor=actor, now=now, cause=fact)
     return task
 
 
@@ -150,10 +150,10 @@ def complete_task(*, task_id: UUID, actor: User, now: datetime, expected_version
     if task.status == Status.COMPLETED:
         raise AlreadyCompleted
     done = {"status": Status.COMPLETED, "completed_at": now}
-    event_id = _move(task, done, signals.task_completed, actor=actor, now=now)
+    fact = _move(task, done, signals.task_completed, actor=actor, now=now)
     for subtask in family.subtasks(task):
         if subtask.status in OPEN:
-            _move(subtask, done, signals.task_completed, actor=actor, now=now, cause=event_id)
+            _move(subtask, done, signals.task_completed, actor=actor, now=now, cause=fact)
     return task
 
 
@@ -184,10 +184,10 @@ def delete_task(*, task_id: UUID, actor: User, now: datetime, expected_version: 
 
 def put_away(task: Task, *, actor: User, now: datetime) -> None:
     """Delete a locked task and what is below it; the owner's turn has been taken."""
-    event_id = _put_away(task, actor=actor, now=now)
+    fact = _put_away(task, actor=actor, now=now)
     for subtask in family.subtasks(task):
         if subtask.status != Status.DELETED:
-            _put_away(subtask, actor=actor, now=now, cause=event_id)
+            _put_away(subtask, actor=actor, now=now, cause=fact)
 
 
 @transaction.atomic
@@ -202,33 +202,33 @@ def restore_task(*, task_id: UUID, actor: User, now: datetime, expected_version:
     if task.parent is not None and task.parent.status == Status.DELETED:
         raise ParentDeleted
     deleted_at = task.deleted_at
-    event_id = _bring_back(task, actor=actor, now=now)
+    fact = _bring_back(task, actor=actor, now=now)
     for subtask in family.subtasks(task):
         if subtask.status == Status.DELETED and subtask.deleted_at == deleted_at:
-            _bring_back(subtask, actor=actor, now=now, cause=event_id)
+            _bring_back(subtask, actor=actor, now=now, cause=fact)
     return task
 
 
-def _put_away(task: Task, *, actor: User, now: datetime, cause: UUID | None = None) -> UUID:
+def _put_away(task: Task, *, actor: User, now: datetime, cause: Envelope | None = None) -> Envelope:
     gone = {"status": Status.DELETED, "status_before_deletion": task.status, "deleted_at": now}
     return _move(task, gone, signals.task_deleted, actor=actor, now=now, cause=cause)
 
 
-def _bring_back(task: Task, *, actor: User, now: datetime, cause: UUID | None = None) -> UUID:
+def _bring_back(task: Task, *, actor: User, now: datetime, cause: Envelope | None = None) -> Envelope:
     back = {"status": Status(task.status_before_deletion), "status_before_deletion": "", "deleted_at": None}
     return _move(task, back, signals.task_restored, actor=actor, now=now, cause=cause)
 
 
 def _move(
-    task: Task, columns: Mapping[str, Any], signal: Any, *, actor: User, now: datetime, cause: UUID | None = None
-) -> UUID:
+    task: Task, columns: Mapping[str, Any], signal: Any, *, actor: User, now: datetime, cause: Envelope | None = None
+) -> Envelope:
     told = {"status": (str(task.status), str(columns["status"]))}
     return writing.change(task, columns, signal, actor=actor, now=now, told=told, cause=cause)
 
 
 def _set(
-    task: Task, differing: Mapping[str, tuple[Any, Any]], *, actor: User, now: datetime, cause: UUID | None = None
-) -> UUID:
+    task: Task, differing: Mapping[str, tuple[Any, Any]], *, actor: User, now: datetime, cause: Envelope | None = None
+) -> Envelope:
     after = {name: value for name, (_, value) in differing.items()}
     told = fields.told(differing)
     return writing.change(task, after, signals.task_updated, actor=actor, now=now, told=told, cause=cause)
