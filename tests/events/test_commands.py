@@ -42,7 +42,7 @@ def test_list_subscriptions_prints_json(capsys):
 def test_create_topics_creates_those_of_the_declared_types(pump, capsys):
     call_command("create_topics")
 
-    assert lines(capsys) == ["task-events: in memory", "task-updates: in memory"]
+    assert lines(capsys) == ["account-events: in memory", "task-events: in memory", "task-updates: in memory"]
 
 
 def test_tail_topic_shows_place_type_and_subject_of_each_record(pump, capsys):
@@ -76,7 +76,7 @@ def test_tail_topic_ends_after_its_seconds(pump, capsys):
 
 
 def test_tail_topic_refuses_a_topic_that_is_not_there(pump):
-    with pytest.raises(CommandError, match="No topic nonsense; there are: task-events"):
+    with pytest.raises(CommandError, match="No topic nonsense; there are: account-events, task-events"):
         call_command("tail_topic", "nonsense")
 
 

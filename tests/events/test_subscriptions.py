@@ -47,7 +47,7 @@ def test_a_snapshot_is_no_fact(group, snapshot):
     group.on_batch("*")(lambda events: None)
 
     assert group.wants(snapshot.name) is False
-    assert group.topics() == ["task-events"]
+    assert group.topics() == ["account-events", "task-events"]
 
 
 def test_a_group_of_every_fact_may_name_a_snapshot_besides(group, snapshot):
@@ -55,7 +55,7 @@ def test_a_group_of_every_fact_may_name_a_snapshot_besides(group, snapshot):
     group.on(snapshot)(lambda event: None)
 
     assert group.wants(snapshot.name) is True
-    assert group.topics() == ["task-events", "task-updates"]
+    assert group.topics() == ["account-events", "task-events", "task-updates"]
 
 
 def test_a_group_cannot_be_declared_twice(group):
