@@ -200,13 +200,15 @@ def _statuses(operation: Document, *, path: str, names_things: bool) -> list[str
     parameters = operation.get("parameters", [])
     # `{}` among the ways to sign in is the way of not signing in.
     signed_in = bool(operation.get("security")) and {} not in operation["security"]
+    has_body = "requestBody" in operation
     possible = {
-        "400": "requestBody" in operation or bool(parameters),
-        "401": signed_in,
+        "400": has_body or bool(parameters),
+        # What takes a body from people who have not signed in takes credentials.
+        "401": signed_in or has_body,
         "403": signed_in,
         "404": names_things or any(parameter["in"] == "path" for parameter in parameters),
-        "413": "requestBody" in operation,
-        "415": "requestBody" in operation,
+        "413": has_body,
+        "415": has_body,
         "429": path.startswith(problems.API_PREFIX),
         "503": True,
     }

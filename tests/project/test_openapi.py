@@ -91,7 +91,7 @@ def test_an_operation_names_the_refusals_it_shares_with_others(path, operation):
     has_body, parameters = "requestBody" in operation, operation.get("parameters", [])
     shared = {
         "400": has_body or bool(parameters),
-        "401": needs_sign_in(operation),
+        "401": needs_sign_in(operation) or has_body,
         "403": needs_sign_in(operation),
         "404": "{" in path,
         "413": has_body,
