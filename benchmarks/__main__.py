@@ -9,6 +9,8 @@ from pathlib import Path
 
 from apps.dev.stack import throw_away_stack
 
+READER = {"username": "reader", "password": "reads-a-hundred-thousand"}
+PAGE = "/api/v1/tasks/?page_size=50"
 REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 ROUNDS = 3
 
@@ -22,7 +24,8 @@ def main() -> None:
         import django
 
         django.setup()
-        from benchmarks import pipeline, raw
+        from apps.accounts.models import User
+        from benchmarks import pipeline, processors, raw
 
         scale = 0.1 if quick else 1.0
         count, seconds = int(20_000 * scale), max(2, int(15 * scale))
@@ -40,8 +43,12 @@ def main() -> None:
         note("REST, 100 changes/s", f"p50 {paced.p50:.0f} ms, p99 {paced.p99:.0f} ms, {paced.refused} refused")
         note("commit → audit record, at 100 changes/s", f"p50 {p50:.0f} ms, p99 {p99:.0f} ms")
 
+        before = processors.seconds_by_part(stack)
         rounds = [pipeline.changes(stack, connections=16, seconds=seconds) for _ in range(ROUNDS)]
         pipeline.wait_until_quiet(patience=120)
+        spent = processors.milliseconds_each(
+            before, processors.seconds_by_part(stack), sum(each.done for each in rounds)
+        )
         full = sorted(rounds, key=lambda load: load.per_second)[ROUNDS // 2]
         stack.stop_roles("relay")
         pgbench = raw.same_rows_by_pgbench(seconds=max(2, int(10 * scale)))
@@ -54,12 +61,31 @@ def main() -> None:
             f"the same rows by pgbench, 8 clients: {pgbench:.0f}/s",
         )
 
+        spent["client"] = statistics.median(each.client for each in rounds)
+        parts = sorted(spent.items(), key=lambda item: -item[1])
+        note(
+            "processor time of one such change, all roles and services",
+            f"{sum(spent.values()):.1f} ms: {', '.join(f'{part} {each:.2f}' for part, each in parts if each >= 0.01)}",
+        )
+
         through = [pipeline.backlog(stack, count=count) for _ in range(ROUNDS)]
         producer, insert = raw.producer_alone(count=count), raw.audit_insert_alone(count=count // 2)
         note(
             f"backlog of {count:,} through relay, Kafka (mock) and audit",
             f"{statistics.median(through):.0f} events/s (of {ROUNDS}: {', '.join(f'{each:.0f}' for each in through)})",
             f"producer alone {producer:.0f}/s; audit insert alone {insert:.0f}/s",
+        )
+
+        tasks = int(100_000 * scale)
+        reader = User.objects.create_user(email="reader@example.org", **READER)
+        raw.many_tasks(count=tasks, owner=reader)
+        pages = [pipeline.reads(stack, PAGE, **READER, connections=16, seconds=seconds) for _ in range(ROUNDS)]
+        page = sorted(pages, key=lambda load: load.per_second)[ROUNDS // 2]
+        note(
+            f"reads of a list of 50 from {tasks:,} tasks of one owner, 16 connections",
+            f"{page.per_second:.0f}/s (of {ROUNDS}: {', '.join(f'{each.per_second:.0f}' for each in pages)}), "
+            f"p50 {page.p50:.0f} ms, p99 {page.p99:.0f} ms, {page.refused} refused",
+            f"the same query by pgbench, 8 clients: {raw.one_page_by_pgbench(PAGE, reader=reader, seconds=5):.0f}/s",
         )
     if not quick:
         write(rows)

@@ -1,19 +1,24 @@
 """A person at REST on many keep-alive connections, on loopback, bounded in count and time.
 
-`python -m benchmarks.load PORT USERNAME PASSWORD CONNECTIONS SECONDS RATE` prints one JSON object: how many changes
-were answered with 201, how many were not, and every latency in milliseconds. RATE 0 is as fast as it goes.
+`python -m benchmarks.load PORT USERNAME PASSWORD CONNECTIONS SECONDS RATE [PATH]` creates tasks, or reads PATH, and
+prints one JSON object: how many requests were answered as they should be, how many were not, every latency and the
+processor time of this client in milliseconds. RATE 0 is as fast as it goes.
+
+It shares the cores with what it measures, so it writes bytes that are made once and reads no more of an answer
+than its status and its length.
 """
 
 import http.client
 import json
+import selectors
+import socket
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
-from urllib.parse import urlencode
 
 HOST = "127.0.0.1"
+_PATIENCE_SECONDS = 30.0
+_TASK = json.dumps({"title": "Measured", "priority": "low", "due_at": "2030-01-01T09:00:00Z"}).encode()
 
 
 @dataclass
@@ -21,90 +26,119 @@ class Counted:
     done: int = 0
     refused: int = 0
     milliseconds: list[float] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, status: int, milliseconds: float) -> None:
-        with self.lock:
-            self.milliseconds.append(milliseconds)
-            if status == http.client.CREATED:
-                self.done += 1
-            else:
-                self.refused += 1
+
+class Caller:
+    """One connection: at most one request on its way. `due_at` is when the next is to be sent (monotonic)."""
+
+    def __init__(self, port: int, *, due_at: float, selector: selectors.BaseSelector) -> None:
+        self.socket = socket.create_connection((HOST, port), timeout=_PATIENCE_SECONDS)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.due_at = due_at
+        self.sent_at = 0.0
+        self.waits = False
+        self._read = b""
+        self._length = 0
+        selector.register(self.socket, selectors.EVENT_READ, self)
+
+    def send(self, request: bytes) -> None:
+        self.sent_at, self.waits, self._read, self._length = time.monotonic(), True, b"", 0
+        self.socket.sendall(request)
+
+    def read(self) -> bool:
+        """Take in what has come; whether the answer is whole. Raises `ConnectionError` when there will be none."""
+        chunk = self.socket.recv(262_144)
+        if not chunk:
+            raise ConnectionError("The server closed a connection that it had promised to keep.")
+        self._read += chunk
+        if not self._length:
+            head = self._read.find(b"\r\n\r\n")
+            if head < 0:
+                return False
+            self._length = head + 4 + _content_length(self._read[:head])
+        self.waits = len(self._read) < self._length
+        return not self.waits
+
+    @property
+    def status(self) -> bytes:
+        return self._read[9:12]
+
+
+def _content_length(head: bytes) -> int:
+    lines = head.lower().split(b"\r\ncontent-length:", 1)
+    return int(lines[1].split(b"\r\n", 1)[0])
 
 
 def sign_in(port: int, *, username: str, password: str) -> dict[str, str]:
-    """The headers of a signed-in browser."""
+    """The header of somebody signed in."""
     connection = http.client.HTTPConnection(HOST, port, timeout=10)
-    connection.request("GET", "/sign-in/")
-    cookies = _cookies(connection.getresponse(), {})
-    name = next(name for name in cookies if "csrf" in name)
-    form = urlencode({"username": username, "password": password, "csrfmiddlewaretoken": cookies[name]})
-    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"{name}={cookies[name]}"}
-    connection.request("POST", "/sign-in/", form, headers)
-    cookies = _cookies(connection.getresponse(), cookies)
+    credentials = json.dumps({"username": username, "password": password})
+    connection.request("POST", "/api/v1/auth/token/", credentials, {"Content-Type": "application/json"})
+    token = json.loads(connection.getresponse().read())["access"]
     connection.close()
-    return {
-        "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
-        "X-CSRFToken": cookies[name],
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-    }
+    return {"Authorization": f"Bearer {token}"}
 
 
-def _cookies(response: http.client.HTTPResponse, before: dict[str, str]) -> dict[str, str]:
-    response.read()
-    found = dict(before)
-    for line in response.headers.get_all("Set-Cookie") or []:
-        found |= {name: morsel.value for name, morsel in SimpleCookie(line).items()}
-    return found
+def creation(port: int, headers: dict[str, str]) -> bytes:
+    """The bytes of a request that creates a task."""
+    also = {"Content-Type": "application/json", "Content-Length": str(len(_TASK))}
+    return _head("POST /api/v1/tasks/ HTTP/1.1", port, headers | also) + _TASK
 
 
-def create_tasks(
-    port: int, headers: dict[str, str], *, until: float, every: float, first: float, counted: Counted
-) -> None:
-    """One connection: a task now, or one every so many seconds from `first` on (monotonic)."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=30)
-    due = first
-    while time.monotonic() < until:
-        if every:
-            time.sleep(max(0.0, due - time.monotonic()))
-            due += every
-        body = json.dumps({"title": "Measured", "priority": "low", "due_at": "2030-01-01T09:00:00Z"})
-        started = time.monotonic()
-        connection.request("POST", "/api/v1/tasks/", body, headers)
-        response = connection.getresponse()
-        response.read()
-        counted.add(response.status, (time.monotonic() - started) * 1000)
-    connection.close()
+def reading(port: int, path: str, headers: dict[str, str]) -> bytes:
+    """The bytes of a request that reads."""
+    return _head(f"GET {path} HTTP/1.1", port, headers)
 
 
-def run(port: int, username: str, password: str, *, connections: int, seconds: float, rate: float) -> Counted:
-    headers = sign_in(port, username=username, password=password)
-    counted, start = Counted(), time.monotonic()
+def _head(first: str, port: int, headers: dict[str, str]) -> bytes:
+    every = {"Host": f"{HOST}:{port}", "Accept": "application/json", **headers}
+    return "\r\n".join([first, *(f"{name}: {value}" for name, value in every.items()), "", ""]).encode()
+
+
+def run(request: bytes, *, port: int, expected: bytes, connections: int, seconds: float, rate: float) -> Counted:
+    """Send a request over and over: on each connection when the last is answered, or so many a second in all."""
+    counted, selector, start = Counted(), selectors.DefaultSelector(), time.monotonic()
     every = connections / rate if rate else 0.0
-    threads = [
-        threading.Thread(
-            target=create_tasks,
-            args=[port, headers],
-            kwargs={
-                "until": start + seconds,
-                "every": every,
-                "first": start + number * every / connections,
-                "counted": counted,
-            },
-        )
-        for number in range(connections)
+    callers = [
+        Caller(port, due_at=start + number * every / connections, selector=selector) for number in range(connections)
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    until = start + seconds
+    while (now := time.monotonic()) < until or any(caller.waits for caller in callers):
+        if now > until + _PATIENCE_SECONDS:
+            raise TimeoutError("Requests were not answered.")
+        for caller in callers:
+            if not caller.waits and caller.due_at <= now < until:
+                caller.due_at += every
+                caller.send(request)
+        next_due = min((caller.due_at for caller in callers if not caller.waits), default=until)
+        for key, _ in selector.select(min(max(0.0, next_due - time.monotonic()), 1.0)):
+            caller = key.data
+            if caller.read():
+                counted.milliseconds.append((time.monotonic() - caller.sent_at) * 1000)
+                counted.done += caller.status == expected
+                counted.refused += caller.status != expected
+    for caller in callers:
+        caller.socket.close()
+    selector.close()
     return counted
 
 
-if __name__ == "__main__":
-    _port, _username, _password, _connections, _seconds, _rate = sys.argv[1:]
-    result = run(
-        int(_port), _username, _password, connections=int(_connections), seconds=float(_seconds), rate=float(_rate)
+def main(words: list[str]) -> None:
+    port, username, password, connections, seconds, rate, *path = words
+    headers = sign_in(int(port), username=username, password=password)
+    request = reading(int(port), path[0], headers) if path else creation(int(port), headers)
+    before = time.process_time()
+    counted = run(
+        request,
+        port=int(port),
+        expected=b"200" if path else b"201",
+        connections=int(connections),
+        seconds=float(seconds),
+        rate=float(rate),
     )
-    print(json.dumps({"done": result.done, "refused": result.refused, "milliseconds": result.milliseconds}))
+    spent = (time.process_time() - before) * 1000
+    print(json.dumps(vars(counted) | {"processor_milliseconds": spent}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

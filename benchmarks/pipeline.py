@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from apps.dev.stack import Stack
+from apps.events import event_types
 from apps.events.models import OutboxEntry
 
 _BACKLOG = """
@@ -25,14 +26,23 @@ INSERT INTO events_outboxentry (event_id) SELECT position FROM e
 """
 
 
+# Snapshots are for screens: no group of today's handles them.
+_NOT_HANDLED = """
+SELECT (SELECT count(*) FROM events_event WHERE NOT type = ANY(%s))
+     - (SELECT count(*) FROM events_handledevent WHERE "group" = 'audit')
+"""
+
+
 @dataclass(frozen=True)
 class Load:
-    """Changes answered per second, refusals, and latencies in milliseconds."""
+    """Requests answered per second, refusals, latencies and the client's processor time a request in milliseconds."""
 
     per_second: float
+    done: int
     refused: int
     p50: float
     p99: float
+    client: float
 
 
 def backlog(stack: Stack, *, count: int, patience: float = 120) -> float:
@@ -56,13 +66,31 @@ def backlog(stack: Stack, *, count: int, patience: float = 120) -> float:
 
 def changes(stack: Stack, *, connections: int, seconds: float, rate: float = 0) -> Load:
     """Tasks created over REST by one person on many connections."""
-    command = [sys.executable, "-m", "benchmarks.load", str(stack.port), "ada", "ada-example"]
+    return _load(stack, "ada", "ada-example", connections=connections, seconds=seconds, rate=rate)
+
+
+def reads(stack: Stack, path: str, *, username: str, password: str, connections: int, seconds: float) -> Load:
+    """One address read over REST by one person on many connections."""
+    return _load(stack, username, password, path, connections=connections, seconds=seconds, rate=0)
+
+
+def _load(
+    stack: Stack, username: str, password: str, *path: str, connections: int, seconds: float, rate: float
+) -> Load:
+    command = [sys.executable, "-m", "benchmarks.load", str(stack.port), username, password]
     finished = subprocess.run(
-        [*command, str(connections), str(seconds), str(rate)], capture_output=True, text=True, check=True
+        [*command, str(connections), str(seconds), str(rate), *path], capture_output=True, text=True, check=True
     )
     result = json.loads(finished.stdout)
     latencies = sorted(result["milliseconds"])
-    return Load(result["done"] / seconds, result["refused"], _quantile(latencies, 0.5), _quantile(latencies, 0.99))
+    return Load(
+        per_second=result["done"] / seconds,
+        done=result["done"],
+        refused=result["refused"],
+        p50=_quantile(latencies, 0.5),
+        p99=_quantile(latencies, 0.99),
+        client=result["processor_milliseconds"] / max(1, result["done"]),
+    )
 
 
 def commit_to_handled(*, since_position: int) -> tuple[float, float]:
@@ -87,9 +115,10 @@ def last_position() -> int:
 
 def wait_until_quiet(*, patience: float = 60) -> None:
     until = time.monotonic() + patience
+    snapshots = [event_type.name for event_type in event_types.declared() if event_type.snapshot]
     with connection.cursor() as cursor:
         while True:
-            cursor.execute("SELECT (SELECT count(*) FROM events_event) - (SELECT count(*) FROM events_handledevent)")
+            cursor.execute(_NOT_HANDLED, [snapshots])
             if cursor.fetchone()[0] == 0:
                 return
             time.sleep(0.05)

