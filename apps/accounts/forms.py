@@ -54,6 +54,10 @@ class AdminChangePasswordForm(SavedByService, AdminPasswordChangeForm):
 class ResetPasswordForm(PasswordResetForm):
     """Sends the mail after the answer: whether there is such a person cannot be read off how long it takes."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "E-mail"
+
     def send_mail(  # noqa: PLR0917 - Django's signature
         self,
         subject_template_name: str,

@@ -64,14 +64,22 @@ class PersonSerializer(KnownFieldsOnly, serializers.ModelSerializer[User]):
         read_only_fields = ["id", "username"]
 
 
+class Scopes(serializers.MultipleChoiceField):
+    """A list in JSON, boxes to choose from in a form."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        return super().to_internal_value(data)  # type: ignore[arg-type]  # the stub is that of one choice
+
+
 class PersonalTokenSerializer(KnownFieldsOnly, serializers.ModelSerializer[PersonalToken]):
     """A personal token without its secret. `prefix` is how it begins; `last_used_at` is exact to the hour."""
 
     url = serializers.HyperlinkedIdentityField(view_name="token-detail", lookup_url_kwarg="token_id")
-    scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=PersonalToken.Scope.choices),
+    scopes = Scopes(
+        choices=PersonalToken.Scope.choices,
         allow_empty=False,
-        max_length=2,
         help_text="`read` allows GET, HEAD and OPTIONS; `write` allows everything a token may do.",
     )
     expires_at = serializers.DateTimeField(

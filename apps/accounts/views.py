@@ -149,8 +149,11 @@ class MeView(APIView):
     serializer_class = PersonSerializer
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> PersonSerializer:
-        """The browsable API's form comes from here."""
-        return PersonSerializer(*args, **kwargs)
+        """The browsable API's forms come from here: they offer what can be changed."""
+        serializer = PersonSerializer(*args, **kwargs)
+        for name in PersonSerializer.Meta.read_only_fields:
+            serializer.fields.pop(name)
+        return serializer
 
     @extend_schema(**documentation.ME, responses={200: PersonSerializer})
     def get(self, request: Request) -> Response:

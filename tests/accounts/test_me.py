@@ -154,3 +154,11 @@ def test_the_doors_of_the_api_lead_to_oneself_and_ones_tokens(browser):
 
     assert doors["me"] == "http://testserver/api/v1/me/"
     assert doors["tokens"] == "http://testserver/api/v1/tokens/"
+
+
+def test_the_browsable_form_offers_only_what_can_be_changed(browser):
+    shown = browser.get(ME, headers={"Accept": "text/html"}).content.decode()
+
+    form = shown[shown.index("<textarea") : shown.index("</textarea>")]
+    assert "time_zone" in form
+    assert "username" not in form
