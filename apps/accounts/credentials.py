@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.accounts import secret_texts
@@ -163,8 +163,11 @@ def revoke_personal_token(*, user: User, token_id: UUID, now: datetime) -> None:
 
 def note_use(token: PersonalToken, *, now: datetime) -> None:
     """Remember that a token was used, at most once an hour: finer would be a write for every request."""
-    if token.last_used_at is None or token.last_used_at <= now - USE_NOTED_EVERY:
-        PersonalToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    long_ago = now - USE_NOTED_EVERY
+    if token.last_used_at is None or token.last_used_at <= long_ago:
+        # Asked again of the row: of many requests at once, one writes.
+        stale = Q(last_used_at=None) | Q(last_used_at__lte=long_ago)
+        PersonalToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
 
 
 # --- Tickets ------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Invariant: no page tells whether somebody has an account with an e-mail address;
 a page for signing in.
 """
 
+import math
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,12 +19,15 @@ from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView
+from django.views.generic import FormView, View
 
+from apps.accounts.addresses import client_address
 from apps.accounts.exceptions import SignInHeldBack
 from apps.accounts.forms import ChangePasswordForm, NewPasswordForm, ResetPasswordForm, SignUpForm
 from apps.accounts.models import User
 from apps.web.forms import SignInForm
+from todo_project import problems
+from todo_project.throttles import seconds_to_wait
 
 _PASSWORD_BACKEND = "apps.accounts.backends.PasswordBackend"  # noqa: S105 - a class
 
@@ -34,6 +38,21 @@ def _leads_to_a_door(address: str) -> bool:
     return path.startswith(reverse("password-reset")) or path in {
         reverse(name) for name in ("sign-in", "sign-up", "sign-out")
     }
+
+
+class AtTheRateOfStrangers(View):
+    """Answers a form no more often than the API answers who is not signed in: it sends mail, or makes rows."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            limit = settings.THROTTLE_ADDRESS_PER_MINUTE
+            wait = seconds_to_wait(f"address {client_address(request.META)}", limit=limit)
+            if wait is not None:
+                told = f"Too many requests came from your address. Try again in {math.ceil(wait)} s."
+                refusal = problems.answer(request, status=429, detail=told)
+                refusal.headers["Retry-After"] = str(math.ceil(wait))
+                return refusal
+        return super().dispatch(request, *args, **kwargs)
 
 
 class SignInView(django_views.LoginView):
@@ -64,7 +83,7 @@ class SignInView(django_views.LoginView):
 
 
 @method_decorator([sensitive_post_parameters("password"), never_cache], name="dispatch")
-class SignUpView(FormView):
+class SignUpView(AtTheRateOfStrangers, FormView):
     """Makes an account and signs its person in. Nothing is here where sign-up is closed."""
 
     template_name = "web/sign_up.html"
@@ -82,7 +101,7 @@ class SignUpView(FormView):
         return redirect("home")
 
 
-class PasswordResetView(django_views.PasswordResetView):
+class PasswordResetView(AtTheRateOfStrangers, django_views.PasswordResetView):
     template_name = "web/password_reset.html"
     email_template_name = "web/password_reset_mail.txt"
     subject_template_name = "web/password_reset_subject.txt"

@@ -194,6 +194,17 @@ def test_use_is_noted_once_an_hour_and_costs_one_query_otherwise(ada, bearer, pe
     assert PersonalToken.objects.get().last_used_at >= noted
 
 
+def test_of_many_requests_that_read_the_old_time_one_notes_the_use(ada, personal):
+    personal(ada)
+    first, second = PersonalToken.objects.get(), PersonalToken.objects.get()
+    now = datetime.now(UTC)
+
+    credentials.note_use(first, now=now)
+    credentials.note_use(second, now=now + timedelta(seconds=1))
+
+    assert PersonalToken.objects.get().last_used_at == now
+
+
 def test_a_person_has_at_most_twenty_live_tokens(ada, grace, browser, personal):
     for _ in range(20):
         personal(ada)

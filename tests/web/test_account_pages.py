@@ -11,6 +11,7 @@ from django.test import Client
 from apps.accounts import credentials, mail
 from apps.accounts.models import SignIn, User
 from tests.support.factories import NOW, person
+from todo_project import throttles
 
 pytestmark = pytest.mark.django_db
 
@@ -346,3 +347,15 @@ def test_every_page_has_one_heading_and_labels_for_its_fields(address):
     fields = re.findall(r'<(?:input|select)[^>]* id="(\w+)"', shown)
     assert shown.count("<h1") == 1
     assert [name for name in fields if f'for="{name}"' not in shown] == []
+
+
+@pytest.mark.parametrize("address", ["/sign-up/", "/password/reset/"])
+def test_a_form_that_sends_mail_or_makes_rows_is_answered_so_often(settings, monkeypatch, address):
+    monkeypatch.setattr(throttles, "_counted", throttles.SlidingCount())
+    settings.THROTTLE_ADDRESS_PER_MINUTE = 2
+
+    answers = [Client().post(address, {}) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 1 <= int(answers[2].headers["Retry-After"]) <= 60
+    assert "Try again in" in page(answers[2])
