@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.fields import empty
 from rest_framework.reverse import reverse
+from rest_framework.utils import html
 
 from apps.tasks import schemas, selectors
 from apps.tasks.models import MAX_NAME_LENGTH, MAX_TAGS, MAX_TITLE_LENGTH, Tag, Task, TaskList
@@ -50,21 +53,63 @@ class RefusesUnknownFields(serializers.Serializer[Any]):
         }
 
 
+class StatusField(serializers.ChoiceField):
+    """Forms offer what can be set; the rest has verbs."""
+
+    def iter_options(self) -> Any:
+        return (option for option in super().iter_options() if option.value in selectors.OPEN)
+
+
+class TagNamesField(serializers.ListField):
+    """In a browser's form, names with commas between them."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("child", serializers.CharField(max_length=MAX_NAME_LENGTH))
+        options.setdefault("style", {"template": "rest_framework/horizontal/comma_separated.html"})
+        super().__init__(max_length=MAX_TAGS, required=False, **options)
+
+    def get_value(self, data: Mapping[str, Any]) -> Any:
+        if not html.is_html_input(data):
+            return super().get_value(data)
+        if self.field_name not in data:
+            return empty
+        return [name for name in (part.strip() for part in data[self.field_name].split(",")) if name]
+
+
 class DueAtField(serializers.DateTimeField):
-    """An instant with its offset, or a wall-clock time that the task's time zone will place."""
+    """An instant with its offset, or a wall-clock time that the task's time zone will place.
+
+    A line of text in forms: a browser's own field for it has no offset, and would move what it shows.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        style = {"input_type": "text", "placeholder": "2030-05-03T09:00, yours, or 2030-05-03T09:00+02:00"}
+        super().__init__(style=style, **options)
 
     def enforce_timezone(self, value: datetime) -> datetime:
         return value
 
 
+class IntentField(serializers.JSONField):
+    """Checked by the services. In forms also plain words, and nothing for nothing said."""
+
+    def get_value(self, dictionary: Mapping[str, Any]) -> Any:
+        typed = dictionary.get(self.field_name, empty)
+        if not html.is_html_input(dictionary) or typed is empty:
+            return super().get_value(dictionary)
+        if not typed.strip():
+            return None
+        return super().get_value(dictionary) if typed.strip()[0] in '{["n' else typed
+
+
 @extend_schema_field(schemas.RECURRENCE)
-class RecurrenceField(serializers.JSONField):
-    """Checked by the services."""
+class RecurrenceField(IntentField):
+    pass
 
 
 @extend_schema_field(schemas.REMINDERS)
-class RemindersField(serializers.JSONField):
-    """Checked by the services."""
+class RemindersField(IntentField):
+    pass
 
 
 @extend_schema_field(schemas.POSITION)
@@ -97,7 +142,7 @@ class TaskSerializer(Represented):
         help_text="Up to 32 KiB.",
         style={"base_template": "textarea.html"},
     )
-    status = serializers.ChoiceField(
+    status = StatusField(
         choices=Task.Status.choices,
         required=False,
         help_text="Set it to pending or in_progress; complete, reopen, delete and restore lead to and from the others.",
@@ -115,10 +160,7 @@ class TaskSerializer(Represented):
     due_time_zone = serializers.CharField(
         required=False, allow_null=True, max_length=64, help_text="The IANA time zone of `due_at`; null for your own."
     )
-    tags = serializers.ListField(
-        child=serializers.CharField(max_length=MAX_NAME_LENGTH),
-        required=False,
-        max_length=MAX_TAGS,
+    tags = TagNamesField(
         help_text="Names; one that you have no tag for yet becomes one. Case does not tell tags apart.",
     )
     list = serializers.UUIDField(required=False, allow_null=True, help_text="The list it stands in.")
@@ -221,8 +263,6 @@ class TagSerializer(Represented):
     tasks = serializers.URLField(read_only=True, help_text="Where the tasks that carry it are.")
 
     def to_representation(self, tag: Tag) -> dict[str, Any]:
-        from urllib.parse import urlencode
-
         return {
             "id": str(tag.pk),
             "url": f"{self.base_address()}tags/{tag.pk}/",
@@ -247,12 +287,8 @@ class SnoozeSerializer(RefusesUnknownFields):
 class TagChangeSerializer(RefusesUnknownFields):
     """Which tags to add and to remove, by name."""
 
-    add = serializers.ListField(
-        child=serializers.CharField(max_length=MAX_NAME_LENGTH), required=False, max_length=MAX_TAGS
-    )
-    remove = serializers.ListField(
-        child=serializers.CharField(max_length=MAX_NAME_LENGTH), required=False, max_length=MAX_TAGS
-    )
+    add = TagNamesField()
+    remove = TagNamesField()
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
         if not asked.get("add") and not asked.get("remove"):
@@ -271,18 +307,8 @@ class BulkSerializer(RefusesUnknownFields):
     list = serializers.UUIDField(
         required=False, allow_null=True, help_text="With move: the list to move to; null for none."
     )
-    add = serializers.ListField(
-        child=serializers.CharField(max_length=MAX_NAME_LENGTH),
-        required=False,
-        max_length=MAX_TAGS,
-        help_text="With tag: names to add.",
-    )
-    remove = serializers.ListField(
-        child=serializers.CharField(max_length=MAX_NAME_LENGTH),
-        required=False,
-        max_length=MAX_TAGS,
-        help_text="With tag: names to remove.",
-    )
+    add = TagNamesField(help_text="With tag: names to add.")
+    remove = TagNamesField(help_text="With tag: names to remove.")
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
         if len(set(asked["tasks"])) < len(asked["tasks"]):

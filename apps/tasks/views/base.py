@@ -5,7 +5,9 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import viewsets
+from rest_framework.exceptions import APIException
 from rest_framework.response import Response
+from rest_framework.utils.serializer_helpers import ReturnDict
 
 from apps.accounts.models import User
 from apps.tasks.models import Evented
@@ -25,6 +27,14 @@ class EventedViewSet(viewsets.GenericViewSet[Any]):
     """Views of things that a person owns and events tell of."""
 
     lookup_value_regex = UUID_PATTERN
+    # What the browsable API calls them: "Task List" would be a list of tasks, or one of the person's lists.
+    plural: str
+    singular: str
+    # The body of the request at hand, as far as it was read.
+    typed: Any = None
+
+    def get_view_name(self) -> str:
+        return self.plural if self.suffix == "List" else str(self.name or self.singular)
 
     @property
     def actor(self) -> User:
@@ -49,9 +59,18 @@ class EventedViewSet(viewsets.GenericViewSet[Any]):
 
     def checked(self, data: Any, **options: Any) -> dict[str, Any]:
         """The body, by the serializer of this action. Raises `ValidationError`."""
-        serializer = self.get_serializer(data=data, **options)
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
+        self.typed = self.get_serializer(data=data, **options)
+        self.typed.is_valid(raise_exception=True)
+        return dict(self.typed.validated_data)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """A form that a service refused keeps what was typed, with the reason by its field."""
+        response = super().handle_exception(exc)
+        if self.typed is not None and isinstance(exc, APIException):
+            told = exc.detail if isinstance(exc.detail, dict) else {"non_field_errors": [exc.detail]}
+            self.typed._errors = told  # noqa: SLF001 - it has no public way to be told so
+            response.data = ReturnDict(response.data, serializer=self.typed)
+        return response
 
     @staticmethod
     def now() -> datetime:

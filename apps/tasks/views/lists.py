@@ -25,6 +25,7 @@ _CHANGED: dict[str, Any] = {
 class ListViewSet(EventedViewSet):
     """Your lists: named places for tasks."""
 
+    plural, singular = "Lists", "List"
     serializer_class = ListSerializer
     lookup_url_kwarg = "list_id"
     queryset = TaskList.objects.none()

@@ -24,6 +24,7 @@ _CHANGED: dict[str, Any] = {
 class TagViewSet(EventedViewSet):
     """Your tags: words that tasks carry. A task that names a new one makes it."""
 
+    plural, singular = "Tags", "Tag"
     serializer_class = TagSerializer
     lookup_url_kwarg = "tag_id"
     queryset = Tag.objects.none()

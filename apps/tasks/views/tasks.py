@@ -51,6 +51,7 @@ _VERB: dict[str, Any] = {
 class TaskViewSet(EventedViewSet):
     """Your tasks. Every change is an event: look for it in the audit trail."""
 
+    plural, singular = "Tasks", "Task"
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
     lookup_url_kwarg = "task_id"
