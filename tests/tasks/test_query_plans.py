@@ -15,6 +15,7 @@ from tests.support.factories import NOW, person, task_of
 
 TASKS = "/api/v1/tasks/"
 COUNT = 100_000
+CHUNK = 20_000  # as much as a busy machine writes within a statement's limit
 # A page has 50; whoever reads far more than that for it reads more with every task there is.
 MOST_ROWS = 5_000
 
@@ -34,7 +35,7 @@ SELECT gen_random_uuid(),
        CASE WHEN n %% 2 = 0 AND n / 2 %% 40 = 0 THEN %(list)s::uuid END,
        CASE WHEN n / 2 %% 100 = 0 THEN '{"rule": "FREQ=DAILY"}'::jsonb END,
        1, %(now)s, %(now)s + make_interval(secs => n), n
-FROM generate_series(1, %(count)s) n
+FROM generate_series(%(first)s, %(last)s) n
 """
 
 
@@ -45,11 +46,17 @@ def filled(django_db_setup, django_db_blocker):
         ada, grace = person("ada-with-much"), person("grace-with-much")
         tag = Tag(owner=ada, name="rare", folded_name="rare", created_at=NOW, updated_at=NOW)
         one = TaskList(owner=ada, name="Home", position=1, created_at=NOW, updated_at=NOW)
-        values = {"ada": ada.pk, "grace": grace.pk, "tag": tag.pk, "list": one.pk, "now": NOW, "count": COUNT}
+        values = {"ada": ada.pk, "grace": grace.pk, "tag": tag.pk, "list": one.pk, "now": NOW}
         with guards_off(), connection.cursor() as cursor:
             tag.save(force_insert=True)
             one.save(force_insert=True)
-            cursor.execute(_FILL, values)
+            cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'task_search'")
+            search = cursor.fetchone()[0]
+            # Built at once rather than row by row, it takes a tenth of the time.
+            cursor.execute("DROP INDEX task_search")
+            for first in range(1, COUNT, CHUNK):
+                cursor.execute(_FILL, values | {"first": first, "last": first + CHUNK - 1})
+            cursor.execute(search)
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE tasks_task")
         yield ada, one
