@@ -121,6 +121,7 @@ class Stack:
             "WS_PORT": str(self.port + 1),
             "PUBLIC_URL": given.get("PUBLIC_URL") or f"http://{ports.LOOPBACK}:{self.port}",
             "HEARTBEAT_DIR": str(self.state.heartbeats),
+            "EMAIL_FOLDER": given.get("EMAIL_FOLDER") or str(self.state.path / "mail"),
             "STACK_PID": str(os.getpid()),
         }
 
