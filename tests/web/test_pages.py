@@ -143,7 +143,7 @@ def test_the_admin_and_the_browsable_api_wear_our_name(browser: Client) -> None:
 
     assert "Todo admin" in admin_page
     assert "web/admin.css" in admin_page
-    assert "<title>Task List · Todo API</title>" in api_page
+    assert "<title>Tasks · Todo API</title>" in api_page
     assert 'action="/sign-out/"' in api_page
 
 
