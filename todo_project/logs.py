@@ -17,6 +17,7 @@ from celery.signals import setup_logging
 from django.core.exceptions import ImproperlyConfigured
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 from django_structlog.signals import bind_extra_request_finished_metadata
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -228,7 +229,9 @@ def tell_duration_and_person(request: HttpRequest, log_kwargs: dict[str, Any], *
     started_at: float | None = getattr(request, "started_at", None)
     if started_at is not None:
         log_kwargs["duration_ms"] = round((time.perf_counter() - started_at) * 1000, 1)
-    # Django keeps the person here once a view has asked who it is.
-    person = getattr(request, "_cached_user", None)
+    # Django keeps the person here once a view has asked who it is; REST framework puts whom a token names in the
+    # place of Django's lazy object, which must not be woken for a log line.
+    named = vars(request).get("user")
+    person = getattr(request, "_cached_user", None) if type(named) is SimpleLazyObject else named
     if person is not None and person.pk:
         log_kwargs["user_id"] = str(person.pk)

@@ -201,7 +201,8 @@ class PersonalTokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     serializer_class = PersonalTokenSerializer
     permission_classes = (IsAuthenticated, NotByPersonalToken)
     lookup_url_kwarg = "token_id"
-    lookup_value_converter = "uuid"
+    # Exactly a UUID: what is none never reaches a query.
+    lookup_value_regex = "-".join(f"[0-9a-fA-F]{{{length}}}" for length in (8, 4, 4, 4, 12))
     queryset = PersonalToken.objects.none()
 
     def get_queryset(self) -> QuerySet[PersonalToken]:

@@ -122,6 +122,21 @@ def test_a_request_with_a_token_costs_one_query_to_know_the_caller(pair, bearer,
         client.get(ME)
 
 
+@pytest.mark.parametrize("kind", ["access token", "personal token", "session"])
+def test_the_line_of_a_request_names_the_caller_and_not_the_credential(
+    ada, pair, personal, bearer, browser, kind, caplog
+):
+    caplog.set_level("INFO", logger="django_structlog.middlewares.request")
+    secrets = {"access token": pair["access"], "personal token": personal(ada)}
+    client = browser if kind == "session" else bearer(secrets[kind])
+    caplog.clear()
+
+    client.get(ME)
+
+    assert f"'user_id': '{ada.pk}'" in caplog.text
+    assert [name for name, secret in secrets.items() if secret in caplog.text] == []
+
+
 def test_a_refresh_token_is_exchanged_for_a_new_pair(pair, stranger, bearer):
     new = stranger.post(REFRESH, {"refresh": pair["refresh"]}).json()
 

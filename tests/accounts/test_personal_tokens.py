@@ -230,6 +230,22 @@ def test_nobody_sees_or_revokes_somebody_elses_token(ada, grace, browser, person
     assert PersonalToken.objects.get().revoked_at is None
 
 
+@pytest.mark.parametrize("method", ["get", "delete", "patch", "put"])
+@pytest.mark.parametrize("name", ["null", "1", "-" * 36, "019a9f3c-7b1e-7c43-9d0a-6f1f3c0f6a1z"])
+def test_what_is_no_id_is_not_found(browser, method, name):
+    assert getattr(browser, method)(f"{TOKENS}{name}/").status_code == 404
+
+
+def test_a_token_is_not_changed(ada, browser, personal):
+    personal(ada)
+    token = PersonalToken.objects.get()
+
+    assert [browser.patch(at(token), {"name": "y"}).status_code, browser.put(at(token), WANTED).status_code] == [
+        405,
+        405,
+    ]
+
+
 def test_the_list_costs_the_same_however_many_there_are(ada, browser, personal, django_assert_num_queries):
     for _ in range(5):
         personal(ada)
