@@ -149,10 +149,11 @@ def complete(result: Document, **_: Any) -> Document:
 
 
 def _tell_alternatives_once(part: Any) -> None:
-    """drf-spectacular adds `null` to a nullable field's alternatives also where it is one; of `oneOf` one may fit."""
+    """drf-spectacular adds `null` to a nullable field's alternatives and types also where it is one already."""
     if isinstance(part, dict):
-        if isinstance(part.get("oneOf"), list):
-            part["oneOf"] = [one for index, one in enumerate(part["oneOf"]) if one not in part["oneOf"][:index]]
+        for keyword in ("oneOf", "type"):
+            if isinstance(told := part.get(keyword), list):
+                part[keyword] = [one for index, one in enumerate(told) if one not in told[:index]]
         for inner in part.values():
             _tell_alternatives_once(inner)
     elif isinstance(part, list):

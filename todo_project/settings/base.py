@@ -297,7 +297,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["todo_project.throttles.PersonRate", "todo_project.throttles.AddressRate"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        "todo_project.browsable.BrowsableAPI",
     ],
     "DEFAULT_PARSER_CLASSES": [
         "todo_project.parsers.JSONObjectParser",
