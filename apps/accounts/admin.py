@@ -44,7 +44,7 @@ class UserAdmin(DjangoUserAdmin):
             services.change_time_zone(user_id=obj.pk, actor=request.user, time_zone=wanted, now=now)  # type: ignore[arg-type]
             obj.time_zone = wanted
         if "is_active" in form.changed_data and not obj.is_active:
-            credentials.end_sign_ins(user=obj, because=SignIn.Ended.DEACTIVATED, now=now)
+            services.deactivate(user_id=obj.pk, now=now)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody is deleted: their tasks and the trail refer to them. Take `active` away instead."""
