@@ -10,9 +10,7 @@ from rest_framework.renderers import BrowsableAPIRenderer
 
 
 class BrowsableAPI(BrowsableAPIRenderer):
-    def get_context(
-        self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any] | None
-    ) -> Any:
+    def get_context(self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]) -> Any:
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         view = context["view"]
         # Who follows a link to a verb has done nothing wrong: the page offers the verb.

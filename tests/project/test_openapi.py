@@ -188,3 +188,19 @@ def test_the_document_is_served_to_everybody_without_warnings():
 
     assert response.status_code == 200
     assert response.json()["paths"].keys() == DOCUMENT["paths"].keys()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [pytest.param(method, path, id=f"{method} {path}") for method, path, one in OPERATIONS if needs_sign_in(one)],
+)
+def test_who_has_not_signed_in_is_refused_as_described(method, path):
+    address = re.sub(r"\{\w+\}", "01a1fe35-99ec-75be-9701-5859b3d76e9e", path.replace("{id}", "1"))
+
+    response = Client().generic(method.upper(), address, "{}", content_type="application/json")
+
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"]
+    assert response.headers["Content-Type"] == problems.CONTENT_TYPE
+    jsonschema_rs.validate(DOCUMENT["components"]["schemas"]["Problem"], response.json())
