@@ -14,7 +14,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Lower, Now, Upper
 from uuid_utils.compat import uuid7
 
 from apps.tasks.exceptions import WriteOutsideServices
@@ -83,7 +83,10 @@ class TaskList(Evented):
     class Meta:
         ordering = ["position", "id"]
         verbose_name = "list"
-        indexes = [models.Index(fields=["owner", "position", "id"], name="list_of_owner")]
+        indexes = [
+            models.Index(fields=["owner", "position", "id"], name="list_of_owner"),
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="list_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -98,6 +101,7 @@ class Tag(Evented):
     class Meta:
         ordering = ["folded_name", "id"]
         constraints = [models.UniqueConstraint(fields=["owner", "folded_name"], name="tag_once_per_owner")]
+        indexes = [GinIndex(OpClass(F("folded_name"), name="gin_trgm_ops"), name="tag_by_name")]
 
     def __str__(self) -> str:
         return self.name

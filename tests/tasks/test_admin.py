@@ -5,11 +5,13 @@ from django.urls import reverse
 
 from apps.tasks import services
 from apps.tasks.models import Task
+from tests.support.admin_forms import errors, save
 from tests.support.factories import NOW, facts, person, task_of
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/tasks/task/"
+ADD = f"{LIST}add/"
 
 
 @pytest.fixture
@@ -28,14 +30,6 @@ def task():
     return task_of(person("ada"))
 
 
-def form(**fields):
-    return {"title": "Buy milk", "description": "", "status": "pending", "priority": "none"} | {
-        "due_at_0": "",
-        "due_at_1": "",
-        **fields,
-    }
-
-
 def types():
     return list(facts().values_list("type", flat=True))
 
@@ -47,7 +41,7 @@ def change(task):
 def test_creating_a_task_is_an_event_of_the_admin(admin, boss):
     ada = person("ada")
 
-    response = admin.post(f"{LIST}add/", form(owner=str(ada.pk), title="By hand", priority="high"))
+    response = save(admin, ADD, owner=str(ada.pk), title="By hand", priority="high")
 
     event = facts().get()
     assert response.status_code == 302
@@ -57,7 +51,7 @@ def test_creating_a_task_is_an_event_of_the_admin(admin, boss):
 
 
 def test_changing_a_task_is_an_event_with_before_and_after(admin, boss, task):
-    response = admin.post(change(task), form(title="By hand", due_at_0="2026-12-24", due_at_1="18:00"))
+    response = save(admin, change(task), title="By hand", due_at_0="2026-12-24", due_at_1="18:00")
 
     event = facts().reverse()[0]
     assert response.status_code == 302
@@ -69,13 +63,13 @@ def test_changing_a_task_is_an_event_with_before_and_after(admin, boss, task):
 
 
 def test_saving_without_a_change_is_no_event(admin, task):
-    assert admin.post(change(task), form()).status_code == 302
+    assert save(admin, change(task)).status_code == 302
 
     assert (types(), Task.objects.get().version) == (["task.created.v1"], 1)
 
 
 def test_the_owner_and_the_version_cannot_be_changed(admin, task):
-    admin.post(change(task), form(owner=str(person("eve").pk), version="9", title="By hand"))
+    save(admin, change(task), owner=str(person("eve").pk), version="9", title="By hand")
 
     kept = Task.objects.get()
     assert (kept.owner_id, kept.version, kept.title) == (task.owner_id, 2, "By hand")
@@ -90,7 +84,7 @@ def test_deleting_a_task_puts_it_away(admin, task):
 
 def act(admin, action, *tasks):
     ids = [str(task.pk) for task in tasks]
-    response = admin.post(LIST, {"action": action, "_selected_action": ids}, follow=True)
+    response = admin.post(LIST, {"action": action, "_selected_action": ids, "confirmed": "yes"}, follow=True)
     return [str(message) for message in response.context["messages"]]
 
 
@@ -139,7 +133,7 @@ def test_the_action_that_deletes_rows_does_nothing_when_asked_for_anyway(admin, 
 def test_a_completed_task_offers_only_its_status(admin, task):
     services.complete_task(task_id=task.pk, actor=task.owner, now=NOW)
 
-    response = admin.post(change(task), form(status="pending"))
+    response = save(admin, change(task), status="pending")
 
     assert response.status_code == 200
     assert "status" in response.context["adminform"].form.errors
@@ -149,20 +143,20 @@ def test_a_completed_task_offers_only_its_status(admin, task):
 def test_a_completed_task_can_still_be_renamed(admin, task):
     services.complete_task(task_id=task.pk, actor=task.owner, now=NOW)
 
-    assert admin.post(change(task), form(status="completed", title="By hand")).status_code == 302
+    assert save(admin, change(task), status="completed", title="By hand").status_code == 302
 
     assert (Task.objects.get().title, types()[-1]) == ("By hand", "task.updated.v1")
 
 
 def test_a_task_cannot_be_created_completed(admin):
-    response = admin.post(f"{LIST}add/", form(owner=str(person("ada").pk), status="completed"))
+    response = save(admin, ADD, owner=str(person("ada").pk), title="Done?", status="completed")
 
     assert "status" in response.context["adminform"].form.errors
     assert Task.objects.count() == 0
 
 
 def test_a_description_that_is_too_long_is_told_by_its_field(admin, task):
-    response = admin.post(change(task), form(description="ä" * 16_385))
+    response = save(admin, change(task), description="ä" * 16_385)
 
     assert response.status_code == 200
     assert response.context["adminform"].form.errors["description"] == ["A description has at most 32,768 bytes."]
@@ -172,14 +166,14 @@ def test_a_description_that_is_too_long_is_told_by_its_field(admin, task):
 def test_a_change_too_big_for_an_event_is_told_and_changes_nothing(admin):
     task = task_of(person("ada"), description="\1" * 16_000)
 
-    response = admin.post(change(task), form(description="\2" * 32_000), follow=True)
+    response = save(admin, change(task), description="\2" * 32_000)
 
-    told = [str(message) for message in response.context["messages"]]
-    assert [sentence.partition("; ")[2] for sentence in told] == ["an event may have 262,144."]
+    [told] = errors(response)["__all__"]
+    assert told.partition("; ")[2] == "an event may have 262,144."
     assert Task.objects.get().description == "\1" * 16_000
 
 
-def test_a_task_completed_meanwhile_is_told_and_not_changed(admin, task, monkeypatch):
+def test_a_task_deleted_meanwhile_is_told_and_not_changed(admin, task, monkeypatch):
     """Between the form's check and the save another person was faster."""
     real = services.update_task
 
@@ -189,17 +183,18 @@ def test_a_task_completed_meanwhile_is_told_and_not_changed(admin, task, monkeyp
 
     monkeypatch.setattr(services, "update_task", too_late)
 
-    response = admin.post(change(task), form(title="By hand"), follow=True)
+    response = save(admin, change(task), title="By hand", seen_version="")
 
-    assert [str(message) for message in response.context["messages"]] == ["The task is deleted; restore it first."]
-    assert Task.objects.get().title == "Buy milk"
+    assert errors(response) == {"__all__": ["The task is deleted; restore it first."]}
+    assert 'value="By hand"' in response.content.decode()
+    assert (Task.objects.get().title, types()) == ("Buy milk", ["task.created.v1"])
 
 
 def test_a_deleted_task_is_for_looking_only(admin, task):
     services.delete_task(task_id=task.pk, actor=task.owner, now=NOW)
 
     assert admin.get(change(task)).status_code == 200
-    assert admin.post(change(task), form(title="By hand")).status_code == 403
+    assert save(admin, change(task), title="By hand").status_code == 403
     assert admin.post(reverse("admin:tasks_task_delete", args=[task.pk]), {"post": "yes"}).status_code == 403
     assert len(types()) == 2
 

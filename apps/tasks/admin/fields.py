@@ -1,0 +1,120 @@
+"""How the parts of a task that are no plain columns are typed and shown in the admin's forms."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminSplitDateTime
+
+from apps.tasks import intents
+
+
+class PositionField(forms.DecimalField):
+    """Among others; shown without the zeros of its column."""
+
+    def __init__(self, **options: Any) -> None:
+        told = "Where it stands among others; a new one without stands last."
+        super().__init__(max_digits=40, decimal_places=20, required=False, help_text=told, **options)
+        self.widget = forms.TextInput(attrs={"inputmode": "decimal", "class": "vTextField"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return format(value.normalize(), "f") if isinstance(value, Decimal) else value
+
+
+class WallClockField(forms.SplitDateTimeField):
+    """A date and a time as a clock on the wall shows them, of no zone."""
+
+    widget = AdminSplitDateTime
+
+    def compress(self, data_list: Any) -> datetime | None:
+        if not data_list or data_list == [None, None]:
+            return None
+        day, time = data_list
+        if day is None:
+            raise forms.ValidationError(self.error_messages["invalid_date"], code="invalid_date")
+        if time is None:
+            raise forms.ValidationError(self.error_messages["invalid_time"], code="invalid_time")
+        return datetime.combine(day, time)
+
+
+class TagNamesField(forms.CharField):
+    """Names between commas; one that has a comma itself stands in quotation marks."""
+
+    def __init__(self, **options: Any) -> None:
+        told = 'Between commas: home, "this, and that". One the owner does not have yet is made.'
+        super().__init__(required=False, help_text=told, **options)
+        self.widget.attrs["class"] = "vTextField"
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value))
+
+    @staticmethod
+    def names(text: str) -> list[str]:
+        row = next(csv.reader([text], skipinitialspace=True), [])
+        return [name for name in row if name.strip()]
+
+    @staticmethod
+    def text(names: Iterable[str]) -> str:
+        written = io.StringIO()
+        csv.writer(written, lineterminator="").writerow(names)
+        return written.getvalue().replace(",", ", ") if '"' not in written.getvalue() else written.getvalue()
+
+
+class RecurrenceField(forms.CharField):
+    """Plain words, an RRULE, or the whole of it as JSON when a policy is not what holds by itself."""
+
+    def __init__(self, **options: Any) -> None:
+        policies = "; ".join(f"{name}: {', '.join(choices)}" for name, choices in intents.POLICIES.items())
+        told = (
+            "daily, every month, or an RRULE such as FREQ=WEEKLY;BYDAY=MO,TH. With policies: "
+            f'{{"rule": "monthly", "month_end": "skip"}} ({policies}; the first of each holds by itself).'
+        )
+        widget = forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"})
+        super().__init__(required=False, label="Recurrence", help_text=told, widget=widget, **options)
+
+    @staticmethod
+    def asked(text: str) -> Any:
+        """As the services take it. Raises `ValidationError` for what looks like JSON and is none."""
+        if not text:
+            return None
+        return _parsed(text) if text.startswith("{") else text
+
+    @staticmethod
+    def text(recurrence: Any) -> str:
+        if recurrence is None:
+            return ""
+        plain = all(recurrence.get(name) == choices[0] for name, choices in intents.POLICIES.items())
+        return recurrence["rule"] if plain else json.dumps(recurrence)
+
+
+class RemindersField(forms.CharField):
+    """JSON; empty is the owner's default."""
+
+    def __init__(self, **options: Any) -> None:
+        told = (
+            'JSON, such as [{"before_due": "PT30M"}, {"trigger_at": "2026-12-24T09:00:00+01:00"}]. '
+            "[] is none, empty the owner's default. One that keeps its id stays the same reminder."
+        )
+        widget = forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"})
+        super().__init__(required=False, label="Reminders", help_text=told, widget=widget, **options)
+
+    @staticmethod
+    def asked(text: str) -> Any:
+        """As the services take it. Raises `ValidationError` for what is no JSON."""
+        return _parsed(text) if text else None
+
+    @staticmethod
+    def text(reminders: Any) -> str:
+        return "" if reminders is None else json.dumps(reminders, indent=1)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as reason:
+        raise forms.ValidationError(f"This is no JSON: {reason}.") from reason
