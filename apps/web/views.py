@@ -35,7 +35,11 @@ def home(request: HttpRequest) -> HttpResponse:
     if not isinstance(user, User):
         return render(request, "web/welcome.html", {"sign_up_open": settings.SIGN_UP_OPEN})
     # One more than is shown tells whether there are more.
-    tasks = list(selectors.open_tasks(owner=user)[: MAX_TASKS + 1])
-    sections = by_due(tasks[:MAX_TASKS], now=datetime.now(UTC), zone=ZoneInfo(user.time_zone))
-    shown = {"sections": sections, "shown": len(tasks[:MAX_TASKS]), "more": len(tasks) > MAX_TASKS}
+    found = selectors.open_tasks(owner=user).select_related("list", "parent")
+    tasks = list(found.defer("search", "description", "parent__search", "parent__description")[: MAX_TASKS + 1])
+    shown_tasks = selectors.with_tags(tasks[:MAX_TASKS])
+    for task in shown_tasks:
+        task.tags = selectors.tags_on(task)  # type: ignore[attr-defined]  # for the template
+    sections = by_due(shown_tasks, now=datetime.now(UTC), zone=ZoneInfo(user.time_zone))
+    shown = {"sections": sections, "shown": len(shown_tasks), "more": len(tasks) > MAX_TASKS}
     return render(request, "web/home.html", shown)

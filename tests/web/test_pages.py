@@ -1,14 +1,16 @@
 """Signing in and out, and what a person sees at home."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.tasks import services
-from tests.support.factories import person, task_of
+from tests.support.factories import NOW, person, task_of
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +109,49 @@ def test_home_tells_times_by_the_persons_own_clock(browser: Client, ada: User) -
     task_of(ada, title="Summer", due_at=datetime(2027, 7, 1, 8, 0, tzinfo=UTC))
 
     assert "Thu 1 Jul 2027, 09:00" in browser.get("/").content.decode()
+
+
+def test_home_shows_days_lists_tags_and_that_a_task_repeats(browser: Client, ada: User) -> None:
+    home = services.create_list(owner=ada, actor=ada, name="Home <3", now=NOW)
+    task_of(ada, due_on=date(2027, 7, 1), recurrence="weekly", list=home.pk, tags=["shop", "b & c"])
+
+    page = browser.get("/").content.decode()
+
+    assert '<time datetime="2027-07-01">Thu 1 Jul 2027</time>' in page
+    assert 'title="FREQ=WEEKLY"' in page
+    assert "Home &lt;3" in page
+    assert "#b &amp; c" in page
+    assert "#shop" in page
+
+
+def test_home_shows_a_subtask_beneath_its_parent_or_says_what_it_is_part_of(browser: Client, ada: User) -> None:
+    party = task_of(ada, title="Party")
+    task_of(ada, title="Cake", parent=party.pk)
+    task_of(ada, title="Invitations", parent=party.pk, due_on=date(2026, 1, 1))
+
+    page = browser.get("/").content.decode()
+
+    assert page.count("part of Party") == 1
+    assert (
+        page.index("Invitations") < page.index("part of Party") < page.index("Subtasks of Party") < page.index("Cake")
+    )
+
+
+def test_home_asks_as_many_questions_however_much_there_is(browser: Client, ada: User) -> None:
+    def fill(number: int) -> None:
+        home = services.create_list(owner=ada, actor=ada, name="Home", now=NOW)
+        parent = task_of(ada, title=f"Parent {number}", list=home.pk, tags=[f"tag{number}"])
+        task_of(ada, title="Below", parent=parent.pk, tags=["shop"])
+
+    fill(0)
+    with CaptureQueriesContext(connection) as few:
+        browser.get("/")
+    for number in range(1, 10):
+        fill(number)
+    with CaptureQueriesContext(connection) as many:
+        browser.get("/")
+
+    assert (len(few), len(many)) == (4, 4)
 
 
 def test_a_title_is_shown_as_text_never_as_markup(browser: Client, ada: User) -> None:
