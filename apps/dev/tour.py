@@ -1,4 +1,4 @@
-"""Follows one task through its life, hop by hop: REST → outbox → Kafka → worker → audit record.
+"""Follows one task through its life, hop by hop: REST → outbox → Kafka (fact, snapshot) → worker → audit record.
 
 Invariant: a hop is reported when it has been observed from outside, and the tour ends at the first that is
 not observed within its bound.
@@ -14,6 +14,7 @@ from apps.dev.rest_client import Answer, RequestFailed, RestClient
 from apps.events.brokers.base import Record
 from apps.events.errors import BrokerFailed
 from apps.events.models import Event, HandledEvent
+from apps.tasks.events import UPDATES_TOPIC
 
 BOUND_SECONDS = 10.0
 _POLL_SECONDS = 0.002
@@ -72,6 +73,7 @@ class Tour:
     def __init__(self, client: RestClient, *, tail: Iterator[Record | None]) -> None:
         self._client = client
         self._tail = tail
+        self._came: dict[bytes, Record] = {}
         self._task_id = ""
         self._version = 0
 
@@ -95,6 +97,8 @@ class Tour:
         yield hop("outbox", f"{event.type} {event.event_id}, position {event.position}")
         record = self._record_of(event.event_id)
         yield hop("Kafka", f"{record.topic}, partition {record.partition}, offset {record.offset}")
+        told = self._record_of(self._snapshot_after(event))
+        yield hop("screens", f"{told.topic}, partition {told.partition}, offset {told.offset}: the task as it now is")
         self._wait_for_worker(event.event_id)
         yield hop("worker", f"handled by group {_GROUP}")
         yield hop("audit", f"record {self._audit_record(event.event_id)}")
@@ -116,17 +120,25 @@ class Tour:
             raise HopFailed("outbox", f"the log has no event of version {self._version} of {self._task_id}")
         return event
 
+    def _snapshot_after(self, event: Event) -> UUID:
+        snapshot = Event.objects.filter(causation_id=event.event_id, topic=UPDATES_TOPIC).first()
+        if snapshot is None:
+            raise HopFailed("outbox", f"the log has no snapshot that {event.event_id} caused")
+        return snapshot.event_id
+
     def _record_of(self, event_id: UUID) -> Record:
-        wanted = ("ce_id", str(event_id).encode())
+        """The record of an event, which may have come before one that was waited for earlier."""
+        wanted = str(event_id).encode()
         deadline = time.monotonic() + BOUND_SECONDS
         try:
-            for record in self._tail:
-                if record is not None and wanted in record.headers:
-                    return record
-                if time.monotonic() > deadline:
-                    break
+            while wanted not in self._came and time.monotonic() < deadline:
+                record = next(self._tail)
+                if record is not None:
+                    self._came |= {value: record for name, value in record.headers if name == "ce_id"}
         except BrokerFailed as reason:
             raise HopFailed("Kafka", str(reason)) from reason
+        if wanted in self._came:
+            return self._came.pop(wanted)
         raise HopFailed("Kafka", f"event {event_id} did not arrive within {BOUND_SECONDS:g} s")
 
     def _wait_for_worker(self, event_id: UUID) -> None:

@@ -1,13 +1,14 @@
 """The seed: believable, made by the services, and only on an empty database."""
 
 import pytest
+import time_machine
 from django.contrib.auth import authenticate
 from django.core.management import call_command
 
 from apps.accounts.models import User
 from apps.dev.people import PEOPLE
 from apps.events.models import Event
-from apps.tasks.models import Task
+from apps.tasks.models import Tag, Task, TaskList
 
 pytestmark = pytest.mark.django_db
 
@@ -18,10 +19,44 @@ def test_an_empty_database_gets_people_who_can_sign_in_and_tasks_with_their_even
     assert [person.username for person in PEOPLE] == ["ada", "grace", "admin"]
     assert all(authenticate(username=each.username, password=each.password) for each in PEOPLE)
     assert User.objects.get(is_superuser=True).username == "admin"
-    assert Task.objects.count() == 12
+    assert Task.objects.count() == 16
     assert set(Task.objects.values_list("status", flat=True)) == set(Task.Status.values)
-    assert Event.objects.filter(type="task.created.v1").count() == 12
-    assert "Seeded 12 tasks. Sign in as ada / ada-example" in capsys.readouterr().out
+    assert Event.objects.filter(type="task.created.v1").count() == 16
+    assert "Seeded 16 tasks. Sign in as ada / ada-example" in capsys.readouterr().out
+
+
+def test_the_seed_shows_all_that_a_task_can_have():
+    call_command("seed")
+
+    tasks = Task.objects.all()
+    assert sorted(TaskList.objects.values_list("owner__username", "name")) == [
+        ("ada", "Analytical engine"),
+        ("ada", "Errands"),
+        ("ada", "Home"),
+        ("grace", "Home"),
+        ("grace", "Work"),
+    ]
+    assert sorted(Tag.objects.values_list("owner__username", "name")) == [
+        ("ada", "health"),
+        ("ada", "money"),
+        ("ada", "phone"),
+        ("ada", "reading"),
+        ("grace", "money"),
+        ("grace", "phone"),
+        ("grace", "talk"),
+    ]
+    assert tasks.exclude(recurrence=None).count() == 2
+    assert tasks.exclude(reminders=None).count() == 2
+    assert tasks.exclude(parent=None).count() == 4
+    assert (tasks.exclude(due_on=None).count(), tasks.exclude(due_at=None).count()) == (6, 4)
+
+
+@pytest.mark.parametrize("at", ["2026-11-20T00:30:00Z", "2026-11-20T23:30:00Z", "2027-02-27T12:00:00Z"])
+def test_the_seed_can_be_made_at_any_hour(at):
+    with time_machine.travel(at):
+        call_command("seed")
+
+    assert Task.objects.count() == 16
 
 
 def test_a_database_with_people_is_left_alone(capsys):
@@ -38,4 +73,4 @@ def test_seeding_twice_changes_nothing():
     call_command("seed")
     call_command("seed")
 
-    assert (User.objects.count(), Task.objects.count()) == (3, 12)
+    assert (User.objects.count(), Task.objects.count()) == (3, 16)

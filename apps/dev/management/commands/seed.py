@@ -1,7 +1,11 @@
 """Fills an empty database with a small believable data set, through the same services as everything else."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management.base import BaseCommand
@@ -9,6 +13,7 @@ from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from apps.accounts.models import User
+from apps.calendar import zones
 from apps.dev.people import ADA, GRACE, PEOPLE, Person
 from apps.tasks import services
 from apps.tasks.models import Task
@@ -16,33 +21,85 @@ from apps.tasks.models import Task
 Priority = Task.Priority
 
 
-class Example(NamedTuple):
-    owner: Person
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """`fields` go to the service as they are; `due_in` is from now, `due_in_days` from the owner's today."""
+
     title: str
-    priority: str = Priority.NONE
+    list: str = ""
     due_in: timedelta | None = None
-    description: str = ""
+    due_in_days: int | None = None
+    subtasks: tuple["Example", ...] = ()
     becomes: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-EXAMPLES = (
-    Example(ADA, "Pay the rent", Priority.HIGH, timedelta(days=3), "Standing order is still off."),
-    Example(ADA, "Book the dentist", Priority.MEDIUM, timedelta(days=7)),
-    Example(ADA, "Renew the passport", Priority.URGENT, timedelta(days=21), "Two photos, form C1."),
-    Example(ADA, "Read the notes on the analytical engine", becomes="in_progress"),
-    Example(ADA, "Water the plants", Priority.LOW, timedelta(hours=5)),
-    Example(ADA, "Send the invoice for October", Priority.HIGH, timedelta(days=-1)),
-    Example(ADA, "Buy milk", becomes="completed"),
-    Example(ADA, "Cancel the old phone contract", Priority.MEDIUM, becomes="deleted"),
-    Example(GRACE, "Prepare the talk on compilers", Priority.URGENT, timedelta(days=2), becomes="in_progress"),
-    Example(GRACE, "Return the library books", Priority.LOW, timedelta(days=4)),
-    Example(GRACE, "Call the garage about the brakes", Priority.HIGH, timedelta(hours=26)),
-    Example(GRACE, "File the travel expenses", Priority.MEDIUM, becomes="completed"),
-)
+LISTS = {ADA: ("Home", "Errands", "Analytical engine"), GRACE: ("Work", "Home")}
+
+EXAMPLES = {
+    ADA: (
+        Example(
+            title="Pay the rent",
+            list="Home",
+            due_in_days=3,
+            fields={
+                "priority": Priority.HIGH,
+                "description": "Standing order is still off.",
+                "tags": ["money"],
+                "recurrence": {"rule": "FREQ=MONTHLY", "month_end": "clamp"},
+                "reminders": [{"before_due": "P1D"}, {"before_due": "PT0S"}],
+            },
+        ),
+        Example(title="Book the dentist", list="Errands", due_in_days=7, fields={"tags": ["health", "phone"]}),
+        Example(
+            title="Renew the passport",
+            list="Errands",
+            due_in_days=21,
+            fields={"priority": Priority.URGENT, "description": "Form C1."},
+            subtasks=(
+                Example(title="Have two photos taken", due_in_days=0),
+                Example(title="Fill in form C1", becomes="completed"),
+            ),
+        ),
+        Example(
+            title="Read the notes on the analytical engine",
+            list="Analytical engine",
+            becomes="in_progress",
+            fields={"tags": ["reading"]},
+        ),
+        Example(
+            title="Water the plants",
+            list="Home",
+            due_in=timedelta(hours=5),
+            fields={"priority": Priority.LOW, "recurrence": {"rule": "FREQ=DAILY;INTERVAL=3", "from": "completion"}},
+        ),
+        Example(
+            title="Send the invoice for October", due_in_days=-1, fields={"priority": Priority.HIGH, "tags": ["money"]}
+        ),
+        Example(title="Buy milk", list="Errands", becomes="completed"),
+        Example(title="Cancel the old phone contract", fields={"priority": Priority.MEDIUM}, becomes="deleted"),
+    ),
+    GRACE: (
+        Example(
+            title="Prepare the talk on compilers",
+            list="Work",
+            due_in=timedelta(days=2),
+            fields={"priority": Priority.URGENT, "tags": ["talk"], "reminders": [{"before_due": "PT2H"}]},
+            subtasks=(
+                Example(title="Draw the slides", fields={"tags": ["talk"]}),
+                Example(title="Rehearse", due_in=timedelta(days=1)),
+            ),
+            becomes="in_progress",
+        ),
+        Example(title="Return the library books", list="Home", due_in_days=4, fields={"priority": Priority.LOW}),
+        Example(title="Call the garage about the brakes", due_in=timedelta(hours=26), fields={"tags": ["phone"]}),
+        Example(title="File the travel expenses", list="Work", becomes="completed", fields={"tags": ["money"]}),
+    ),
+}
 
 
 class Command(BaseCommand):
-    help = "Make a few people and tasks, on an empty database only. Repeatable; exit 0 either way."
+    help = "Make a few people, lists and tasks, on an empty database only. Repeatable; exit 0 either way."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if User.objects.exists():
@@ -50,10 +107,9 @@ class Command(BaseCommand):
             return
         with transaction.atomic():
             people = {person: _make(person) for person in PEOPLE}
-            for example in EXAMPLES:
-                _make_task(example, owner=people[example.owner])
+            number = sum(_fill(person, owner=people[person]) for person in EXAMPLES)
         signs_in = ", ".join(f"{person.username} / {person.password}" for person in PEOPLE)
-        self.stdout.write(f"Seeded {len(EXAMPLES)} tasks. Sign in as {signs_in}.")
+        self.stdout.write(f"Seeded {number} tasks. Sign in as {signs_in}.")
 
 
 def _make(person: Person) -> User:
@@ -70,17 +126,26 @@ def _make(person: Person) -> User:
     return user
 
 
-def _make_task(example: Example, *, owner: User) -> None:
+def _fill(person: Person, *, owner: User) -> int:
+    """How many tasks were made."""
     now = datetime.now(UTC)
-    task = services.create_task(
-        owner=owner,
-        actor=owner,
-        title=example.title,
-        description=example.description,
-        priority=example.priority,
-        due_at=(now + example.due_in).replace(second=0, microsecond=0) if example.due_in else None,
-        now=now,
-    )
+    lists = {
+        name: services.create_list(owner=owner, actor=owner, name=name, now=now + timedelta(milliseconds=place)).pk
+        for place, name in enumerate(LISTS[person])
+    }
+    return sum(_make_task(example, owner=owner, lists=lists, now=now) for example in EXAMPLES[person])
+
+
+def _make_task(
+    example: Example, *, owner: User, lists: Mapping[str, UUID], now: datetime, parent: UUID | None = None
+) -> int:
+    asked = {**example.fields, **_due(example, zone=zones.zone(owner.time_zone), now=now)}
+    if example.list:
+        asked["list"] = lists[example.list]
+    if parent is not None:
+        asked["parent"] = parent
+    task = services.create_task(owner=owner, actor=owner, title=example.title, now=now, **asked)
+    below = sum(_make_task(each, owner=owner, lists=lists, now=now, parent=task.pk) for each in example.subtasks)
     match example.becomes:
         case "in_progress":
             changes = {"status": Task.Status.IN_PROGRESS}
@@ -89,3 +154,12 @@ def _make_task(example: Example, *, owner: User) -> None:
             services.complete_task(task_id=task.pk, actor=owner, now=now)
         case "deleted":
             services.delete_task(task_id=task.pk, actor=owner, now=now)
+    return 1 + below
+
+
+def _due(example: Example, *, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+    if example.due_in_days is not None:
+        return {"due_on": zones.local_date(now, zone) + timedelta(days=example.due_in_days)}
+    if example.due_in is not None:
+        return {"due_at": (now + example.due_in).replace(second=0, microsecond=0)}
+    return {}

@@ -13,8 +13,9 @@ from apps.dev.rest_client import RequestFailed, RestClient
 from apps.dev.tour import STEPS, HopFailed, Step, Tour
 from apps.events.brokers import get_broker
 from apps.events.errors import BrokerFailed
+from apps.tasks.events import TOPIC, UPDATES_TOPIC
 
-_TOPIC = "task-events"
+_TOPICS = [TOPIC, UPDATES_TOPIC]
 
 
 class Command(BaseCommand):
@@ -30,8 +31,8 @@ class Command(BaseCommand):
         try:
             if not client.sign_in(username=ADA.username, password=ADA.password):
                 raise CommandError(f"Could not sign in as {ADA.username}: run manage.py seed on an empty database.")
-            tail = get_broker().tail([_TOPIC], from_beginning=False)
-            # The first answer means that the end of the topic is known: nothing after it is missed.
+            tail = get_broker().tail(_TOPICS, from_beginning=False)
+            # The first answer means that the end of the topics is known: nothing after it is missed.
             next(tail)
             tour = Tour(client, tail=tail)
             tour.wait_until_quiet()
