@@ -135,6 +135,8 @@ class TaskForm(EventedForm):
         widget.owner = owner
         if name == "parent" or owner is None:
             field.widget = widget
+        else:
+            field.widget.can_delete_related = False  # beside a task it is too easily taken for "out of the list"
 
     def _say_zone(self, task: Task, owner: User | None) -> None:
         if "due_at" not in self.fields:
