@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -201,6 +202,14 @@ def test_a_typed_filter_keeps_the_others(admin, ada):
     assert '<input type="hidden" name="q" value="milk">' in page
     assert '<input type="hidden" name="status__exact" value="pending">' in page
     assert '<input type="text" name="owner" value="ada"' in page
+
+
+@pytest.mark.parametrize("name", ["owner", "list", "tag", "due", "q"])
+@pytest.mark.parametrize("value", ["\ud800", "' OR 1=1", "x" * 3000, ":*&|!", "{", "%"])
+def test_nonsense_in_a_filter_finds_nothing_and_breaks_nothing(admin, ada, name, value):
+    response = admin.get(f"{TASKS}?{urlencode({name: value}, errors='surrogatepass')}", follow=True)
+
+    assert response.status_code == 200
 
 
 def test_a_long_title_is_cut_so_that_the_columns_stay(admin, ada):

@@ -149,6 +149,16 @@ def test_a_refusal_stands_beside_its_field_and_what_was_typed_is_kept(admin, ada
     assert (Task.objects.get().version, facts().count()) == (1, 1)
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1960-01-01", "9999-12-31"])
+def test_a_due_beyond_the_calendar_is_told_beside_its_field(admin, ada, day):
+    task = task_of(ada)
+
+    response = save(admin, change(task), due_at_0=day, due_at_1="00:00")
+
+    assert list(errors(response)) == ["due_at"]
+    assert Task.objects.get().version == 1
+
+
 def test_an_unknown_time_zone_is_told_beside_its_field(admin, ada):
     task = task_of(ada, due_at=datetime(2027, 1, 1, 8, 0, tzinfo=UTC))
 

@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime
 
-from apps.tasks import intents
+from apps.tasks import intents, values
 
 
 class PositionField(forms.DecimalField):
@@ -39,6 +39,9 @@ class WallClockField(forms.SplitDateTimeField):
             raise forms.ValidationError(self.error_messages["invalid_date"], code="invalid_date")
         if time is None:
             raise forms.ValidationError(self.error_messages["invalid_time"], code="invalid_time")
+        # Further out a wall clock's time need not be an instant; the services see to the exact bounds.
+        if not values.EARLIEST_DUE.year - 1 <= day.year <= values.LATEST_DUE.year:
+            raise forms.ValidationError("A due lies between the years 1970 and 9000.")
         return datetime.combine(day, time)
 
 
