@@ -29,7 +29,15 @@ from apps.events.event_types import EventType
 
 MAX_ATTRIBUTE_LENGTH = 200
 
-_FORMAT = JSONFormat()
+
+class _PlainJSON(JSONFormat):
+    """UTF-8 as it is: escaped, a text that is not in Latin script would take three times the room."""
+
+    def write_data(self, data: Any, datacontenttype: str | None) -> bytes:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+_FORMAT = _PlainJSON()
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,6 +304,12 @@ def test_a_change_too_big_for_an_event_answers_413_and_changes_nothing(api, owne
     assert Task.objects.get().description == "\1" * 16_000
 
 
+def test_the_longest_description_can_be_changed_in_any_script(api, owner):
+    task = task_of(owner, description="ж" * 16_384)
+
+    assert api.patch(at(task), {"description": "щ" * 16_384}).status_code == 200
+
+
 def test_what_a_person_types_arrives_as_typed(api):
     title = "what does \\u0000 mean? 🥛 <b>ä</b>"
 
