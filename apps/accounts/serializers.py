@@ -1,40 +1,63 @@
 """How accounts and their credentials look over REST. Changes nothing: views call services."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from apps.accounts.models import PersonalToken, User, validate_time_zone
 
+# What a browser's form adds by itself is not the caller's doing.
+_OF_THE_FORM = {"csrfmiddlewaretoken"}
 
-class KnownFieldsOnly(serializers.Serializer[Any]):
-    """A field that is not known is a typing error the caller wants to hear of."""
+
+class RefusesUnknownFields(serializers.Serializer[Any]):
+    """A field that is not known is a typing error the caller wants to hear of, together with all other errors.
+
+    A field that is only read may come back with the value it has: whoever reads a thing may send it back.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
-        if hasattr(data, "keys"):
-            known = {name for name, field in self.fields.items() if not field.read_only}
-            # What a browser's form adds by itself is not the caller's doing.
-            unknown = sorted(set(data.keys()) - known - {"csrfmiddlewaretoken"})
-            if unknown:
-                told = f"Not a field that can be set. Those are: {', '.join(sorted(known))}."
-                raise serializers.ValidationError({name: [told] for name in unknown})
-        return super().to_internal_value(data)
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)
+        unknown = self._unknown(data)
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as reason:
+            raise serializers.ValidationError({**reason.detail, **unknown}) from reason  # type: ignore[dict-item]
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return value
+
+    def _unknown(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        settable = {name for name, field in self.fields.items() if not field.read_only}
+        rest = sorted(set(data.keys()) - settable - _OF_THE_FORM)
+        if not rest:
+            return {}
+        read = self.to_representation(self.instance) if self.instance is not None else {}
+        told = f"Not a field that can be set. Those are: {', '.join(sorted(settable))}."
+        return {
+            name: [ErrorDetail(told, code="unknown_field")]
+            for name in rest
+            if name not in read or read[name] != data[name]
+        }
 
 
 def _secret(**more: Any) -> serializers.CharField:
     return serializers.CharField(write_only=True, trim_whitespace=False, style={"input_type": "password"}, **more)
 
 
-class PasswordSerializer(KnownFieldsOnly):
+class PasswordSerializer(RefusesUnknownFields):
     username = serializers.CharField(write_only=True, max_length=150)
     password = _secret(max_length=4096)
 
 
-class RefreshSerializer(KnownFieldsOnly):
+class RefreshSerializer(RefusesUnknownFields):
     refresh = serializers.CharField(write_only=True, max_length=4096, help_text="The refresh token last given.")
 
 
-class SignOutSerializer(KnownFieldsOnly):
+class SignOutSerializer(RefusesUnknownFields):
     refresh = serializers.CharField(
         write_only=True,
         required=False,
@@ -48,7 +71,7 @@ class TokenPairSerializer(serializers.Serializer[dict[str, str]]):
     refresh = serializers.CharField(help_text="Exchange it once at `auth/refresh/`; good for 14 days.")
 
 
-class PersonSerializer(KnownFieldsOnly, serializers.ModelSerializer[User]):
+class PersonSerializer(RefusesUnknownFields, serializers.ModelSerializer[User]):
     """A person. `time_zone` is where their wall clock hangs; a change of it is an event."""
 
     time_zone = serializers.CharField(
@@ -73,7 +96,7 @@ class Scopes(serializers.MultipleChoiceField):
         return super().to_internal_value(data)  # type: ignore[arg-type]  # the stub is that of one choice
 
 
-class PersonalTokenSerializer(KnownFieldsOnly, serializers.ModelSerializer[PersonalToken]):
+class PersonalTokenSerializer(RefusesUnknownFields, serializers.ModelSerializer[PersonalToken]):
     """A personal token without its secret. `prefix` is how it begins; `last_used_at` is exact to the hour."""
 
     url = serializers.HyperlinkedIdentityField(view_name="token-detail", lookup_url_kwarg="token_id")

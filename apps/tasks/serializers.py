@@ -8,49 +8,14 @@ from urllib.parse import urlencode
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import empty
 from rest_framework.reverse import reverse
 from rest_framework.utils import html
 
+from apps.accounts.serializers import RefusesUnknownFields
 from apps.tasks import schemas, selectors
 from apps.tasks.models import MAX_NAME_LENGTH, MAX_TAGS, MAX_TITLE_LENGTH, Tag, Task, TaskList
 from apps.tasks.services.bulk import MAX_ITEMS
-
-# What a browser's form adds by itself is not the caller's doing.
-_OF_THE_FORM = {"csrfmiddlewaretoken"}
-
-
-class RefusesUnknownFields(serializers.Serializer[Any]):
-    """A field that is not known is a typing error the caller wants to hear of, together with all other errors.
-
-    A field that is only read may come back with the value it has: whoever reads a thing may send it back.
-    """
-
-    def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return super().to_internal_value(data)
-        unknown = self._unknown(data)
-        try:
-            value = super().to_internal_value(data)
-        except serializers.ValidationError as reason:
-            raise serializers.ValidationError({**reason.detail, **unknown}) from reason  # type: ignore[dict-item]
-        if unknown:
-            raise serializers.ValidationError(unknown)
-        return value
-
-    def _unknown(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        settable = {name for name, field in self.fields.items() if not field.read_only}
-        rest = sorted(set(data.keys()) - settable - _OF_THE_FORM)
-        if not rest:
-            return {}
-        read = self.to_representation(self.instance) if self.instance is not None else {}
-        told = f"Not a field that can be set. Those are: {', '.join(sorted(settable))}."
-        return {
-            name: [ErrorDetail(told, code="unknown_field")]
-            for name in rest
-            if name not in read or read[name] != data[name]
-        }
 
 
 class StatusField(serializers.ChoiceField):
@@ -73,7 +38,8 @@ class TagNamesField(serializers.ListField):
             return super().get_value(data)
         if self.field_name not in data:
             return empty
-        return [name for name in (part.strip() for part in data[self.field_name].split(",")) if name]
+        typed: str = data[str(self.field_name)]
+        return [name for name in (part.strip() for part in typed.split(",")) if name]
 
 
 class DueAtField(serializers.DateTimeField):
@@ -94,7 +60,7 @@ class IntentField(serializers.JSONField):
     """Checked by the services. In forms also plain words, and nothing for nothing said."""
 
     def get_value(self, dictionary: Mapping[str, Any]) -> Any:
-        typed = dictionary.get(self.field_name, empty)
+        typed = dictionary.get(str(self.field_name), empty)
         if not html.is_html_input(dictionary) or typed is empty:
             return super().get_value(dictionary)
         if not typed.strip():
