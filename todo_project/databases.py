@@ -16,10 +16,11 @@ SESSION_LIMITS = {
 }
 
 
-def connection_settings(url: str, *, pool_size: int = 0) -> dict[str, Any]:
+def connection_settings(url: str, *, pool_size: int = 0, prepare: bool = True) -> dict[str, Any]:
     """Django's `DATABASES` entry for `postgresql://user:password@host:port/name?sslmode=…`.
 
-    `pool_size` is the number of connections a process keeps for its threads; 0 keeps one per thread.
+    `pool_size` is the number of connections a process keeps for its threads; 0 keeps one per thread. `prepare` lets
+    the server keep prepared statements, which a pool between that hands out connections by transaction may not bear.
     Raises `ImproperlyConfigured` for anything that is not a PostgreSQL URL.
     """
     parts = urlsplit(url)
@@ -28,6 +29,9 @@ def connection_settings(url: str, *, pool_size: int = 0) -> dict[str, Any]:
     options: dict[str, Any] = {
         "connect_timeout": 5,
         "tcp_user_timeout": 10_000,
+        # A statement that comes again and again is parsed and planned once a connection.
+        "server_side_binding": prepare,
+        "prepare_threshold": 5 if prepare else None,
         "options": " ".join(f"-c {name}={value}" for name, value in SESSION_LIMITS.items()),
         **dict(parse_qsl(parts.query)),
     }

@@ -1,6 +1,7 @@
 """How tasks, lists and tags look over REST, and what a request may hold. Changes nothing: views call services."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -86,6 +87,12 @@ class PositionField(serializers.DecimalField):
 
 class Represented(RefusesUnknownFields):
     """A thing with a version, written out by hand: a list of fifty is read far more often than one is changed."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """A body needs no fields that are only read, and each would be copied for it."""
+        if not hasattr(self, "initial_data"):
+            return super().get_fields()
+        return {name: deepcopy(field) for name, field in self._declared_fields.items() if not field.read_only}
 
     def base_address(self) -> str:
         """Where the API lives, as the caller reaches it; found once a request."""

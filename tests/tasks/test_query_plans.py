@@ -35,7 +35,7 @@ SELECT gen_random_uuid(),
        CASE WHEN n %% 2 = 0 AND n / 2 %% 40 = 0 THEN %(list)s::uuid END,
        CASE WHEN n / 2 %% 100 = 0 THEN '{"rule": "FREQ=DAILY"}'::jsonb END,
        1, %(now)s, %(now)s + make_interval(secs => n), n
-FROM generate_series(%(first)s, %(last)s) n
+FROM generate_series(%(first)s::int, %(last)s::int) n
 """
 
 

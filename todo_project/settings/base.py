@@ -104,7 +104,13 @@ DATABASE_URL = env.text("DATABASE_URL")
 # Past any transaction pool: the relay's advisory lock needs a session of its own.
 DATABASE_DIRECT_URL = env.text("DATABASE_DIRECT_URL", DATABASE_URL)
 # The pool is for the threads of the web server; it does not survive the forks of a Celery worker.
-DATABASES = {"default": connection_settings(DATABASE_URL, pool_size=env.integer("DATABASE_POOL_SIZE", 0))}
+DATABASES = {
+    "default": connection_settings(
+        DATABASE_URL,
+        pool_size=env.integer("DATABASE_POOL_SIZE", 0),
+        prepare=env.boolean("DATABASE_PREPARE_STATEMENTS", True),
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Kafka: the log ---------------------------------------------------------------------------------
