@@ -19,7 +19,7 @@ WITH e AS (
     SELECT gen_random_uuid(), type, topic, s.id::text, source, subject_type, s.id, 1, owner_id, actor_id, now(),
            correlation_id, traceparent, data
     FROM (SELECT * FROM events_event WHERE type = 'task.created.v1' ORDER BY position DESC LIMIT 1) one,
-         (SELECT gen_random_uuid() AS id FROM generate_series(1, %s)) s
+         (SELECT gen_random_uuid() AS id FROM generate_series(1, %s::int)) s
     RETURNING position
 )
 INSERT INTO events_outboxentry (event_id) SELECT position FROM e

