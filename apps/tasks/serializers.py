@@ -1,7 +1,7 @@
 """How tasks, lists and tags look over REST, and what a request may hold. Changes nothing: views call services."""
 
 from collections.abc import Mapping
-from copy import deepcopy
+from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -89,10 +89,12 @@ class Represented(RefusesUnknownFields):
     """A thing with a version, written out by hand: a list of fifty is read far more often than one is changed."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """A body needs no fields that are only read, and each would be copied for it."""
+        """A body needs no fields that are only read, and of the others no deep copy: binding one sets its own
+        attributes, and nothing changes what these hold.
+        """
         if not hasattr(self, "initial_data"):
             return super().get_fields()
-        return {name: deepcopy(field) for name, field in self._declared_fields.items() if not field.read_only}
+        return {name: copy(field) for name, field in self._declared_fields.items() if not field.read_only}
 
     def base_address(self) -> str:
         """Where the API lives, as the caller reaches it; found once a request."""
