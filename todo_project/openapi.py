@@ -138,7 +138,6 @@ def complete(result: Document, **_: Any) -> Document:
     if session := components.get("securitySchemes", {}).get(_SESSION):
         session["description"] = "The session of the web app. Changes need the CSRF token too, in `X-CSRFToken`."
     result["paths"] |= {path: {"get": _health(*told)} for path, told in _HEALTH_PATHS.items()}
-    _tell_alternatives_once(result)
     for path, operations in result["paths"].items():
         for operation in operations.values():
             names_things = _names_things(operation, schemas=components["schemas"])
@@ -146,19 +145,6 @@ def complete(result: Document, **_: Any) -> Document:
     used = {tag for operations in result["paths"].values() for one in operations.values() for tag in one["tags"]}
     result["tags"] = [{"name": name, "description": told} for name, told in TAGS.items() if name in used]
     return result
-
-
-def _tell_alternatives_once(part: Any) -> None:
-    """drf-spectacular adds `null` to a nullable field's alternatives and types also where it is one already."""
-    if isinstance(part, dict):
-        for keyword in ("oneOf", "type"):
-            if isinstance(told := part.get(keyword), list):
-                part[keyword] = [one for index, one in enumerate(told) if one not in told[:index]]
-        for inner in part.values():
-            _tell_alternatives_once(inner)
-    elif isinstance(part, list):
-        for inner in part:
-            _tell_alternatives_once(inner)
 
 
 def _names_things(operation: Document, *, schemas: Document) -> bool:

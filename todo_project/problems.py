@@ -8,6 +8,7 @@ one status apart. Pointers are RFC 6901 JSON Pointers as URI fragments.
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -92,7 +93,7 @@ def exception_handler(reason: Exception, context_of_view: dict[str, Any]) -> Res
     if challenge := getattr(refusal, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(refusal, "wait", None):
-        headers["Retry-After"] = str(int(wait))
+        headers["Retry-After"] = str(math.ceil(wait))
     set_rollback()
     return ProblemResponse(_of_refusal(refusal, request), status=refusal.status_code, headers=headers)
 

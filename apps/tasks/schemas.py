@@ -33,7 +33,6 @@ RECURRENCE: dict[str, Any] = {
                 },
             },
         },
-        {"type": "null"},
     ],
     "example": {"rule": "FREQ=WEEKLY;BYDAY=MO,TH", "from": "schedule", "month_end": "clamp", "catch_up": "latest"},
 }
@@ -42,7 +41,7 @@ REMINDERS: dict[str, Any] = {
     "description": "When to be reminded. null is your default (30 minutes before; 09:00 on a day without an hour), "
     "[] is none. Each is at an instant (`trigger_at`) or before due (`before_due`, an ISO 8601 duration; a day counts "
     "from 09:00 in your time zone). Leave `id` out for a new one; give it to keep the one you have.",
-    "type": ["array", "null"],
+    "type": "array",
     "maxItems": 20,
     "items": {
         "type": "object",

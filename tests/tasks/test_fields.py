@@ -114,6 +114,8 @@ def test_setting_a_day_takes_the_instant_away_and_the_other_way_round(task):
         ({"due_at": SOON, "due_time_zone": "Europe/Nowhere"}, "due_time_zone", "Europe/Nowhere"),
         ({"due_on": date(1969, 1, 1)}, "due_on", "between the years"),
         ({"due_at": datetime(9500, 1, 1, tzinfo=UTC)}, "due_at", "between the years"),
+        ({"due_at": datetime(1, 1, 1)}, "due_at", "outside the years 1 to 9999"),  # noqa: DTZ001 - in Berlin it was the year 0 in UTC
+        ({"due_at": datetime(9999, 12, 31, 23, 59)}, "due_at", "between the years"),  # noqa: DTZ001
         ({"position": Decimal("1e30")}, "position", "lies between"),
         ({"position": Decimal("NaN")}, "position", "lies between"),
         ({"owner": None}, "owner", "cannot be changed"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
 
@@ -99,13 +100,21 @@ def _due(task: Task, asked: Mapping[str, Any], *, actor: User) -> dict[str, Any]
         zone = zones.zone(zone_name or (actor if actor.pk == task.owner_id else task.owner).time_zone)
     except CalendarError as reason:
         raise InvalidTask(field="due_time_zone", reason=str(reason)) from reason
-    if at is not None and at.tzinfo is None:
-        at = zones.attach(at, zone)
     return {
-        "due_at": values.checked_due_at(at),
+        "due_at": values.checked_due_at(_placed(at, zone)),
         "due_on": values.checked_due_on(on),
         "due_time_zone": zone_name,
     }
+
+
+def _placed(at: datetime | None, zone: ZoneInfo) -> datetime | None:
+    """A wall-clock time as the instant it is in the zone."""
+    if at is None or at.tzinfo is not None:
+        return at
+    try:
+        return zones.attach(at, zone)
+    except CalendarError as reason:
+        raise InvalidTask(field="due_at", reason=str(reason)) from reason
 
 
 def _parent(task: Task, parent_id: UUID) -> Task:
