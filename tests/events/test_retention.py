@@ -53,13 +53,21 @@ def test_what_was_handled_is_remembered_for_fourteen_days():
     assert list(HandledEvent.objects.values_list("event_id", flat=True)) == [young.id]
 
 
-def test_a_run_goes_on_in_steps_and_is_bounded(monkeypatch):
+def test_a_run_goes_on_in_steps_until_all_is_gone(monkeypatch):
     monkeypatch.setattr(retention, "STEP", 2)
-    monkeypatch.setattr(retention, "STEPS_PER_RUN", 2)
     for _ in range(7):
         handled(event(), days=20)
 
-    assert [retention.prune_handled_events() for _ in range(3)] == [4, 3, 0]
+    assert retention.prune_handled_events() == 7
+
+
+def test_a_run_that_has_used_its_time_leaves_the_rest_to_the_next(monkeypatch):
+    monkeypatch.setattr(retention, "STEP", 2)
+    monkeypatch.setattr(retention, "BUDGET_SECONDS", 0)
+    for _ in range(3):
+        handled(event(), days=20)
+
+    assert [retention.prune_handled_events() for _ in range(3)] == [2, 1, 0]
 
 
 def test_a_clock_that_is_ahead_takes_nothing_too_young_and_does_not_fail():
