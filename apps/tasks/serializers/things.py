@@ -1,6 +1,5 @@
-"""How tasks, lists and tags look over REST, and what a request may hold. Changes nothing: views call services."""
+"""How tasks, lists and tags look over REST, and what a body that makes or changes one may hold."""
 
-from collections.abc import Mapping
 from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,80 +8,19 @@ from urllib.parse import urlencode
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.fields import empty
 from rest_framework.reverse import reverse
-from rest_framework.utils import html
 
 from apps.accounts.serializers import RefusesUnknownFields
 from apps.tasks import schemas, selectors
-from apps.tasks.models import MAX_NAME_LENGTH, MAX_TAGS, MAX_TITLE_LENGTH, Tag, Task, TaskList
-from apps.tasks.services.bulk import MAX_ITEMS
-
-
-class StatusField(serializers.ChoiceField):
-    """Forms offer what can be set; the rest has verbs."""
-
-    def iter_options(self) -> Any:
-        return (option for option in super().iter_options() if option.value in selectors.OPEN)
-
-
-class TagNamesField(serializers.ListField):
-    """In a browser's form, names with commas between them."""
-
-    def __init__(self, **options: Any) -> None:
-        options.setdefault("child", serializers.CharField(max_length=MAX_NAME_LENGTH))
-        options.setdefault("style", {"template": "rest_framework/horizontal/comma_separated.html"})
-        super().__init__(max_length=MAX_TAGS, required=False, **options)
-
-    def get_value(self, data: Mapping[str, Any]) -> Any:
-        if not html.is_html_input(data):
-            return super().get_value(data)
-        if self.field_name not in data:
-            return empty
-        typed: str = data[str(self.field_name)]
-        return [name for name in (part.strip() for part in typed.split(",")) if name]
-
-
-class DueAtField(serializers.DateTimeField):
-    """An instant with its offset, or a wall-clock time that the task's time zone will place.
-
-    A line of text in forms: a browser's own field for it has no offset, and would move what it shows.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        style = {"input_type": "text", "placeholder": "2030-05-03T09:00, yours, or 2030-05-03T09:00+02:00"}
-        super().__init__(style=style, **options)
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        return value
-
-
-class IntentField(serializers.JSONField):
-    """Checked by the services. In forms also plain words, and nothing for nothing said."""
-
-    def get_value(self, dictionary: Mapping[str, Any]) -> Any:
-        typed = dictionary.get(str(self.field_name), empty)
-        if not html.is_html_input(dictionary) or typed is empty:
-            return super().get_value(dictionary)
-        if not typed.strip():
-            return None
-        return super().get_value(dictionary) if typed.strip()[0] in '{["n' else typed
-
-
-@extend_schema_field(schemas.RECURRENCE)
-class RecurrenceField(IntentField):
-    pass
-
-
-@extend_schema_field(schemas.REMINDERS)
-class RemindersField(IntentField):
-    pass
-
-
-@extend_schema_field(schemas.POSITION)
-class PositionField(serializers.DecimalField):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=40, decimal_places=20, **options)
+from apps.tasks.models import MAX_NAME_LENGTH, MAX_TITLE_LENGTH, Tag, Task, TaskList
+from apps.tasks.serializers.fields import (
+    DueAtField,
+    PositionField,
+    RecurrenceField,
+    RemindersField,
+    StatusField,
+    TagNamesField,
+)
 
 
 class Represented(RefusesUnknownFields):
@@ -248,85 +186,6 @@ class TagSerializer(Represented):
             "updated_at": _instant(tag.updated_at),
             "tasks": f"{self.base_address()}tasks/?{urlencode({'tag': tag.name})}",
         }
-
-
-class SnoozeSerializer(RefusesUnknownFields):
-    """Until when."""
-
-    until = serializers.CharField(
-        max_length=64,
-        help_text="later_today, tomorrow, next_week, a day (2026-05-03) or an instant (2026-05-03T09:00:00+02:00).",
-    )
-
-
-class TagChangeSerializer(RefusesUnknownFields):
-    """Which tags to add and to remove, by name."""
-
-    add = TagNamesField()
-    remove = TagNamesField()
-
-    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        if not asked.get("add") and not asked.get("remove"):
-            raise serializers.ValidationError("Name tags to `add` or to `remove`.")
-        return asked
-
-
-class BulkSerializer(RefusesUnknownFields):
-    """The same for many tasks."""
-
-    # What each action needs beside the tasks, and what it may have.
-    _ARGUMENTS: dict[str, set[str]] = {"move": {"list"}, "tag": {"add", "remove"}}
-
-    action = serializers.ChoiceField(choices=["complete", "reopen", "move", "tag", "delete", "restore"])
-    tasks = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MAX_ITEMS)
-    list = serializers.UUIDField(
-        required=False, allow_null=True, help_text="With move: the list to move to; null for none."
-    )
-    add = TagNamesField(help_text="With tag: names to add.")
-    remove = TagNamesField(help_text="With tag: names to remove.")
-
-    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        if len(set(asked["tasks"])) < len(asked["tasks"]):
-            raise serializers.ValidationError({"tasks": ["A task is named twice."]})
-        allowed = self._ARGUMENTS.get(asked["action"], set())
-        if foreign := sorted(set(asked) - {"action", "tasks"} - allowed):
-            raise serializers.ValidationError({foreign[0]: [f"Does not go with {asked['action']}."]})
-        if allowed and not allowed & set(asked):
-            raise serializers.ValidationError({min(allowed): [f"{asked['action']} needs it."]})
-        return asked
-
-
-class BulkResultSerializer(serializers.Serializer[Any]):
-    """What became of one task."""
-
-    id = serializers.UUIDField()
-    status = serializers.IntegerField(help_text="As if it had been asked for alone: 200, 404, 409, …")
-    version = serializers.IntegerField(required=False, help_text="The task's version now.")
-    detail = serializers.CharField(required=False, help_text="Why it was refused.")
-    code = serializers.CharField(required=False)
-
-
-class BulkAnswerSerializer(serializers.Serializer[Any]):
-    """One result per task, in the order asked."""
-
-    results = BulkResultSerializer(many=True)
-
-
-class TriedEventSerializer(serializers.Serializer[Any]):
-    """An event that would be."""
-
-    type = serializers.CharField()
-    subject_type = serializers.CharField()
-    subject_id = serializers.UUIDField()
-    version = serializers.IntegerField(allow_null=True)
-    data = serializers.DictField()  # type: ignore[assignment]
-
-
-class TriedSerializer(serializers.Serializer[Any]):
-    """What `dry_run` answers: nothing was changed."""
-
-    dry_run = serializers.BooleanField()
-    events = TriedEventSerializer(many=True)
 
 
 def _instant(value: datetime | None) -> str | None:

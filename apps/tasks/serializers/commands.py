@@ -1,0 +1,71 @@
+"""The bodies of the verbs, and what a bulk answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.accounts.serializers import RefusesUnknownFields
+from apps.tasks.serializers.fields import TagNamesField
+from apps.tasks.services.bulk import MAX_ITEMS
+
+
+class SnoozeSerializer(RefusesUnknownFields):
+    """Until when."""
+
+    until = serializers.CharField(
+        max_length=64,
+        help_text="later_today, tomorrow, next_week, a day (2026-05-03) or an instant (2026-05-03T09:00:00+02:00).",
+    )
+
+
+class TagChangeSerializer(RefusesUnknownFields):
+    """Which tags to add and to remove, by name."""
+
+    add = TagNamesField()
+    remove = TagNamesField()
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if not asked.get("add") and not asked.get("remove"):
+            raise serializers.ValidationError("Name tags to `add` or to `remove`.")
+        return asked
+
+
+class BulkSerializer(RefusesUnknownFields):
+    """The same for many tasks."""
+
+    # What each action needs beside the tasks, and what it may have.
+    _ARGUMENTS: dict[str, set[str]] = {"move": {"list"}, "tag": {"add", "remove"}}
+
+    action = serializers.ChoiceField(choices=["complete", "reopen", "move", "tag", "delete", "restore"])
+    tasks = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MAX_ITEMS)
+    list = serializers.UUIDField(
+        required=False, allow_null=True, help_text="With move: the list to move to; null for none."
+    )
+    add = TagNamesField(help_text="With tag: names to add.")
+    remove = TagNamesField(help_text="With tag: names to remove.")
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if len(set(asked["tasks"])) < len(asked["tasks"]):
+            raise serializers.ValidationError({"tasks": ["A task is named twice."]})
+        allowed = self._ARGUMENTS.get(asked["action"], set())
+        if foreign := sorted(set(asked) - {"action", "tasks"} - allowed):
+            raise serializers.ValidationError({foreign[0]: [f"Does not go with {asked['action']}."]})
+        if allowed and not allowed & set(asked):
+            raise serializers.ValidationError({min(allowed): [f"{asked['action']} needs it."]})
+        return asked
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """What became of one task."""
+
+    id = serializers.UUIDField()
+    status = serializers.IntegerField(help_text="As if it had been asked for alone: 200, 404, 409, …")
+    version = serializers.IntegerField(required=False, help_text="The task's version now.")
+    detail = serializers.CharField(required=False, help_text="Why it was refused.")
+    code = serializers.CharField(required=False)
+
+
+class BulkAnswerSerializer(serializers.Serializer[Any]):
+    """One result per task, in the order asked."""
+
+    results = BulkResultSerializer(many=True)

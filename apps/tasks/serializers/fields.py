@@ -1,0 +1,79 @@
+"""Fields of bodies and answers that read or show more than REST framework's own."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.fields import empty
+from rest_framework.utils import html
+
+from apps.tasks import schemas, selectors
+from apps.tasks.models import MAX_NAME_LENGTH, MAX_TAGS
+
+
+class StatusField(serializers.ChoiceField):
+    """Forms offer what can be set; the rest has verbs."""
+
+    def iter_options(self) -> Any:
+        return (option for option in super().iter_options() if option.value in selectors.OPEN)
+
+
+class TagNamesField(serializers.ListField):
+    """In a browser's form, names with commas between them."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("child", serializers.CharField(max_length=MAX_NAME_LENGTH))
+        options.setdefault("style", {"template": "rest_framework/horizontal/comma_separated.html"})
+        super().__init__(max_length=MAX_TAGS, required=False, **options)
+
+    def get_value(self, data: Mapping[str, Any]) -> Any:
+        if not html.is_html_input(data):
+            return super().get_value(data)
+        if self.field_name not in data:
+            return empty
+        typed: str = data[str(self.field_name)]
+        return [name for name in (part.strip() for part in typed.split(",")) if name]
+
+
+class DueAtField(serializers.DateTimeField):
+    """An instant with its offset, or a wall-clock time that the task's time zone will place.
+
+    A line of text in forms: a browser's own field for it has no offset, and would move what it shows.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        style = {"input_type": "text", "placeholder": "2030-05-03T09:00, yours, or 2030-05-03T09:00+02:00"}
+        super().__init__(style=style, **options)
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        return value
+
+
+class IntentField(serializers.JSONField):
+    """Checked by the services. In forms also plain words, and nothing for nothing said."""
+
+    def get_value(self, dictionary: Mapping[str, Any]) -> Any:
+        typed = dictionary.get(str(self.field_name), empty)
+        if not html.is_html_input(dictionary) or typed is empty:
+            return super().get_value(dictionary)
+        if not typed.strip():
+            return None
+        return super().get_value(dictionary) if typed.strip()[0] in '{["n' else typed
+
+
+@extend_schema_field(schemas.RECURRENCE)
+class RecurrenceField(IntentField):
+    pass
+
+
+@extend_schema_field(schemas.REMINDERS)
+class RemindersField(IntentField):
+    pass
+
+
+@extend_schema_field(schemas.POSITION)
+class PositionField(serializers.DecimalField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=40, decimal_places=20, **options)
