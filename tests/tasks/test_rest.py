@@ -9,6 +9,7 @@ from apps.events.brokers import get_broker
 from apps.events.models import OutboxEntry
 from apps.tasks import services
 from apps.tasks.models import Task
+from apps.tasks.serializers import ListSerializer, TagSerializer, TaskSerializer
 from tests.support.factories import NOW, facts, person, task_of
 
 pytestmark = pytest.mark.django_db
@@ -384,3 +385,15 @@ def test_rest_goes_on_with_kafka_and_redis_away(api, settings):
     assert json.loads(response.content)["version"] == 1
     waiting = OutboxEntry.objects.order_by("event_id").values_list("event__type", flat=True)
     assert list(waiting) == ["task.created.v1", "task.snapshot.v1"]
+
+
+@pytest.mark.parametrize(
+    ("serializer", "thing"),
+    [
+        (TaskSerializer, task_of),
+        (ListSerializer, lambda owner: services.create_list(owner=owner, actor=owner, name="Home", now=NOW)),
+        (TagSerializer, lambda owner: services.create_tag(owner=owner, actor=owner, name="home", now=NOW)),
+    ],
+)
+def test_an_answer_written_by_hand_has_the_fields_that_are_declared(owner, serializer, thing):
+    assert list(serializer().to_representation(thing(owner))) == list(serializer().fields)
