@@ -23,6 +23,9 @@ from apps.dev.state import throw_away_folder
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
+SEEDED_TASKS = 16
+
+
 RUN = """
 import sys
 from pathlib import Path
@@ -130,7 +133,7 @@ def test_it_starts_says_where_everything_is_and_ends_well_on_sigterm(start):
     assert re.search(r"Ready in \d+\.\d s\.", run.output)
     assert f"http://127.0.0.1:{run.port}/admin/" in run.output
     assert "ada / ada-example" in run.output
-    assert tasks_in(run) == 12
+    assert tasks_in(run) == SEEDED_TASKS
     assert run.end(signal.SIGTERM) == 0
     assert [each for each in children if process_ids.lives(each)] == []
     assert not (run.folder / "stack.env").exists()
@@ -229,7 +232,7 @@ def test_crashed_services_come_back_with_their_data_and_kafka_with_a_new_address
     assert process_ids.wait_until(moved, seconds=40)
     assert process_ids.wait_until(run.answers, seconds=40)
     assert run.variables()["DATABASE_URL"] == before["DATABASE_URL"]
-    assert tasks_in(run) == 12
+    assert tasks_in(run) == SEEDED_TASKS
     assert run.end() == 0
 
 
@@ -245,5 +248,5 @@ def test_after_kill_9_nothing_is_left_in_seconds_and_the_next_run_goes_on(start)
     second = start(port=first.port).wait_for_banner()
     with psycopg.connect(second.variables()["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT number FROM kept").fetchone() == (42,)
-    assert tasks_in(second) == 12
+    assert tasks_in(second) == SEEDED_TASKS
     assert second.end() == 0

@@ -15,7 +15,8 @@ from tests.faults import journal as journals
 from tests.faults.pipeline import Pipeline, kill, wait_until
 
 TOPICS = ["task-events"]
-RECOVERY_SECONDS = 10.0
+# The promise is 10 s on a machine of one's own; on one that others keep busy a rebalance alone took that long.
+RECOVERY_SECONDS = 20.0
 
 
 @pytest.mark.parametrize(
@@ -123,5 +124,5 @@ def test_a_killed_workers_partitions_move_to_another(pipeline: Pipeline, journal
 
     recovery = wait_until(checker.quiet, "the second takes all", seconds=40)
     # The mock cluster notices after 6 s and then holds the rebalance for 3 s, on a machine that others use too.
-    assert recovery < 2 * RECOVERY_SECONDS
+    assert recovery < RECOVERY_SECONDS
     checker.check_all(journals.read(journal), checker.all_records(pipeline.broker, TOPICS))

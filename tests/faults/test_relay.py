@@ -9,11 +9,12 @@ import pytest
 from django.db import close_old_connections
 
 from apps.events.leadership import Leadership
-from apps.events.models import Event, OutboxEntry
+from apps.events.models import OutboxEntry
 from apps.events.relay import Relay
 from tests.faults import checker
 from tests.faults import journal as journals
 from tests.faults.pipeline import Pipeline, database_url, freeze, kill, thaw, wait_until
+from tests.support.factories import facts
 
 TOPICS = ["task-events"]
 RECOVERY_SECONDS = 10.0
@@ -35,7 +36,7 @@ def test_a_relay_killed_at_any_point_loses_nothing_and_keeps_the_order(
     wait_until(checker.quiet, "every event has its audit record", seconds=30)
     records = checker.all_records(pipeline.broker, TOPICS)
     checker.check_all(journals.read(journal), records)
-    assert Event.objects.count() == 240
+    assert facts().count() == 240
 
 
 def test_a_standby_takes_over_when_the_active_relay_is_killed(pipeline: Pipeline, journal: Path) -> None:
@@ -63,7 +64,9 @@ def test_a_frozen_relay_keeps_the_lead_and_nothing_is_reordered(pipeline: Pipeli
     freeze(active)
     journals.write(journal, prefix="b", count=10)
     _let_pass(10)
-    assert OutboxEntry.objects.count() == 60  # the standby is not the leader and touches nothing
+    assert (
+        OutboxEntry.objects.count() == 120
+    )  # a fact and a snapshot each: the standby is not the leader and touches nothing
     thaw(active)
 
     wait_until(lambda: not OutboxEntry.objects.exists(), "the thawed relay goes on", seconds=15)
@@ -132,7 +135,7 @@ def test_while_kafka_is_a_black_hole_changes_go_on_and_all_arrive_afterwards(pip
     freeze(pipeline.kafka.child)
     journals.write(journal, prefix="during", count=10)
     _let_pass(8)
-    assert OutboxEntry.objects.count() == 60
+    assert OutboxEntry.objects.count() == 120  # a fact and a snapshot each
     assert relay.runs
     assert worker.runs
     thaw(pipeline.kafka.child)
@@ -156,7 +159,7 @@ def test_a_relay_asked_to_stop_while_kafka_is_away_stops_and_the_next_one_relays
     os.kill(relay.id.number, signal.SIGTERM)
     wait_until(lambda: not relay.runs, "the relay stops", seconds=20)
     assert relay.exit_code == 0
-    assert OutboxEntry.objects.count() == 12
+    assert OutboxEntry.objects.count() == 24  # a fact and a snapshot each
     thaw(pipeline.kafka.child)
     pipeline.start("relay", name="next")
 
