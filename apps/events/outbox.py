@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.events import crash, event_types
 from apps.events.envelope import Envelope, encode
@@ -62,7 +62,8 @@ def append(*envelopes: Envelope) -> None:
     for recorded in _recordings.get():
         recorded.extend(envelopes)
     for envelope in envelopes:
-        _tell(envelope)
+        # A line tells what is kept; what was tried and rolled back was not.
+        transaction.on_commit(partial(_tell, envelope))
 
 
 @contextmanager

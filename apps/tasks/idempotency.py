@@ -40,7 +40,7 @@ class KeyReused(Exception):
 
 def fingerprint(*, method: str, address: str, body: Any) -> str:
     """Tells one request from another: equal for equal JSON, however it was written."""
-    asked = json.dumps([method, address, body], sort_keys=True, cls=DjangoJSONEncoder)
+    asked = json.dumps([method, address, body], sort_keys=True, default=str)  # a form may hold files: by their names
     return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
 
 

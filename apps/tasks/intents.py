@@ -60,16 +60,26 @@ def check_recurrence_fits(recurrence: Mapping[str, str] | None, *, due: Due) -> 
     if not due and recurrence["from"] == "schedule":
         told = "A task that repeats by schedule needs a due to start from: give due_on or due_at."
         raise InvalidTask(field="recurrence", reason=told)
-    until = rules.parse(recurrence["rule"]).until
-    starts_on = due.on if due.on is not None else zones.local_date(due.at, due.zone) if due.at else None
-    if until is not None and starts_on is not None and _last_day(until, due) < starts_on:
+    start = due.on if due.on is not None else due.at
+    if start is None:
+        return
+    rule = rules.parse(recurrence["rule"])
+    try:
+        rules.check_against_start(rule, start=start)
+    except CalendarError as reason:
+        raise InvalidTask(field="recurrence.rule", reason=str(reason)) from reason
+    starts_on = start if not isinstance(start, datetime) else zones.local_date(start, due.zone)
+    if rule.until is not None and _last_day(rule.until, due) < starts_on:
         raise InvalidTask(field="recurrence.rule", reason="It would end before it starts: UNTIL is before the due.")
 
 
 def _last_day(until: date, due: Due) -> date:
-    if isinstance(until, datetime):
+    if not isinstance(until, datetime):
+        return until
+    try:
         return zones.local_date(until, due.zone) if until.tzinfo else until.date()
-    return until
+    except CalendarError:  # at the very end of the calendar, where some zones are a day further
+        return until.date()
 
 
 def checked_reminders(
@@ -98,8 +108,15 @@ def checked_reminders(
 
 
 def check_reminders_fit(reminders: Sequence[Mapping[str, str]] | None, *, due: Due) -> None:
-    """A relative reminder needs something to be relative to."""
+    """A relative reminder needs something to be relative to, and none comes after due."""
     for index, reminder in enumerate(reminders or []):
+        if (
+            "trigger_at" in reminder
+            and due.passes_at
+            and datetime.fromisoformat(reminder["trigger_at"]) > due.passes_at
+        ):
+            told = "A reminder cannot be after due: move it too, or take it away."
+            raise InvalidTask(field=f"reminders.{index}.trigger_at", reason=told)
         if "before_due" in reminder and not due:
             told = "A reminder before due needs a due: give due_on or due_at, or take the reminder away."
             raise InvalidTask(field=f"reminders.{index}.before_due", reason=told)

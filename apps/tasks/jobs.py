@@ -10,5 +10,5 @@ from apps.tasks import idempotency, services
 @shared_task(name="tasks.purge")
 def purge() -> None:
     now = datetime.now(UTC)
-    services.purge_deleted_tasks(now=now)
     idempotency.forget_old(now=now)
+    services.purge_deleted_tasks(now=now)

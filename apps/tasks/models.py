@@ -75,7 +75,7 @@ class Evented(models.Model):
 
 
 class TaskList(Evented):
-    """A named place for tasks: a project, a shopping list. A task stands in one or none."""
+    """A named place for tasks. A task stands in one or none."""
 
     name = models.CharField(max_length=MAX_NAME_LENGTH)
     position = models.DecimalField(max_digits=40, decimal_places=20)

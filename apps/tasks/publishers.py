@@ -16,7 +16,7 @@ from apps.accounts.models import User
 from apps.events import envelope, outbox
 from apps.events.envelope import Envelope
 from apps.events.event_types import EventType
-from apps.tasks import selectors, signals
+from apps.tasks import selectors, signals, values
 from apps.tasks.events import ListEvent, TagEvent, TaskEvent
 from apps.tasks.models import Evented, Tag, Task, TaskList
 
@@ -158,7 +158,7 @@ def _plain(value: Any) -> Any:
         case date():
             return value.isoformat()
         case Decimal():
-            return format(value.normalize(), "f")
+            return values.position_text(value)
         case UUID():
             return str(value)
         case TaskList():

@@ -35,8 +35,8 @@ def checked_name(name: str) -> str:
 
 
 def folded(name: str) -> str:
-    """A name as it is compared: case and the form of its characters do not count."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    """A name as it is compared, at most three times as long: neither case nor composition of characters counts."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def checked_description(description: str) -> str:
@@ -85,6 +85,11 @@ def checked_position(position: Decimal) -> Decimal:
 def position_at(now: datetime) -> Decimal:
     """Where a new thing stands: after all that were made before it."""
     return Decimal(str(now.timestamp())).quantize(_POSITION_STEP, context=_DIGITS)
+
+
+def position_text(position: Decimal) -> str:
+    """All digits of a position, without the zeros at its end."""
+    return f"{position:f}".rstrip("0").rstrip(".") if position % 1 else f"{position:.0f}"
 
 
 def checked_tag_names(names: Sequence[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """The one door into the log: an event is kept with its change, or not at all."""
 
+from contextlib import suppress
+
 import pytest
 from django.db import IntegrityError, transaction
 from django.test import override_settings
@@ -143,13 +145,31 @@ def test_appending_nothing_asks_nothing(django_assert_num_queries):
 
 
 @pytest.mark.django_db
-def test_a_fact_leaves_a_line_and_a_snapshot_none(monkeypatch):
+def test_what_is_rolled_back_leaves_no_line(django_capture_on_commit_callbacks):
+    with capture_logs() as lines, django_capture_on_commit_callbacks(execute=True):
+        append_and_roll_back(event())
+
+    assert lines == []
+
+
+class Rollback(Exception):
+    pass
+
+
+def append_and_roll_back(one):
+    with suppress(Rollback), transaction.atomic():
+        outbox.append(one)
+        raise Rollback
+
+
+@pytest.mark.django_db
+def test_a_fact_leaves_a_line_and_a_snapshot_none(monkeypatch, django_capture_on_commit_callbacks):
     name = "test_outbox.snapshot.v1"
     monkeypatch.setitem(event_types._declared, name, EventType(name, "a-topic", snapshot=True))
     monkeypatch.setattr(event_types, "check_data", lambda *_, **__: None)
     fact = event()
 
-    with capture_logs() as lines:
+    with capture_logs() as lines, django_capture_on_commit_callbacks(execute=True):
         append(fact, event(type=name))
 
     assert [(line["event"], line["event_id"]) for line in lines] == [("event_appended", str(fact.id))]

@@ -163,13 +163,30 @@ def test_bytes_that_are_no_text_are_refused(api: APIClient) -> None:
     assert told(response, status=400)["code"] == "parse_error"
 
 
-@pytest.mark.parametrize("title", [r"nul \u0000 within", r"half a pair \ud800"])
-def test_text_that_postgresql_cannot_keep_is_refused(api: APIClient, title: str) -> None:
-    response = api.post("/api/v1/tasks/", f'{{"title": "{title}"}}', content_type="application/json")
+def test_text_that_postgresql_cannot_keep_is_refused(api: APIClient) -> None:
+    response = api.post("/api/v1/tasks/", r'{"title": "nul \u0000 within"}', content_type="application/json")
 
     problem = told(response, status=400)
 
     assert [error["field"] for error in problem["errors"]] == ["title"]
+    assert Task.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("tasks/", r'{"title": "half a pair \ud800"}'),
+        ("tasks/", r'{"title": "a", "\ud800": 1}'),
+        ("tasks/", r'{"title": "a", "priority": "\udfff"}'),
+        ("tasks/", r'{"title": "a", "recurrence": {"rule": "daily", "\ud800": "x"}}'),
+        ("tasks/bulk/", r'{"action": "\ud800", "tasks": []}'),
+        ("auth/token/", r'{"username": "a", "password": "x", "\ud800": 1}'),
+    ],
+)
+def test_half_a_character_is_refused_before_anybody_repeats_it(api: APIClient, address: str, body: str) -> None:
+    problem = told(api.post(f"/api/v1/{address}", body, content_type="application/json"), status=400)
+
+    assert (problem["code"], problem["detail"]) == ("parse_error", "Half of a surrogate pair is no character.")
     assert Task.objects.count() == 0
 
 

@@ -431,7 +431,9 @@ def test_a_list_of_too_many_tasks_is_not_deleted_and_the_reason_is_told(admin, a
 
     response = admin.post(f"{LISTS}{home.pk}/delete/", {"post": "yes"}, follow=True)
 
-    assert [message.partition(",")[0] for message in messages(response)] == ["More than 0 tasks stand in this list"]
+    assert [message.partition(",")[0] for message in messages(response)] == [
+        "The list has more than 0 tasks and subtasks"
+    ]
     assert (TaskList.objects.count(), Task.objects.get().list_id) == (1, home.pk)
 
 

@@ -112,6 +112,17 @@ def test_a_tree_has_a_depth_and_a_size(tree, owner, monkeypatch):
         task_of(owner, title="one more", parent=tree[0].pk)
 
 
+def test_a_tree_that_only_changes_its_shape_is_not_too_large(tree, monkeypatch):
+    trip, _, socks = tree
+    gone = task_of(trip.owner, title="Gone", parent=trip.pk)
+    do("delete", gone)
+    monkeypatch.setattr(family, "MAX_TREE", 3)
+
+    do("update", socks, changes={"parent": trip.pk})
+
+    assert Task.objects.get(pk=socks.pk).parent_id == trip.pk
+
+
 def test_a_parent_is_the_owners_and_not_deleted(tree):
     grace = person("grace")
     with pytest.raises(ParentNotFound):

@@ -203,6 +203,14 @@ def test_a_new_task_stands_after_all_that_were_made_before(owner):
     assert list(Task.objects.order_by("position")) == [first, second]
 
 
+def test_a_position_keeps_all_its_digits(owner):
+    position = "1795250400.12345678901234567891"
+
+    task_of(owner, position=Decimal(position))
+
+    assert facts().get().data["task"]["position"] == position
+
+
 def test_a_task_can_stand_between_any_two(owner):
     low, high = Decimal(1), Decimal(2)
     task = task_of(owner, position=low)
@@ -256,10 +264,34 @@ def test_from_completion_needs_no_due(task):
         ({"from": "schedule"}, "recurrence", "Give words"),
         (5, "recurrence", "Give words"),
         ("FREQ=DAILY;UNTIL=20200101T000000Z", "recurrence.rule", "end before it starts"),
+        ("FREQ=DAILY;UNTIL=20300101", "recurrence.rule", "write UNTIL as"),
     ],
 )
 def test_a_recurrence_that_cannot_be_is_refused(task, recurrence, field, words):
     refused(task, field, words, due_at=SOON, recurrence=recurrence)
+
+
+@pytest.mark.parametrize("rule", ["FREQ=HOURLY", "FREQ=DAILY;BYHOUR=9", "FREQ=DAILY;UNTIL=20300101T000000Z"])
+def test_what_is_due_on_a_day_repeats_by_days(task, rule):
+    refused(task, "recurrence.rule", "starts on a date", due_on=date(2026, 12, 24), recurrence=rule)
+
+
+def test_a_rule_may_end_with_the_calendar(owner):
+    owner.time_zone = "Asia/Tokyo"
+
+    assert task_of(owner, due_at=SOON, recurrence="FREQ=DAILY;UNTIL=99991231T235959Z").version == 1
+
+
+def test_an_occurrence_opens_no_series_of_its_own(owner):
+    occurrence = task_of(owner, due_at=SOON, series_id=uuid4(), recurrence_id="20261122T090000Z")
+
+    refused(occurrence, "recurrence", "occurrence of a series", recurrence="daily")
+
+
+def test_moving_the_due_before_a_reminder_is_refused(task):
+    change(task, due_at=SOON, reminders=[{"trigger_at": "2026-11-22T08:00:00Z"}])
+
+    refused(task, "reminders.0.trigger_at", "move it too", due_at=SOON - timedelta(hours=2))
 
 
 def test_a_schedule_without_a_start_is_refused(task):

@@ -9,6 +9,7 @@ from apps.events.models import Event
 from apps.tasks import services
 from apps.tasks.exceptions import InvalidTask, NameTaken, StaleVersion, TooMany
 from apps.tasks.models import Tag, Task, TaskList
+from apps.tasks.services import purge
 from tests.support.factories import NOW, facts, person, task_of
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +50,7 @@ def test_the_tasks_of_a_deleted_list_stay_without_one(owner, home):
     services.delete_list(list_id=home.pk, actor=owner, now=NOW)
 
     assert (Task.objects.get().list_id, Task.objects.get().status) == (None, "pending")
-    assert told()[-2:] == [("task.updated.v1", 2), ("list.deleted.v1", 2)]
+    assert told()[-2:] == [("list.deleted.v1", 2), ("task.updated.v1", 2)]
     assert facts().get(subject_id=task.pk, subject_version=2).data["changes"] == {
         "list": {"before": {"id": str(home.pk), "name": "Home"}, "after": None}
     }
@@ -62,7 +63,8 @@ def test_the_tasks_of_a_deleted_list_go_with_it_when_asked(owner, home):
     services.delete_list(list_id=home.pk, actor=owner, now=NOW, tasks="delete")
 
     assert list(Task.objects.values_list("status", "list")) == [("deleted", None)] * 2
-    assert [event_type for event_type, _ in told()].count("task.deleted.v1") == 2
+    assert [event_type for event_type, _ in told()][-3:] == ["list.deleted.v1", "task.deleted.v1", "task.deleted.v1"]
+    assert facts().last().data["changes"]["list"]["before"] == {"id": str(home.pk), "name": "Home"}
 
 
 def test_a_list_too_full_to_change_in_one_go_stays(owner, home, monkeypatch):
@@ -74,6 +76,21 @@ def test_a_list_too_full_to_change_in_one_go_stays(owner, home, monkeypatch):
         services.delete_list(list_id=home.pk, actor=owner, now=NOW)
 
     assert TaskList.objects.count() == 1
+
+
+def test_a_deleted_task_may_leave_a_list_that_is_too_full(owner, home):
+    task = task_of(owner, list=home.pk, tags=["errand"])
+    services.delete_task(task_id=task.pk, actor=owner, now=NOW)
+
+    services.update_task(task_id=task.pk, actor=owner, changes={"list": None}, now=NOW)
+    services.tag_task(task_id=task.pk, actor=owner, remove=["errand"], now=NOW)
+
+    assert Task.objects.values_list("list", "tag_ids", "status").get() == (None, [], "deleted")
+
+
+def test_the_longest_name_of_characters_that_grow_is_kept(owner):
+    assert services.create_tag(owner=owner, actor=owner, name="ﷺ" * 100, now=NOW).version == 1
+    assert services.create_tag(owner=owner, actor=owner, name="ΐ" * 100, now=NOW).version == 1
 
 
 def test_a_tag_is_renamed_without_a_change_of_its_tasks(owner, tag):
@@ -93,8 +110,9 @@ def test_deleting_a_tag_takes_it_from_its_tasks_each_with_an_event(owner, tag):
 
     services.delete_tag(tag_id=tag.pk, actor=owner, now=NOW)
 
-    assert [event.type for event in facts()[before:]] == ["task.updated.v1", "task.updated.v1", "tag.deleted.v1"]
-    assert facts()[before].data["changes"] == {"tags": {"before": ["errand", "other"], "after": ["other"]}}
+    assert [event.type for event in facts()[before:]] == ["tag.deleted.v1", "task.updated.v1", "task.updated.v1"]
+    assert facts()[before + 1].data["changes"] == {"tags": {"before": ["errand", "other"], "after": ["other"]}}
+    assert {event.causation_id for event in facts()[before + 1 :]} == {facts()[before].event_id}
     assert not Task.objects.filter(tag_ids__contains=[tag.pk]).exists()
     assert [tag.name for tag in Tag.objects.all()] == ["other"]
 
@@ -201,6 +219,17 @@ def test_a_deleted_task_is_purged_after_thirty_days_with_its_parts(owner):
         ("Part", 3, None),
         ("Whole", 3, None),
     ]
+
+
+def test_a_task_that_cannot_be_purged_keeps_no_other(owner, monkeypatch):
+    tasks = [task_of(owner, title=title) for title in ("Stuck", "Free")]
+    for task in tasks:
+        services.delete_task(task_id=task.pk, actor=owner, now=NOW)
+    purge_one = purge._purge
+    monkeypatch.setattr(purge, "_purge", lambda pk, *, now: 1 // (pk != tasks[0].pk) and purge_one(pk, now=now))
+
+    assert services.purge_deleted_tasks(now=NOW + timedelta(days=31)) == 1
+    assert [task.title for task in Task.objects.all()] == ["Stuck"]
 
 
 def test_a_restored_task_is_not_purged(owner):

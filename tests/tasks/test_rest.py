@@ -250,7 +250,7 @@ def test_a_wrong_value_answers_400_naming_the_field(api, body, field):
     assert (Task.objects.count(), types()) == (0, [])
 
 
-@pytest.mark.parametrize(("body", "field"), [(body, field) for body, field in WRONG if body])
+@pytest.mark.parametrize(("body", "field"), [(body, field) for body, field in WRONG if body and field != "version"])
 def test_a_wrong_value_in_a_patch_changes_nothing(api, task, body, field):
     before = Task.objects.values().get()
 

@@ -2,13 +2,15 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
 from apps.events.models import Event, OutboxEntry
-from apps.tasks import idempotency
+from apps.tasks import idempotency, services
 from apps.tasks.models import IdempotentAnswer, Tag, Task, TaskList
 from tests.support.factories import NOW, facts, person, task_of
 
@@ -306,10 +308,59 @@ def test_what_was_read_can_be_sent_back_changed(api, owner, method):
 def test_what_only_the_service_sets_cannot_be_sent_changed(api, task, method):
     read = api.get(at(task)).json()
 
-    response = getattr(api, method)(at(task), {**read, "version": 7, "owner": str(person("grace").pk)})
+    response = getattr(api, method)(at(task), {**read, "series_id": str(uuid4()), "owner": str(person("grace").pk)})
 
     assert response.status_code == 400
-    assert sorted(error["field"] for error in response.json()["errors"]) == ["owner", "version"]
+    assert sorted(error["field"] for error in response.json()["errors"]) == ["owner", "series_id"]
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+@pytest.mark.parametrize("headers", [{}, {"If-Match": '"1"'}])
+def test_what_was_read_before_somebody_elses_change_is_stale(api, task, method, headers):
+    read = api.get(at(task)).json()
+    api.patch(at(task), {"title": "Meanwhile"})
+    before = rows()
+
+    response = getattr(api, method)(at(task), {**read, "title": "Late"}, headers=headers)
+
+    assert (response.status_code, response.json()["current"]["title"]) == (412, "Meanwhile")
+    assert rows() == before
+
+
+def test_renaming_a_tag_makes_what_was_read_of_its_tasks_stale(api, owner):
+    task = task_of(owner, tags=["home"])
+    read = api.get(at(task))
+    services.update_tag(tag_id=Tag.objects.get().pk, actor=owner, changes={"name": "house"}, now=NOW)
+
+    response = api.put(at(task), read.json(), headers={"If-Match": read["ETag"]})
+
+    assert (response.status_code, response.json()["current"]["tags"]) == (412, ["house"])
+    assert [tag.name for tag in Tag.objects.all()] == ["house"]
+
+
+def test_one_of_several_etags_is_enough(api, task):
+    assert api.patch(at(task), {"title": "New"}, headers={"If-Match": '"7", "1"'}).status_code == 200
+
+
+def test_a_duplicate_is_made_of_what_was_seen(api, task):
+    assert api.post(at(task, "duplicate/"), headers={"If-Match": '"9"'}).status_code == 412
+    assert Task.objects.count() == 1
+
+
+def test_a_file_in_a_form_is_no_trouble_for_a_key(api):
+    upload = SimpleUploadedFile("notes.txt", b"words")
+
+    response = api.post(TASKS, {"title": upload}, format="multipart", headers={"Idempotency-Key": "a-key"})
+
+    assert response.status_code == 400
+
+
+def test_a_trial_of_many_tells_nothing_of_those_it_refuses(api, owner):
+    full = task_of(owner, tags=[f"tag {number}" for number in range(50)])
+
+    told = api.post(f"{TASKS}bulk/?dry_run=true", {"action": "tag", "tasks": [str(full.pk)], "add": ["one more"]})
+
+    assert told.json()["events"] == []
 
 
 def test_all_that_is_wrong_is_told_at_once(api):

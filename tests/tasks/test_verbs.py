@@ -134,6 +134,30 @@ def test_a_part_named_after_its_whole_was_done_with_it(api, owner):
     assert [event.type for event in facts()][2:] == ["task.deleted.v1", "task.deleted.v1"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_part_is_restored_with_its_whole_whichever_is_named_first(api, owner, order):
+    whole = task_of(owner)
+    part = task_of(owner, parent=whole.pk)
+    services.delete_task(task_id=whole.pk, actor=owner, now=NOW)
+
+    _, results = bulk(api, "restore", [whole, part][::order])
+
+    assert [one["status"] for one in results] == [200, 200]
+    assert set(Task.objects.values_list("status", flat=True)) == {"pending"}
+
+
+def test_a_bulk_that_would_change_too_many_subtasks_changes_nothing(api, owner, monkeypatch):
+    monkeypatch.setattr("apps.tasks.services.bulk.MAX_TASKS_AT_ONCE", 2)
+    whole = task_of(owner)
+    for _ in range(2):
+        task_of(owner, parent=whole.pk)
+
+    response = api.post(f"{TASKS}bulk/", {"action": "complete", "tasks": [str(whole.pk)]})
+
+    assert response.status_code == 409
+    assert set(Task.objects.values_list("status", flat=True)) == {"pending"}
+
+
 @pytest.mark.parametrize(
     ("action", "arguments", "before", "types"),
     [

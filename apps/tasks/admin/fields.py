@@ -23,7 +23,7 @@ class PositionField(forms.DecimalField):
         self.widget = forms.TextInput(attrs={"inputmode": "decimal", "class": "vTextField"})
 
     def prepare_value(self, value: Any) -> Any:
-        return format(value.normalize(), "f") if isinstance(value, Decimal) else value
+        return values.position_text(value) if isinstance(value, Decimal) else value
 
 
 class WallClockField(forms.SplitDateTimeField):

@@ -2,7 +2,6 @@
 
 from copy import copy
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +20,7 @@ from apps.tasks.serializers.fields import (
     StatusField,
     TagNamesField,
 )
+from apps.tasks.values import position_text
 
 
 class Represented(RefusesUnknownFields):
@@ -121,7 +121,7 @@ class TaskSerializer(Represented):
             "tags": [tag.name for tag in selectors.tags_on(task)],
             "list": str(task.list_id) if task.list_id else None,
             "parent": str(task.parent_id) if task.parent_id else None,
-            "position": _decimal(task.position),
+            "position": position_text(task.position),
             "recurrence": task.recurrence,
             "reminders": task.reminders,
             "series_id": str(task.series_id) if task.series_id else None,
@@ -154,7 +154,7 @@ class ListSerializer(Represented):
             "id": str(one.pk),
             "url": f"{self.base_address()}lists/{one.pk}/",
             "name": one.name,
-            "position": _decimal(one.position),
+            "position": position_text(one.position),
             "version": one.version,
             "owner": str(one.owner_id),
             "created_at": _instant(one.created_at),
@@ -190,7 +190,3 @@ class TagSerializer(Represented):
 
 def _instant(value: datetime | None) -> str | None:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
-
-
-def _decimal(value: Decimal) -> str:
-    return format(value.normalize(), "f")

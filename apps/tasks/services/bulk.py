@@ -12,10 +12,18 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.events.errors import EventTooLarge
 from apps.tasks import selectors
-from apps.tasks.exceptions import AlreadyCompleted, TaskDeleted, TaskNotFound, TaskRefused
+from apps.tasks.exceptions import (
+    AlreadyCompleted,
+    NotDeleted,
+    ParentDeleted,
+    TaskDeleted,
+    TaskNotFound,
+    TaskRefused,
+    TooMany,
+)
 from apps.tasks.models import Task
 from apps.tasks.services import changes as writing
-from apps.tasks.services import tasks
+from apps.tasks.services import family, tasks
 
 MAX_ITEMS = 100
 
@@ -29,11 +37,15 @@ _COMMANDS: dict[str, Callable[..., Task]] = {
     "delete": tasks.delete_task,
     "restore": tasks.restore_task,
 }
-# What a task says that another of the same command has changed already, as its parent.
-_DONE_ALREADY: dict[str, tuple[type[TaskRefused], str]] = {
-    "complete": (AlreadyCompleted, "completed_at"),
-    "delete": (TaskDeleted, "deleted_at"),
+# How a task refuses what was done to it already, in this command: with its parent.
+_DONE_ALREADY: dict[str, type[TaskRefused]] = {
+    "complete": AlreadyCompleted,
+    "delete": TaskDeleted,
+    "restore": NotDeleted,
 }
+# These do the same to what is below.
+_DEEP = {"complete", "move", "delete", "restore"}
+MAX_TASKS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +67,26 @@ def change_many(
     arguments: Mapping[str, Any],
     now: datetime,
 ) -> list[ItemResult]:
-    """Do the same to each of the owner's tasks; `arguments` are those of the action's service. In the order given."""
+    """Do the same to each of the owner's tasks; `arguments` are those of the action's service. In the order given.
+
+    Raises `TooMany` when their subtasks make it more than one transaction should change.
+    """
     writing.take_turn(owner.pk)
+    if action in _DEEP and family.count_below(task_ids, most=MAX_TASKS_AT_ONCE) + len(task_ids) > MAX_TASKS_AT_ONCE:
+        told = f"With their subtasks these are more than {MAX_TASKS_AT_ONCE:,} tasks; take fewer at once."
+        raise TooMany(told)
     own = set(selectors.tasks_of(owner=owner).filter(pk__in=task_ids).values_list("pk", flat=True))
     command = partial(_COMMANDS[action], actor=actor, now=now, **arguments)
-    return [
-        _change(task_id, command, action=action, now=now)
+    results = {
+        task_id: _change(task_id, command, action=action, now=now)
         if task_id in own
         else ItemResult(task_id=task_id, refusal=TaskNotFound(task_id))
         for task_id in task_ids
-    ]
+    }
+    for task_id, result in results.items():
+        if isinstance(result.refusal, ParentDeleted):  # its parent may stand further down in the command
+            results[task_id] = _change(task_id, command, action=action, now=now)
+    return list(results.values())
 
 
 def _change(task_id: UUID, command: Callable[..., Task], *, action: Action, now: datetime) -> ItemResult:
@@ -72,8 +94,8 @@ def _change(task_id: UUID, command: Callable[..., Task], *, action: Action, now:
         with transaction.atomic():
             return ItemResult(task_id=task_id, task=command(task_id=task_id))
     except (TaskRefused, EventTooLarge) as refusal:
-        if action in _DONE_ALREADY and isinstance(refusal, _DONE_ALREADY[action][0]):
+        if action in _DONE_ALREADY and isinstance(refusal, _DONE_ALREADY[action]):
             task = Task.objects.get(pk=task_id)
-            if getattr(task, _DONE_ALREADY[action][1]) == now:
+            if task.updated_at == now:
                 return ItemResult(task_id=task_id, task=task)
         return ItemResult(task_id=task_id, refusal=refusal)

@@ -78,10 +78,13 @@ def change(
     return announce(thing, signal, actor=actor, now=now, changes=told, cause=cause)
 
 
-def remove(thing: Evented, signal: Signal, *, actor: User | None, now: datetime, told: Changes) -> None:
-    """Take a locked row away for good and announce it, as one more version that no row has."""
+def announce_end(thing: Evented, signal: Signal, *, actor: User | None, now: datetime) -> Envelope:
+    """Tell that a locked row goes, as one more version that no row will have; `take_away` it before the commit."""
     thing.advance(now=now)
-    announce(thing, signal, actor=actor, now=now, changes=told)
+    return announce(thing, signal, actor=actor, now=now, changes={})
+
+
+def take_away(thing: Evented) -> None:
     with connection.cursor() as cursor:
         # The collector of Django would look for rows to cascade to; there are none, and no cascades.
         cursor.execute(f"DELETE FROM {thing._meta.db_table} WHERE id = %s", [thing.pk])  # noqa: S608, SLF001
@@ -104,5 +107,6 @@ def announce(
         changes=changes,
         cause=cause,
     )
-    (_, fact) = answers[0]
-    return fact  # type: ignore[return-value]
+    # Others may listen too; the publisher is the one that answers with the event.
+    told: list[Any] = [answer for _, answer in answers]
+    return next(answer for answer in told if isinstance(answer, Envelope))

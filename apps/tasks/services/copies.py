@@ -8,7 +8,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.tasks import intents
-from apps.tasks.exceptions import TaskDeleted, TooMany
+from apps.tasks.exceptions import TaskDeleted
 from apps.tasks.models import Task
 from apps.tasks.selectors import tags_on
 from apps.tasks.services import changes as writing
@@ -26,8 +26,6 @@ def duplicate_task(*, task_id: UUID, actor: User, now: datetime) -> Task:
     if task.status == Task.Status.DELETED:
         raise TaskDeleted
     below = [subtask for subtask in family.subtasks(task) if subtask.status != Task.Status.DELETED]
-    if task.parent_id and below and len(below) + 1 >= family.MAX_TREE:
-        raise TooMany(f"A task and all its subtasks are {family.MAX_TREE} at most.")
     copy = _copy(task, parent_id=task.parent_id, actor=actor, now=now)
     copies = {task.pk: copy.pk}
     for subtask in below:  # parents come before their children

@@ -4,6 +4,7 @@ Invariant: a parent is of the same owner, nothing is below itself, and a whole t
 in one transaction. Callers have taken the owner's turn.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connection
@@ -24,17 +25,17 @@ SELECT id FROM above ORDER BY depth
 """
 _BELOW = """
 WITH RECURSIVE below AS (
-    SELECT id, 1 AS depth FROM tasks_task WHERE parent_id = %(id)s
+    SELECT id, status, 1 AS depth FROM tasks_task WHERE parent_id = ANY(%(ids)s)
     UNION ALL
-    SELECT t.id, b.depth + 1 FROM tasks_task t JOIN below b ON t.parent_id = b.id WHERE b.depth < 100
+    SELECT t.id, t.status, b.depth + 1 FROM tasks_task t JOIN below b ON t.parent_id = b.id WHERE b.depth < 100
 )
-SELECT id, depth FROM below ORDER BY depth, id LIMIT %(most)s
+SELECT id, status, depth FROM below ORDER BY depth, id LIMIT %(most)s
 """
 
 
 def subtasks(task: Task) -> list[Task]:
     """Everything below a task, locked, parents before their children."""
-    order = [pk for pk, _ in _below(task.pk)]
+    order = [pk for pk, _, _ in _below([task.pk])]
     rows = {row.pk: row for row in Task.objects.select_for_update(of=("self",)).filter(pk__in=order).order_by("pk")}
     return [rows[pk] for pk in order if pk in rows]
 
@@ -54,12 +55,22 @@ def parent_for(task: Task, *, parent_id: UUID) -> Task:
     above = _above(parent.pk)
     if task.pk in above:
         raise InvalidTask(field="parent", reason="A task cannot be a part of itself, nor of what is part of it.")
-    below = _below(task.pk)
-    if len(above) + 1 + max((depth for _, depth in below), default=0) > MAX_DEPTH:
+    moving = [(task.pk, 0), *_live(_below([task.pk]))]
+    if len(above) + 1 + max(depth for _, depth in moving) > MAX_DEPTH:
         raise InvalidTask(field="parent", reason=f"Subtasks go {MAX_DEPTH} levels deep at most.")
-    if len(_below(above[-1])) + 1 + len(below) >= MAX_TREE:
+    whole = {above[-1], *(pk for pk, _ in _live(_below([above[-1]]))), *(pk for pk, _ in moving)}
+    if len(whole) > MAX_TREE:
         raise TooMany(f"A task and all its subtasks are {MAX_TREE} at most.")
     return parent
+
+
+def count_below(task_ids: Sequence[UUID], *, most: int) -> int:
+    """How many tasks are part of these, those among them not counted again; no more than `most` are looked for."""
+    return len({pk for pk, _, _ in _below(task_ids, most=most)} - set(task_ids))
+
+
+def _live(below: list[tuple[UUID, str, int]]) -> list[tuple[UUID, int]]:
+    return [(pk, depth) for pk, status, depth in below if status != Task.Status.DELETED]
 
 
 def _above(task_id: UUID) -> list[UUID]:
@@ -69,8 +80,8 @@ def _above(task_id: UUID) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _below(task_id: UUID) -> list[tuple[UUID, int]]:
-    """What is part of a task, with how far below it stands."""
+def _below(task_ids: Sequence[UUID], *, most: int = MAX_TREE * 10) -> list[tuple[UUID, str, int]]:
+    """What is part of some tasks, with its status and how far below it stands."""
     with connection.cursor() as cursor:
-        cursor.execute(_BELOW, {"id": task_id, "most": MAX_TREE * 2})
-        return [(row[0], row[1]) for row in cursor.fetchall()]
+        cursor.execute(_BELOW, {"ids": list(task_ids), "most": most})
+        return [(row[0], row[1], row[2]) for row in cursor.fetchall()]

@@ -144,6 +144,9 @@ def _intents(
     if "recurrence" in asked:
         found["recurrence"] = intents.checked_recurrence(asked["recurrence"])
         if found["recurrence"] is not None and task.recurrence is None:
+            if task.recurrence_id:
+                told = "This is an occurrence of a series; it is the series that repeats."
+                raise InvalidTask(field="recurrence", reason=told)
             found |= {"series_id": uuid7(), "recurrence_id": ""}
     if "reminders" in asked:
         found["reminders"] = intents.checked_reminders(asked["reminders"], before=task.reminders, due=due, now=now)

@@ -13,6 +13,7 @@ from apps.tasks import signals, values
 from apps.tasks.exceptions import InvalidTask, ListNotFound, TooMany
 from apps.tasks.models import Task, TaskList
 from apps.tasks.services import changes as writing
+from apps.tasks.services import family
 from apps.tasks.services.tasks import put_away
 
 MAX_LISTS = 500
@@ -61,7 +62,7 @@ def update_list(
 def delete_list(
     *, list_id: UUID, actor: User, now: datetime, tasks: TasksOfList = "keep", expected_version: int | None = None
 ) -> None:
-    """Take a list away. Its tasks leave it, each with its event, and with `tasks="delete"` are deleted besides.
+    """Take a list away. Its tasks leave it, or with `tasks="delete"` are deleted in leaving it, each with one event.
 
     Raises `ListNotFound`, `StaleVersion` and `TooMany`.
     """
@@ -70,28 +71,23 @@ def delete_list(
         raise ListNotFound(list_id)
     writing.take_turn(owner_id)
     going = _locked(list_id, expected_version=expected_version)
-    inside = list(
-        Task.objects.select_for_update(of=("self",)).filter(list=going).order_by("pk")[: MAX_TASKS_AT_ONCE + 1]
-    )
-    if len(inside) > MAX_TASKS_AT_ONCE:
+    inside = list(Task.objects.filter(list=going).order_by("pk").values_list("pk", flat=True)[: MAX_TASKS_AT_ONCE + 1])
+    below = family.count_below(inside, most=MAX_TASKS_AT_ONCE + 1) if tasks == "delete" else 0
+    if len(inside) + below > MAX_TASKS_AT_ONCE:
         raise TooMany(
-            f"More than {MAX_TASKS_AT_ONCE:,} tasks stand in this list, too many to change in one go; "
-            f"move or delete some of them first (tasks/bulk/)."
+            f"The list has more than {MAX_TASKS_AT_ONCE:,} tasks and subtasks, too many to change in one go; "
+            f"move some of them first (tasks/bulk/). Deleted ones count too (status=deleted)."
         )
-    for task in inside:
-        told = {"list": (going, None)}
-        writing.change(task, {"list": None}, signals.task_updated, actor=actor, now=now, told=told)
-    if tasks == "delete":
-        _delete_all([task.pk for task in inside], actor=actor, now=now)
-    writing.remove(going, signals.list_deleted, actor=actor, now=now, told={})
-
-
-def _delete_all(task_ids: list[UUID], *, actor: User, now: datetime) -> None:
-    for task_id in task_ids:
-        # Read again: a task before it may have taken this one along as its subtask.
+    gone = writing.announce_end(going, signals.list_deleted, actor=actor, now=now)
+    for task_id in inside:
+        # Read one by one: a task before it may have taken this one along as its subtask.
         task = writing.locked_task(task_id, expected_version=None)
-        if task.status != Task.Status.DELETED:
-            put_away(task, actor=actor, now=now)
+        if tasks == "delete" and task.status != Task.Status.DELETED:
+            put_away(task, actor=actor, now=now, out_of=going, cause=gone)
+        elif task.list_id == going.pk:
+            told = {"list": (going, None)}
+            writing.change(task, {"list": None}, signals.task_updated, actor=actor, now=now, told=told, cause=gone)
+    writing.take_away(going)
 
 
 def _locked(list_id: UUID, *, expected_version: int | None) -> TaskList:

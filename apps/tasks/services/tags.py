@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.accounts.models import User
+from apps.events.envelope import Envelope
 from apps.tasks import signals, values
 from apps.tasks.exceptions import InvalidTask, NameTaken, TagNotFound, TooMany
 from apps.tasks.models import Tag, Task
@@ -53,11 +54,12 @@ def delete_tag(*, tag_id: UUID, actor: User, now: datetime, expected_version: in
     if len(carrying) > MAX_TASKS_AT_ONCE:
         raise TooMany(
             f"More than {MAX_TASKS_AT_ONCE:,} tasks carry this tag, too many to change in one go; "
-            f"take it from some of them first (tasks/bulk/)."
+            f"take it from some of them first (tasks/bulk/); deleted ones count too (status=deleted)."
         )
+    gone = writing.announce_end(tag, signals.tag_deleted, actor=actor, now=now)
     for task in carrying:
-        set_tags(task, [tag_id for tag_id in task.tag_ids if tag_id != tag.pk], actor=actor, now=now)
-    writing.remove(tag, signals.tag_deleted, actor=actor, now=now, told={})
+        set_tags(task, [tag_id for tag_id in task.tag_ids if tag_id != tag.pk], actor=actor, now=now, cause=gone)
+    writing.take_away(tag)
 
 
 def tags_named(names: Sequence[str], *, owner_id: UUID, actor: User, now: datetime) -> list[Tag]:
@@ -80,10 +82,11 @@ def ids_named(names: Sequence[str], *, owner_id: UUID) -> set[UUID]:
     return set(Tag.objects.filter(owner_id=owner_id, folded_name__in=folded).values_list("pk", flat=True))
 
 
-def set_tags(task: Task, tag_ids: Sequence[UUID], *, actor: User, now: datetime) -> None:
+def set_tags(task: Task, tag_ids: Sequence[UUID], *, actor: User, now: datetime, cause: Envelope | None = None) -> None:
     """Change the tags of a locked task and nothing else of it."""
     told = {"tags": (names_of(task.tag_ids), names_of(tag_ids))}
-    writing.change(task, {"tag_ids": list(tag_ids)}, signals.task_updated, actor=actor, now=now, told=told)
+    changed = {"tag_ids": list(tag_ids)}
+    writing.change(task, changed, signals.task_updated, actor=actor, now=now, told=told, cause=cause)
 
 
 def names_of(tag_ids: Sequence[UUID]) -> list[str]:

@@ -21,7 +21,7 @@ from apps.tasks.exceptions import (
     ParentDeleted,
     TaskDeleted,
 )
-from apps.tasks.models import Task
+from apps.tasks.models import Task, TaskList
 from apps.tasks.selectors import OPEN
 from apps.tasks.services import changes as writing
 from apps.tasks.services import family, fields, tags
@@ -72,7 +72,7 @@ def update_task(
     """
     several = fields.touches_several_rows(changes)
     task = writing.locked_task(task_id, expected_version=expected_version, family=several)
-    if task.status == Status.DELETED:
+    if task.status == Status.DELETED and not changes.keys() <= {"list"}:  # it may still leave a list that is to go
         raise TaskDeleted
     made = fields.columns(task, changes, actor=actor, now=now)
     differing = fields.changed(task, made)
@@ -102,7 +102,7 @@ def tag_task(
     Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted`, `InvalidTask` and `TooMany`.
     """
     task = writing.locked_task(task_id, expected_version=expected_version, family=True)
-    if task.status == Status.DELETED:
+    if task.status == Status.DELETED and add:
         raise TaskDeleted
     unwanted = {values.folded(name) for name in remove}
     added = [name for name in values.checked_tag_names(add) if values.folded(name) not in unwanted]
@@ -182,12 +182,17 @@ def delete_task(*, task_id: UUID, actor: User, now: datetime, expected_version: 
     return task
 
 
-def put_away(task: Task, *, actor: User, now: datetime) -> None:
-    """Delete a locked task and what is below it; the owner's turn has been taken."""
-    fact = _put_away(task, actor=actor, now=now)
+def put_away(
+    task: Task, *, actor: User, now: datetime, out_of: TaskList | None = None, cause: Envelope | None = None
+) -> None:
+    """Delete a locked task and what is below it, and take what stands in the list `out_of` out of it.
+
+    The owner's turn has been taken.
+    """
+    fact = _put_away(task, actor=actor, now=now, out_of=out_of, cause=cause)
     for subtask in family.subtasks(task):
         if subtask.status != Status.DELETED:
-            _put_away(subtask, actor=actor, now=now, cause=fact)
+            _put_away(subtask, actor=actor, now=now, out_of=out_of, cause=fact)
 
 
 @transaction.atomic
@@ -209,9 +214,14 @@ def restore_task(*, task_id: UUID, actor: User, now: datetime, expected_version:
     return task
 
 
-def _put_away(task: Task, *, actor: User, now: datetime, cause: Envelope | None = None) -> Envelope:
-    gone = {"status": Status.DELETED, "status_before_deletion": task.status, "deleted_at": now}
-    return _move(task, gone, signals.task_deleted, actor=actor, now=now, cause=cause)
+def _put_away(
+    task: Task, *, actor: User, now: datetime, out_of: TaskList | None = None, cause: Envelope | None = None
+) -> Envelope:
+    gone: dict[str, Any] = {"status": Status.DELETED, "status_before_deletion": task.status, "deleted_at": now}
+    told: dict[str, tuple[Any, Any]] = {"status": (str(task.status), str(Status.DELETED))}
+    if out_of is not None and task.list_id == out_of.pk:
+        gone["list"], told["list"] = None, (out_of, None)
+    return writing.change(task, gone, signals.task_deleted, actor=actor, now=now, told=told, cause=cause)
 
 
 def _bring_back(task: Task, *, actor: User, now: datetime, cause: Envelope | None = None) -> Envelope:

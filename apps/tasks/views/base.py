@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import viewsets
 from rest_framework.exceptions import APIException
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
@@ -30,8 +31,9 @@ class EventedViewSet(viewsets.GenericViewSet[Any]):
     # What the browsable API calls them: "Task List" would be a list of tasks, or one of the person's lists.
     plural: str
     singular: str
-    # The body of the request at hand, as far as it was read.
+    # Of the request at hand: its body, as far as it was read, and the version its caller has seen.
     typed: Any = None
+    expected_version: int | None = None
 
     def get_view_name(self) -> str:
         return self.plural if self.suffix == "List" else str(self.name or self.singular)
@@ -42,16 +44,19 @@ class EventedViewSet(viewsets.GenericViewSet[Any]):
         assert isinstance(user, User)
         return user
 
-    @property
-    def expected_version(self) -> int | None:
-        return safe_writes.expected_version(self.request)
+    def get_object(self) -> Any:
+        """Raises `StaleVersion` when a write has seen another version; `expected_version` holds the services to it."""
+        thing = super().get_object()
+        if self.request.method not in SAFE_METHODS:
+            self.expected_version = safe_writes.seen_version(self.request, thing)
+        return thing
 
     def shown(self, thing: Evented) -> Any:
         """As an answer has it."""
         return self.get_serializer(thing).data
 
     def answer(self, thing: Evented, *, status: int = 200) -> Response:
-        headers = safe_writes.etag(thing)
+        headers = {"ETag": safe_writes.etag(thing)}
         data = self.shown(thing)
         if status == 201:
             headers["Location"] = data["url"]

@@ -1,7 +1,7 @@
 """What every request that changes something may ask for: `If-Match`, `Idempotency-Key` and `dry_run`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
@@ -14,14 +14,17 @@ from rest_framework.response import Response
 
 from apps.events import event_types, outbox
 from apps.events.envelope import Envelope
-from apps.tasks import idempotency
-from apps.tasks.models import Evented
+from apps.events.models import Event
+from apps.tasks import idempotency, selectors
+from apps.tasks.exceptions import StaleVersion
+from apps.tasks.models import Evented, Task
 from apps.tasks.views.refusals import refusals_as_problems
 
 Handler = Callable[..., Response]
 
-# No thing has it, so a write that expects it is refused as stale, with the state there is.
-_NEVER = 0
+# RFC 9110: one or more, with commas between them.
+_ONE = r'(W/)?"[\x21\x23-\x7e]*"'
+_ETAGS = re.compile(rf"{_ONE}(\s*,\s*{_ONE})*")
 
 DRY_RUN = OpenApiParameter(
     "dry_run", bool, description="true: change nothing, answer the events that would be.", default=False
@@ -56,19 +59,30 @@ def safe_write(handler: Handler) -> Handler:
     return answer
 
 
-def etag(thing: Evented) -> dict[str, str]:
-    return {"ETag": f'"{thing.version}"'}
+def etag(thing: Evented) -> str:
+    """Another whenever its representation is: a task shows the names of its tags, which have versions of their own."""
+    tags = sum(tag.version for tag in selectors.tags_on(thing)) if isinstance(thing, Task) else 0
+    return f'"{thing.version}.{tags}"' if tags else f'"{thing.version}"'
 
 
-def expected_version(request: Request) -> int | None:
-    """The version that `If-Match` names; `None` when any will do. Raises `ValidationError`."""
+def seen_version(request: Request, thing: Evented) -> int | None:
+    """The version that the caller has seen and that is still the current one; `None` when the caller named none.
+
+    Named by `If-Match`, or by the `version` of a body that was read before. Raises `StaleVersion` and
+    `ValidationError`.
+    """
+    sent_back = request.method in {"PUT", "PATCH"} and isinstance(request.data, Mapping)
+    in_body = request.data.get("version") if sent_back else None
+    if isinstance(in_body, int) and in_body != thing.version:
+        raise StaleVersion(thing)
     asked = request.headers.get("If-Match", "*").strip()
     if asked == "*":
         return None
-    if not re.fullmatch(r'(W/)?"[\x21\x23-\x7e]*"', asked):
+    if not _ETAGS.fullmatch(asked):
         raise ValidationError({"If-Match": ['Give the ETag of the thing with its quotes, such as "3", or *.']})
-    version = re.fullmatch(r'"([1-9][0-9]{0,8})"', asked)
-    return int(version[1]) if version else _NEVER
+    if etag(thing) not in re.findall(r'(?:W/)?"[^"]*"', asked):
+        raise StaleVersion(thing)
+    return thing.version
 
 
 def _dry_run(request: Request) -> bool:
@@ -81,8 +95,11 @@ def _dry_run(request: Request) -> bool:
 def _tried(change: Callable[[], Response]) -> Response:
     with transaction.atomic(), outbox.recording() as envelopes:
         change()
+        # A bulk takes back what it refused of one task, and goes on.
+        kept = set(Event.objects.filter(event_id__in=[one.id for one in envelopes]).values_list("event_id", flat=True))
         transaction.set_rollback(True)
-    return Response({"dry_run": True, "events": [_shown(one) for one in envelopes if not _is_snapshot(one)]})
+    told = [_shown(one) for one in envelopes if one.id in kept and not _is_snapshot(one)]
+    return Response({"dry_run": True, "events": told})
 
 
 def _is_snapshot(envelope: Envelope) -> bool:

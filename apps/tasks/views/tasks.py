@@ -242,4 +242,9 @@ class TaskViewSet(EventedViewSet):
         assert result.refusal is not None
         problem = as_problem(result.refusal, shown=self.shown)
         told = str(result.refusal)
-        return {"id": str(result.task_id), "status": problem.status_code, "detail": told, "code": problem.default_code}
+        return {
+            "id": str(result.task_id),
+            "status": problem.status_code,
+            "detail": told,
+            "code": str(problem.get_codes()),
+        }
