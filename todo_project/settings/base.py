@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "todo_project.middleware.ContentSecurityPolicy",
     "todo_project.middleware.RequestLimits",
+    "todo_project.charsets.OnlyUTF8",
     "todo_project.middleware.OptionalTrailingSlash",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
