@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.accounts import backoff
 from apps.accounts.addresses import client_address
-from apps.accounts.models import User
+from apps.accounts.models import MAX_USERNAME_LENGTH, User
 
 
 class PasswordBackend(ModelBackend):
@@ -26,6 +26,8 @@ class PasswordBackend(ModelBackend):
         if request is None or username is None or password is None:
             return super().authenticate(request, username, password, **more)
         address = client_address(request.META)
+        if len(username) <= MAX_USERNAME_LENGTH:  # a longer one is nobody's; to normalize it would only make it grow
+            username = User.normalize_username(username)
         backoff.begin_attempt(username=username, address=address)
         user = super().authenticate(request, username, password, **more)
         if user is None:

@@ -13,7 +13,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from apps.accounts.exceptions import SignInHeldBack
-from apps.accounts.models import FailedSignIns
+from apps.accounts.models import MAX_USERNAME_LENGTH, FailedSignIns
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,6 @@ LONGEST_WAIT_SECONDS = 15 * 60
 PRUNED_AT_ONCE = 100
 
 _ANYBODY = ""
-_LONGEST_USERNAME = 150
 
 # Nothing comes back for a row that is held: the attempt does not count and may not go on. Time is what the
 # clock says now, not at the start of the transaction, which may have waited for the row.
@@ -62,7 +61,7 @@ DELETE FROM accounts_failedsignins WHERE id IN (
 
 def begin_attempt(*, username: str, address: str) -> None:
     """Count an attempt as failed until `succeeded` takes that back. Raises `SignInHeldBack`."""
-    username = username[:_LONGEST_USERNAME]
+    username = username[:MAX_USERNAME_LENGTH]
     with _failing_open("begin_attempt"), transaction.atomic():
         if wait := _held_seconds(username, address):
             raise SignInHeldBack(wait)
@@ -81,7 +80,7 @@ def failed(*, address: str) -> None:
 def succeeded(*, username: str, address: str) -> None:
     """Who knows the password begins anew; the address keeps what others did from there."""
     with _failing_open("succeeded"), transaction.atomic():
-        FailedSignIns.objects.filter(username=username[:_LONGEST_USERNAME], address=address).delete()
+        FailedSignIns.objects.filter(username=username[:MAX_USERNAME_LENGTH], address=address).delete()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The only writer of what people come in with: sign-ins, personal tokens, tickets.
 
 Each function is one transaction. Invariant: of a sign-in one refresh token is good at a time, and one that was
-exchanged before ends the whole sign-in; a ticket opens one socket.
+exchanged before ends the whole sign-in; a ticket opens one socket. Nothing is made for who was deactivated.
 """
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
@@ -51,7 +51,9 @@ class NewToken:
 
 @transaction.atomic
 def start_sign_in(*, user: User, now: datetime) -> SignIn:
-    """Let a person in whose password was just checked."""
+    """Let a person in whose password was just checked. Raises `SignInEnded` for who was deactivated since."""
+    _locked(user)
+    User.objects.filter(pk=user.pk).update(last_login=now)
     _prune(SignIn.objects.filter(expires_at__lt=now))
     return SignIn.objects.create(
         user=user,
@@ -129,14 +131,17 @@ def _end(sign_ins: QuerySet[SignIn], *, because: SignIn.Ended, now: datetime) ->
 def create_personal_token(
     *, user: User, name: str, scopes: Collection[str], expires_at: datetime | None, now: datetime
 ) -> NewToken:
-    """Give a person a key for a script. Raises `InvalidAccountField` and `TooManyTokens`."""
+    """Give a person a key for a script.
+
+    Raises `InvalidAccountField`, `TooManyTokens`, and `SignInEnded` for who was deactivated since they came in.
+    """
     expires_at = expires_at or now + timedelta(days=DEFAULT_TOKEN_DAYS)
     if not now < expires_at <= now + timedelta(days=MAX_TOKEN_DAYS):
         reason = f"A token expires in the future, within {MAX_TOKEN_DAYS} days."
         raise InvalidAccountField(field="expires_at", reason=reason)
     if not scopes or not set(scopes) <= set(PersonalToken.Scope.values):
         raise InvalidAccountField(field="scopes", reason="Name `read`, `write` or both.")
-    User.objects.select_for_update().get(pk=user.pk)  # so that two at once are counted one by one
+    _locked(user)  # so that two at once are counted one by one
     own = PersonalToken.objects.filter(user=user)
     if own.filter(revoked_at=None, expires_at__gt=now).count() >= MAX_LIVE_TOKENS:
         raise TooManyTokens(MAX_LIVE_TOKENS)
@@ -159,6 +164,11 @@ def revoke_personal_token(*, user: User, token_id: UUID, now: datetime) -> None:
     """Raises `TokenNotFound`, also for one that is revoked already."""
     if not PersonalToken.objects.filter(pk=token_id, user=user, revoked_at=None).update(revoked_at=now):
         raise TokenNotFound(token_id)
+
+
+def revoke_personal_tokens(*, user: User, now: datetime) -> int:
+    """Revoke all of a person's; how many there were."""
+    return PersonalToken.objects.filter(user=user, revoked_at=None).update(revoked_at=now)
 
 
 def note_use(token: PersonalToken, *, now: datetime) -> None:
@@ -200,10 +210,10 @@ def redeem_ticket(ticket: str) -> User | None:
 # --- Together -----------------------------------------------------------------------------------------
 
 
-def lock_for_all(name: str) -> None:
-    """Wait until no other transaction has the lock of this name; held until this one ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"accounts.{name}"])
+def _locked(user: User) -> None:
+    """Whoever deactivates them comes before, which is refused here, or after, and then finds what is made."""
+    if not User.objects.select_for_update().filter(pk=user.pk, is_active=True).exists():
+        raise SignInEnded
 
 
 def _prune(outlived: QuerySet) -> None:

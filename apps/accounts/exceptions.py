@@ -6,7 +6,7 @@ class AccountRefused(Exception):
 
 
 class UsernameTaken(AccountRefused):
-    """Somebody else has this username, in whatever capitals."""
+    """Somebody else has this username, or one that looks like it."""
 
     def __init__(self) -> None:
         super().__init__("Somebody has this username already. Choose another.")

@@ -1,11 +1,14 @@
 """People, the credentials they come in with, and the attempts that failed.
 
-Invariant: a user's time zone is one that the IANA database knows. No secret is kept: a password, a personal
-token and a ticket are kept as hashes, and of a refresh token only its id.
+Invariant: a user's time zone is one that the IANA database knows; no two names look alike. No secret is
+kept: a password, a personal token and a ticket are kept as hashes, and of a refresh token only its id.
 """
 
 import hashlib
+import unicodedata
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -17,6 +20,9 @@ from uuid_utils.compat import uuid7
 from apps.calendar.zones import UnknownTimeZone, zone
 
 MAX_TOKEN_NAME_LENGTH = 100
+MAX_USERNAME_LENGTH = 150
+# Folding makes at most three characters of one.
+_MAX_LOOK_LENGTH = 3 * MAX_USERNAME_LENGTH
 
 
 def validate_time_zone(name: str) -> None:
@@ -27,11 +33,43 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(str(reason)) from reason
 
 
+def look_of(username: str) -> str:
+    """What names that look alike have in common: without capitals, in one way of encoding (UAX #15, NFKC; folded)."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+
+
 class User(AbstractUser):
-    """A person. `time_zone` is where their wall clock hangs."""
+    """A person. `time_zone` is where their wall clock hangs.
+
+    `look` is what nobody else's name may look like. It is null for who had such a name before it was asked.
+    `deactivations` is how often they were put out: a browser's session from before is over.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    look = models.CharField(max_length=_MAX_LOOK_LENGTH, unique=True, null=True, editable=False)
+    deactivations = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **more: Any) -> None:
+        if update_fields is None or "username" in update_fields:
+            self.look = look_of(self.username)
+            update_fields = None if update_fields is None else {*update_fields, "look"}
+        super().save(update_fields=update_fields, **more)
+
+    def clean(self) -> None:
+        """For forms: who changes a name hears that it is taken."""
+        super().clean()
+        if User.objects.filter(look=look_of(self.username)).exclude(pk=self.pk).exists():
+            raise ValidationError({"username": "Somebody has this username already. Choose another."})
+
+    def get_session_auth_hash(self) -> str:
+        return self._since_let_in(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return map(self._since_let_in, super().get_session_auth_fallback_hash())
+
+    def _since_let_in(self, text: str) -> str:
+        return f"{text}.{self.deactivations}" if self.deactivations else text
 
     @property
     def password_mark(self) -> str:

@@ -11,16 +11,15 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.accounts import credentials, signals
 from apps.accounts.exceptions import InvalidAccountField, UsernameTaken
-from apps.accounts.models import SignIn, User, validate_time_zone
+from apps.accounts.models import SignIn, User, look_of, validate_time_zone
 
 CHANGEABLE = frozenset({"email", "first_name", "last_name", "time_zone"})
 
 
-@transaction.atomic
 def sign_up(*, username: str, email: str, password: str, time_zone: str) -> User:
     """A new person; the password was found good enough by the caller.
 
@@ -28,11 +27,13 @@ def sign_up(*, username: str, email: str, password: str, time_zone: str) -> User
     """
     _check("time_zone", time_zone)
     _check("email", email)
-    # One person's `Ada` would be taken for another's `ada`; a lock for all, since no row is there to lock yet.
-    credentials.lock_for_all("sign-up")
-    if User.objects.filter(username__iexact=username).exists():
+    # One person's `Ada` would be taken for another's `ada`. Asked here to spare the hashing; the row itself decides.
+    if User.objects.filter(look=look_of(username)).exists():
         raise UsernameTaken
-    return User.objects.create_user(username, email, password, time_zone=time_zone)
+    try:
+        return User.objects.create_user(username, email, password, time_zone=time_zone)
+    except IntegrityError as reason:
+        raise UsernameTaken from reason
 
 
 @transaction.atomic
@@ -74,11 +75,13 @@ def change_password(*, user_id: UUID, password: str | None, now: datetime) -> Us
 
 @transaction.atomic
 def deactivate(*, user_id: UUID, now: datetime) -> User:
-    """Let a person in no more. Their sign-ins stay ended also when they are let in again."""
+    """Let a person in no more. What they came in with opens nothing also when they are let in again."""
     user = locked(user_id)
     user.is_active = False
-    user.save(update_fields=["is_active"])
+    user.deactivations += 1
+    user.save(update_fields=["is_active", "deactivations"])
     credentials.end_sign_ins(user=user, because=SignIn.Ended.DEACTIVATED, now=now)
+    credentials.revoke_personal_tokens(user=user, now=now)
     return user
 
 

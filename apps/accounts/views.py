@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import update_last_login
 from django.db.models import QuerySet
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -92,8 +91,8 @@ class TokenView(SignInDoor):
             user = authenticate(request=request._request, **serializer.validated_data)  # noqa: SLF001 - Django's request
         if not isinstance(user, User):
             raise AuthenticationFailed(_WRONG_PASSWORD)
-        sign_in = credentials.start_sign_in(user=user, now=datetime.now(UTC))
-        update_last_login(User, user)
+        with refusals_as_problems():
+            sign_in = credentials.start_sign_in(user=user, now=datetime.now(UTC))
         return Response(jwts.pair_of(sign_in))
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts import backoff, credentials, services
+from apps.accounts import backoff, credentials, jwts, services
 from apps.accounts.models import FailedSignIns, PersonalToken, SignIn, User
 from apps.events.models import Event
 from tests.support.factories import NOW, person
@@ -97,6 +97,24 @@ def test_deactivating_ends_the_sign_ins_for_good(admin, ada):
 
     assert not User.objects.get(pk=ada.pk).is_active
     assert SignIn.objects.get(pk=sign_in.pk).ended_because == SignIn.Ended.DEACTIVATED
+
+
+def test_who_is_put_out_and_let_in_again_here_comes_in_by_nothing_they_had(admin, ada, bearer, personal):
+    """By no personal token, refresh token, or browser; by their password."""
+    browser, script, boss_script = Client(), bearer(personal(ada)), bearer(personal(User.objects.get(username="boss")))
+    browser.force_login(ada)
+    sign_in = bearer(jwts.pair_of(credentials.start_sign_in(user=ada, now=datetime.now(UTC)))["access"])
+    callers = (browser, script, sign_in)
+    before = [caller.get("/api/v1/me/").status_code for caller in callers]
+
+    change(admin, ada, is_active=None)
+    change(admin, ada, is_active="on")
+
+    assert before == [200, 200, 200]
+    assert User.objects.get(pk=ada.pk).is_active
+    assert [caller.get("/api/v1/me/").status_code for caller in callers] == [401, 401, 401]
+    assert boss_script.get("/api/v1/me/").status_code == 200
+    assert Client().post("/sign-in/", {"username": "ada", "password": "a-good-password"}).status_code == 302
 
 
 @pytest.mark.parametrize(

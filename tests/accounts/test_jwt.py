@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.core.exceptions import ValidationError
+from django.db import connection, connections, transaction
 
 from apps.accounts import credentials, jwts, services
-from apps.accounts.exceptions import RefreshTokenReused
-from apps.accounts.models import SignIn, User
+from apps.accounts.exceptions import RefreshTokenReused, SignInEnded
+from apps.accounts.models import PersonalToken, SignIn, User
 from tests.support.factories import person
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +51,36 @@ def test_an_answer_with_tokens_is_kept_by_no_cache(ada, stranger):
 
 
 def test_signing_in_is_remembered_as_the_last_login(ada, pair):
-    assert User.objects.get(pk=ada.pk).last_login is not None
+    assert User.objects.get(pk=ada.pk).last_login == SignIn.objects.get().created_at
+
+
+def test_a_sign_in_that_fails_to_be_kept_is_no_last_login(ada, monkeypatch):
+    monkeypatch.setattr(credentials, "uuid4", lambda: "no id")
+
+    with pytest.raises(ValidationError):
+        credentials.start_sign_in(user=ada, now=datetime.now(UTC))
+
+    assert User.objects.get(pk=ada.pk).last_login is None
+    assert not SignIn.objects.exists()
+
+
+def test_who_was_deactivated_since_their_password_was_checked_is_not_let_in(ada):
+    services.deactivate(user_id=ada.pk, now=datetime.now(UTC))
+
+    with pytest.raises(SignInEnded):
+        credentials.start_sign_in(user=ada, now=datetime.now(UTC))
+
+    assert User.objects.get(pk=ada.pk).last_login is None
+    assert not SignIn.objects.exists()
+
+
+def test_who_was_deactivated_since_they_came_in_gets_no_personal_token(ada):
+    services.deactivate(user_id=ada.pk, now=datetime.now(UTC))
+
+    with pytest.raises(SignInEnded):
+        credentials.create_personal_token(user=ada, name="x", scopes=["read"], expires_at=None, now=datetime.now(UTC))
+
+    assert not PersonalToken.objects.exists()
 
 
 def test_the_access_token_opens_the_api(pair, bearer):
@@ -281,3 +311,34 @@ def test_an_expired_sign_in_is_not_continued_however_fresh_the_token(ada, strang
     SignIn.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
 
     assert stranger.post(REFRESH, {"refresh": refresh}).status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_lets_a_person_in_waits_for_who_puts_them_out():
+    ada, now, outcomes = person("ada"), datetime.now(UTC), []
+    key = {"name": "x", "scopes": ["read"], "expires_at": None}
+
+    def come_in(make, **wanted):
+        try:
+            make(user=ada, now=now, **wanted)
+            outcomes.append("let in")
+        except SignInEnded:
+            outcomes.append("refused")
+        finally:
+            connections.close_all()
+
+    threads = [
+        threading.Thread(target=come_in, args=(credentials.start_sign_in,)),
+        threading.Thread(target=come_in, args=(credentials.create_personal_token,), kwargs=key),
+    ]
+    with transaction.atomic():
+        services.deactivate(user_id=ada.pk, now=now)
+        for thread in threads:
+            thread.start()
+        threads[0].join(0.3)
+        meanwhile = list(outcomes)
+    for thread in threads:
+        thread.join()
+
+    assert meanwhile == []
+    assert outcomes == ["refused", "refused"]
