@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -76,6 +77,8 @@ urlpatterns = [
     path("password/reset/", PasswordResetView.as_view(), name="password-reset"),
     path("password/reset/sent/", PasswordResetSentView.as_view(), name="password-reset-sent"),
     path("password/reset/<uidb64>/<token>/", PasswordResetConfirmView.as_view(), name="password-reset-confirm"),
+    # One door to change a password: the admin's own page would ask for the old one without the back-off.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password-change")),
     path("admin/", admin.site.urls),
     path("api/v1/auth/token/", TokenView.as_view(), name="auth-token"),
     path("api/v1/auth/refresh/", RefreshView.as_view(), name="auth-refresh"),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.contrib.auth import password_validation
+from django.contrib.auth import authenticate, password_validation
 from django.contrib.auth.forms import (
     AdminPasswordChangeForm,
     PasswordChangeForm,
@@ -14,6 +14,7 @@ from django.contrib.auth.forms import (
 )
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
+from django.http import HttpRequest
 from django.template import loader
 
 from apps.accounts import mail, services
@@ -44,7 +45,17 @@ class NewPasswordForm(SavedByService, SetPasswordForm):
 
 
 class ChangePasswordForm(SavedByService, PasswordChangeForm):
-    pass
+    """Looks at the old password as a door does, for a request's address. To bind it may raise `SignInHeldBack`."""
+
+    def __init__(self, *args: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(*args, **kwargs)
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        if authenticate(self.request, username=self.user.get_username(), password=old) is None:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
 
 
 class AdminChangePasswordForm(SavedByService, AdminPasswordChangeForm):

@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth import views as django_views
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
@@ -24,7 +25,7 @@ from django.views.generic import FormView, View
 from apps.accounts.addresses import client_address
 from apps.accounts.exceptions import SignInHeldBack
 from apps.accounts.forms import ChangePasswordForm, NewPasswordForm, ResetPasswordForm, SignUpForm
-from apps.accounts.models import User
+from apps.accounts.models import MAX_USERNAME_LENGTH, User
 from apps.web.forms import SignInForm
 from todo_project import problems
 from todo_project.throttles import seconds_to_wait
@@ -55,6 +56,15 @@ class AtTheRateOfStrangers(View):
         return super().dispatch(request, *args, **kwargs)
 
 
+def _held_back(view: Any, form: BaseForm, reason: SignInHeldBack) -> HttpResponse:
+    """The page once more, to try later. With a form that is not bound: to bind it is to try the password."""
+    response: HttpResponse = view.render_to_response(
+        view.get_context_data(form=form, held_back=reason.told), status=429
+    )
+    response.headers["Retry-After"] = str(reason.wait)
+    return response
+
+
 class SignInView(django_views.LoginView):
     template_name = "web/sign_in.html"
     authentication_form = SignInForm
@@ -72,14 +82,8 @@ class SignInView(django_views.LoginView):
         try:
             return super().post(request, *args, **kwargs)
         except SignInHeldBack as reason:
-            return self._held_back(reason)
-
-    def _held_back(self, reason: SignInHeldBack) -> HttpResponse:
-        # Without what was typed: to bind the form is to try the password.
-        form = SignInForm(self.request, initial={"username": self.request.POST.get("username", "")[:150]})
-        response = self.render_to_response(self.get_context_data(form=form, held_back=reason.told), status=429)
-        response.headers["Retry-After"] = str(reason.wait)
-        return response
+            typed = request.POST.get("username", "")[:MAX_USERNAME_LENGTH]
+            return _held_back(self, SignInForm(request, initial={"username": typed}), reason)
 
 
 @method_decorator([sensitive_post_parameters("password"), never_cache], name="dispatch")
@@ -130,6 +134,16 @@ class PasswordChangeView(django_views.PasswordChangeView):
     template_name = "web/password_change.html"
     form_class = ChangePasswordForm
     success_url = reverse_lazy("password-change")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().post(request, *args, **kwargs)
+        except SignInHeldBack as reason:
+            form = ChangePasswordForm(request.user, request=request)
+            return _held_back(self, form, reason)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)
