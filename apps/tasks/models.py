@@ -58,7 +58,8 @@ class Evented(models.Model):
     """What a person owns and events tell of. `version` counts the events."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    # Every table has indexes that begin with the owner.
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
     version = models.PositiveIntegerField(default=1, editable=False, help_text="Counts its events.")
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
@@ -144,8 +145,12 @@ class Task(Evented):
     due_on = models.DateField(null=True, blank=True)
     due_time_zone = models.CharField(max_length=64, blank=True, default="", db_default="")
     tag_ids = ArrayField(models.UUIDField(), default=list, db_default=[], blank=True, editable=False)
-    list = models.ForeignKey(TaskList, null=True, blank=True, on_delete=models.PROTECT, related_name="tasks")
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="subtasks")
+    list = models.ForeignKey(
+        TaskList, null=True, blank=True, on_delete=models.PROTECT, related_name="tasks", db_index=False
+    )
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="subtasks", db_index=False
+    )
     position = models.DecimalField(
         max_digits=40, decimal_places=20, db_default=Func(Now(), template="extract(epoch FROM %(expressions)s)")
     )
@@ -194,15 +199,25 @@ class Task(Evented):
             ),
         ]
         indexes = [
-            models.Index(fields=["owner", "-id"], name="task_of_owner"),
+            # Not by id alone: the key has that order too, and walking it passes other people's rows.
+            models.Index(fields=["owner", "created_at", "id"], name="task_by_creation"),
             models.Index(fields=["owner", "due_order_at", "id"], name="task_by_due"),
             models.Index(fields=["owner", "priority_order", "id"], name="task_by_priority"),
             models.Index(fields=["owner", "updated_at", "id"], name="task_by_update"),
             models.Index(fields=["owner", "title_order", "id"], name="task_by_title"),
             models.Index(fields=["owner", "position", "id"], name="task_by_position"),
+            models.Index(fields=["owner", "status", "created_at", "id"], name="task_of_status"),
+            # What is done is mostly what was due long ago: without this, what is open is looked for behind it.
+            models.Index(
+                fields=["owner", "due_order_at", "id"],
+                condition=Q(status__in=["pending", "in_progress"]),
+                name="task_open_by_due",
+            ),
             models.Index(fields=["list", "position", "id"], condition=~Q(list=None), name="task_of_list"),
             models.Index(fields=["parent"], condition=~Q(parent=None), name="task_of_parent"),
-            models.Index(fields=["owner", "id"], condition=Q(recurrence__isnull=False), name="task_that_repeats"),
+            models.Index(
+                fields=["owner", "created_at", "id"], condition=Q(recurrence__isnull=False), name="task_that_repeats"
+            ),
             models.Index(fields=["deleted_at"], condition=~Q(deleted_at=None), name="task_deleted"),
             # With the owner inside, a search never touches other people's rows.
             GinIndex(

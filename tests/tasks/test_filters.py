@@ -54,6 +54,10 @@ def tasks(owner):
     [
         ("due_from=2026-11-21", ["21 early", "21", "22"]),
         ("due_to=2026-11-20", ["20 late", "20"]),
+        ("due_to=20261120", ["20 late", "20"]),  # ISO 8601 writes a day in other ways too
+        ("due_to=2026-W47-5", ["20 late", "20"]),
+        ("due_from=20261121", ["21 early", "21", "22"]),
+        ("due_from=2026W476&due_to=2026W476", ["21 early", "21"]),
         ("due_from=2026-11-21&due_to=2026-11-21", ["21 early", "21"]),
         ("due_from=2026-11-20T11:00:00Z", ["21 early", "21", "22"]),
         ("due_to=2026-11-20T11:00:00Z", ["20 late", "20"]),
@@ -152,6 +156,56 @@ def test_a_search_finds_every_word_somewhere(api, owner, words, titles):
     response = api.get(TASKS, {"search": words})
 
     assert [task["title"] for task in response.json()["results"]] == titles
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "www.example.org",
+        "www.exam",
+        "WWW.EXAMPLE.ORG/PAY",
+        "https://www.example.org/pay",
+        "https://www.example.org/p",
+        "3.14",
+        "3.1",
+        "ada@example.org",
+        "ada@exam",
+        "2026-05-03",
+        "2026-05",
+        "/usr/local",
+        "/usr/local/bin",
+        "well-known",
+        "well-kn",
+        "o'clock",
+        "C:\\Users",
+        "milk/bread",
+        "ada@example.org 3.14 see",
+    ],
+)
+def test_a_search_finds_what_the_parser_keeps_whole(api, owner, words):
+    task_of(
+        owner,
+        title="Found",
+        description="See www.example.org/pay 3.14 ada@example.org 2026-05-03 /usr/local/bin; well-known at 8 o'clock, "
+        "C:\\Users, milk and bread",
+    )
+    task_of(owner, title="Another", description="See www.elsewhere.org 4.15 bob@example.org 2027-06-04 /etc")
+
+    response = api.get(TASKS, {"search": words})
+
+    assert [task["title"] for task in response.json()["results"]] == ["Found"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["'", "''", "\\", "\\'", "'a' | 'b'", "a':*|'", "a\\", "<->", "a:*b", ":*", "!milk", "(", "$$", "{milk}", "%s"],
+)
+def test_the_signs_of_a_query_are_only_signs(api, owner, words):
+    task_of(owner, title="Buy milk", description="oats")
+
+    response = api.get(TASKS, {"search": f"{words} sugar"})
+
+    assert (response.status_code, response.json()["results"]) == (200, [])
 
 
 @pytest.mark.parametrize(

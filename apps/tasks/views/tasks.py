@@ -57,7 +57,7 @@ class TaskViewSet(EventedViewSet):
     lookup_url_kwarg = "task_id"
     queryset = Task.objects.none()
     page_sorts = {
-        "created": "id",
+        "created": "created_at",
         "updated": "updated_at",
         "due": "due_order_at",
         "priority": "priority_order",
