@@ -42,7 +42,7 @@ OUTAGE_RETRY_SECONDS = 5
 
 _SENTENCES = {
     400: "The request could not be read.",
-    401: "Sign in first; /sign-in/ is the door.",
+    401: "Sign in first: send `Authorization: Bearer <token>` (POST /api/v1/auth/token/ gives one), or use /sign-in/.",
     403: "You may not do this.",
     404: "There is nothing at this address, or it is not yours.",
     500: "This is our fault. Nothing was changed; tell us the correlation id.",

@@ -37,7 +37,7 @@ from apps.web.views import ApiDocsView, home
 
 
 class TodoApi(APIRootView):
-    """Tasks and their audit trail. The documentation describes every request: see "API docs" above."""
+    """Tasks and their audit trail. The documentation describes every request: see "Docs" above."""
 
     name = "Todo API"
 

@@ -28,6 +28,7 @@ from rest_framework.views import APIView
 from apps.accounts import credentials, documentation, jwts, selectors, services
 from apps.accounts.exceptions import InvalidAccountField, SignInEnded, SignInHeldBack, TokenNotFound, TooManyTokens
 from apps.accounts.models import PersonalToken, SignIn, User
+from apps.accounts.parameters import RefusesUnknownParameters
 from apps.accounts.permissions import NotByPersonalToken
 from apps.accounts.serializers import (
     NewPersonalTokenSerializer,
@@ -69,7 +70,7 @@ def caller(request: Request) -> User:
     return request.user
 
 
-class SignInDoor(APIView):
+class SignInDoor(RefusesUnknownParameters, APIView):
     """A door for who is not yet known; it says so with a 401 like any other."""
 
     authentication_classes = ()
@@ -115,7 +116,7 @@ class RefreshView(SignInDoor):
         return Response(jwts.pair_of(sign_in))
 
 
-class SignOutView(APIView):
+class SignOutView(RefusesUnknownParameters, APIView):
     """End a sign-in: its access and refresh tokens open nothing any more."""
 
     permission_classes = (IsAuthenticated, NotByPersonalToken)
@@ -141,7 +142,7 @@ class SignOutView(APIView):
             raise ValidationError({"refresh": ["Not a refresh token, or one that has expired."]}) from None
 
 
-class MeView(APIView):
+class MeView(RefusesUnknownParameters, APIView):
     """You: your names, your address and the time zone your days run in."""
 
     permission_classes = (IsAuthenticated,)
@@ -174,7 +175,7 @@ class MeView(APIView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class SocketTicketView(APIView):
+class SocketTicketView(RefusesUnknownParameters, APIView):
     """A ticket opens one socket, once, within 30 seconds."""
 
     permission_classes = (IsAuthenticated, NotByPersonalToken)
@@ -194,7 +195,9 @@ class SocketTicketView(APIView):
     destroy=extend_schema(**documentation.REVOKE_TOKEN),
 )
 @method_decorator(never_cache, name="dispatch")
-class PersonalTokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PersonalToken]):
+class PersonalTokenViewSet(
+    RefusesUnknownParameters, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PersonalToken]
+):
     """Keys for scripts: each opens the API as you, within its scopes, until it expires or is revoked."""
 
     serializer_class = PersonalTokenSerializer
@@ -203,6 +206,9 @@ class PersonalTokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     # Exactly a UUID: what is none never reaches a query.
     lookup_value_regex = "-".join(f"[0-9a-fA-F]{{{length}}}" for length in (8, 4, 4, 4, 12))
     queryset = PersonalToken.objects.none()
+
+    def known_parameters(self) -> set[str]:
+        return {"cursor", "page_size"} if self.action == "list" else set()
 
     def get_queryset(self) -> QuerySet[PersonalToken]:
         if not self.request.user.is_authenticated:

@@ -57,7 +57,7 @@ class AuditRecordAdmin(admin.ModelAdmin):
         if record.subject_id is None:
             return record.unreadable_because[:80] or "-"
         thing = record.data.get(record.subject_type) or {}
-        title = thing.get("title") if isinstance(thing, dict) else None
+        title = (thing.get("title") or thing.get("name")) if isinstance(thing, dict) else None
         return format_html(
             '<a href="?subject_id__exact={}">{}</a> #{}',
             record.subject_id,
@@ -98,4 +98,9 @@ class AuditRecordAdmin(admin.ModelAdmin):
 def _told(change: Any) -> str:
     if not isinstance(change, dict):
         return str(change)
-    return f"{change.get('before')!r} → {change.get('after')!r}"
+    return f"{_named(change.get('before'))!r} → {_named(change.get('after'))!r}"
+
+
+def _named(value: Any) -> Any:
+    """A list by its name: nobody knows it by its id."""
+    return value.get("name", value) if isinstance(value, dict) else value

@@ -21,6 +21,13 @@ MAX_TERMS = 8
 _LONGEST = 200
 
 
+class YesOrNo(filters.TypedChoiceFilter):
+    """Refuses what is neither, where Django's own would take it for no question."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[("true", "true"), ("false", "false")], coerce=lambda word: word == "true", **options)
+
+
 class TaskFilter(filters.FilterSet):
     search = filters.CharFilter(
         method="searched",
@@ -34,15 +41,19 @@ class TaskFilter(filters.FilterSet):
     priority = filters.MultipleChoiceFilter(
         method="of_priorities", choices=Task.Priority.choices, help_text="One or more priorities."
     )
-    tag = filters.CharFilter(method="with_any_tag", help_text="The name of a tag; of several, any.")
-    tag_all = filters.CharFilter(method="with_all_tags", help_text="The name of a tag; of several, all.")
+    tag = filters.CharFilter(
+        method="with_any_tag", label="Tag, any of", help_text="The name of a tag; of several, any."
+    )
+    tag_all = filters.CharFilter(
+        method="with_all_tags", label="Tag, all of", help_text="The name of a tag; of several, all."
+    )
     list = filters.CharFilter(method="in_list", help_text="The id of a list, or `none`.")
     parent = filters.CharFilter(method="part_of", help_text="The id of a parent task, or `none`.")
     due_from = filters.CharFilter(method="due_since", help_text="Due at or after this day or instant.")
     due_to = filters.CharFilter(method="due_until", help_text="Due on or before this day, or before this instant.")
-    overdue = filters.BooleanFilter(method="past_due", help_text="Open tasks whose due has passed, or the others.")
-    no_due = filters.BooleanFilter(method="without_due", help_text="Tasks without a due, or with one.")
-    recurring = filters.BooleanFilter(method="that_repeat", help_text="Tasks that repeat, or that do not.")
+    overdue = YesOrNo(method="past_due", help_text="Open tasks whose due has passed, or the others.")
+    no_due = YesOrNo(method="without_due", help_text="Tasks without a due, or with one.")
+    recurring = YesOrNo(method="that_repeat", help_text="Tasks that repeat, or that do not.")
 
     class Meta:
         model = Task

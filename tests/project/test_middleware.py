@@ -160,7 +160,7 @@ def test_a_request_leaves_one_line_with_who_what_and_how_long(
     browser.get("/api/v1/tasks/?token=swordfish", headers={"X-Correlation-ID": "order-66"})
 
     (line,) = lines(request_lines)
-    assert (line["event"], line["level"], line["code"]) == ("request_finished", "info", 200)
+    assert (line["event"], line["level"], line["code"]) == ("request_finished", "info", 400)
     assert line["request"] == "GET /api/v1/tasks/?token=[hidden]"
     assert line["user_id"] == str(owner.pk)
     assert line["correlation_id"] == "order-66"

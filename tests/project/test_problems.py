@@ -66,7 +66,7 @@ def test_a_wrong_field_is_named_with_pointer_reason_and_code(api: APIClient) -> 
         {
             "field": "priority",
             "pointer": "#/priority",
-            "detail": '"enormous" is not a valid choice.',
+            "detail": "enormous is none of: none, low, medium, high, urgent.",
             "code": "invalid_choice",
         },
     ]
@@ -117,7 +117,9 @@ def test_an_anonymous_caller_is_told_to_sign_in() -> None:
 
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert problem["code"] == "not_authenticated"
-    assert problem["detail"] == "Sign in first; /sign-in/ is the door."
+    assert problem["detail"] == (
+        "Sign in first: send `Authorization: Bearer <token>` (POST /api/v1/auth/token/ gives one), or use /sign-in/."
+    )
 
 
 def test_a_session_without_its_csrf_token_changes_nothing(owner: User) -> None:

@@ -116,7 +116,11 @@ def test_a_day_takes_the_place_of_an_instant(admin, ada):
     ("fields", "beside", "told"),
     [
         ({"title": "a\u2029b"}, "title", "A title is one line: it holds no line breaks or control characters."),
-        ({"due_on": "2027-01-02"}, "due_on", "A task is due at an instant or on a day: give due_at or due_on."),
+        (
+            {"due_at_0": "2027-01-03", "due_on": "2027-01-02"},
+            "due_on",
+            "A task is due at an instant or on a day: give due_at or due_on.",
+        ),
         ({"due_at_1": ""}, "due_at", "Enter a valid time."),
         ({"position": "1e30"}, "position", "Ensure that there are no more than 20 digits before the decimal point."),
         ({"position": ""}, "position", "This field is required."),

@@ -114,3 +114,33 @@ def test_a_refused_field_has_its_reason_beside_it(browser):
 )
 def test_pages_are_called_what_they_show(browser, address, name):
     assert f"<h1>{name}</h1>" in page(browser, address).content.decode()
+
+
+def test_a_tag_with_a_comma_stays_one_tag(browser, owner):
+    task = task_of(owner, tags=["a,b", "c"])
+
+    shown = page(browser, f"{TASKS}{task.pk}/").content.decode()
+    assert 'value="&quot;a,b&quot;,c"' in shown
+    fields = {**EMPTY, "title": "Buy milk", "tags": '"a,b", c', "position": "1795165200"}
+    page(browser, f"{TASKS}{task.pk}/", fields, method="PUT")
+
+    assert [event.type for event in facts()][-1] == "task.created.v1"
+
+
+def test_a_bulk_can_be_sent_from_a_form(browser, owner):
+    tasks = [task_of(owner) for _ in range(2)]
+
+    ids = ", ".join(str(task.pk) for task in tasks)
+    response = page(browser, f"{TASKS}bulk/", {"action": "complete", "tasks": ids, "list": "", "add": "", "remove": ""})
+
+    assert response.status_code == 200
+    assert set(Task.objects.values_list("status", flat=True)) == {"completed"}
+
+
+def test_a_body_that_cannot_be_read_signs_nobody_out(browser):
+    response = browser.post(
+        TASKS, '{"title": "abc",}', content_type="application/json", headers={"Accept": "text/html"}
+    )
+
+    shown = response.content.decode()
+    assert (response.status_code, "Sign out" in shown, 'name="title"' in shown) == (400, True, True)

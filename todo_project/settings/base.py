@@ -298,7 +298,7 @@ REST_FRAMEWORK = {
     # The first one answers for all: who is not known gets 401 and `WWW-Authenticate: Bearer`.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "apps.accounts.authentication.BearerAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "apps.accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["todo_project.throttles.PersonRate", "todo_project.throttles.AddressRate"],

@@ -1,11 +1,13 @@
 """The bodies of the verbs, and what a bulk answers."""
 
+from collections import Counter
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.utils import html
 
 from apps.accounts.serializers import RefusesUnknownFields
-from apps.tasks.serializers.fields import TagNamesField
+from apps.tasks.serializers.fields import CommaSeparatedField, TagNamesField, WordField
 from apps.tasks.services.bulk import MAX_ITEMS
 
 
@@ -36,8 +38,10 @@ class BulkSerializer(RefusesUnknownFields):
     # What each action needs beside the tasks, and what it may have.
     _ARGUMENTS: dict[str, set[str]] = {"move": {"list"}, "tag": {"add", "remove"}}
 
-    action = serializers.ChoiceField(choices=["complete", "reopen", "move", "tag", "delete", "restore"])
-    tasks = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MAX_ITEMS)
+    action = WordField(choices=["complete", "reopen", "move", "tag", "delete", "restore"])
+    tasks = CommaSeparatedField(
+        child=serializers.UUIDField(), min_length=1, max_length=MAX_ITEMS, help_text="Their ids, each once."
+    )
     list = serializers.UUIDField(
         required=False, allow_null=True, help_text="With move: the list to move to; null for none."
     )
@@ -45,13 +49,15 @@ class BulkSerializer(RefusesUnknownFields):
     remove = TagNamesField(help_text="With tag: names to remove.")
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        if len(set(asked["tasks"])) < len(asked["tasks"]):
-            raise serializers.ValidationError({"tasks": ["A task is named twice."]})
+        if twice := [task_id for task_id, times in Counter(asked["tasks"]).items() if times > 1]:
+            raise serializers.ValidationError({"tasks": [f"{twice[0]} is named more than once."]})
         allowed = self._ARGUMENTS.get(asked["action"], set())
+        if html.is_html_input(self.initial_data):  # a form sends its empty fields too
+            asked = {name: value for name, value in asked.items() if value or name in allowed}
         if foreign := sorted(set(asked) - {"action", "tasks"} - allowed):
             raise serializers.ValidationError({foreign[0]: [f"Does not go with {asked['action']}."]})
         if allowed and not allowed & set(asked):
-            raise serializers.ValidationError({min(allowed): [f"{asked['action']} needs it."]})
+            raise serializers.ValidationError({min(allowed): [f"The action {asked['action']} needs this field."]})
         return asked
 
 

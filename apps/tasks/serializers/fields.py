@@ -1,5 +1,6 @@
 """Fields of bodies and answers that read or show more than REST framework's own."""
 
+import csv
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,28 +14,42 @@ from apps.tasks import schemas, selectors
 from apps.tasks.models import MAX_NAME_LENGTH, MAX_TAGS
 
 
-class StatusField(serializers.ChoiceField):
+class CommaSeparatedField(serializers.ListField):
+    """In a browser's form one line: commas between the entries, quotation marks around one that has a comma itself."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("style", {"template": "rest_framework/horizontal/comma_separated.html"})
+        super().__init__(**options)
+
+    def get_value(self, dictionary: Mapping[str, Any]) -> Any:
+        if not html.is_html_input(dictionary):
+            return super().get_value(dictionary)
+        typed = dictionary.get(str(self.field_name), empty)
+        if typed is empty:
+            return empty
+        return [part.strip() for part in next(csv.reader([typed], skipinitialspace=True), []) if part.strip()]
+
+
+class TagNamesField(CommaSeparatedField):
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("child", serializers.CharField(max_length=MAX_NAME_LENGTH))
+        super().__init__(max_length=MAX_TAGS, required=False, **options)
+
+
+class WordField(serializers.ChoiceField):
+    """Tells what may be chosen when something else was."""
+
+    def __init__(self, choices: Any, **options: Any) -> None:
+        words = [one if isinstance(one, str) else one[0] for one in choices]
+        told = "{input} is none of: " + ", ".join(words) + "."
+        super().__init__(choices, error_messages={"invalid_choice": told}, **options)
+
+
+class StatusField(WordField):
     """Forms offer what can be set; the rest has verbs."""
 
     def iter_options(self) -> Any:
         return (option for option in super().iter_options() if option.value in selectors.OPEN)
-
-
-class TagNamesField(serializers.ListField):
-    """In a browser's form, names with commas between them."""
-
-    def __init__(self, **options: Any) -> None:
-        options.setdefault("child", serializers.CharField(max_length=MAX_NAME_LENGTH))
-        options.setdefault("style", {"template": "rest_framework/horizontal/comma_separated.html"})
-        super().__init__(max_length=MAX_TAGS, required=False, **options)
-
-    def get_value(self, data: Mapping[str, Any]) -> Any:
-        if not html.is_html_input(data):
-            return super().get_value(data)
-        if self.field_name not in data:
-            return empty
-        typed: str = data[str(self.field_name)]
-        return [name for name in (part.strip() for part in typed.split(",")) if name]
 
 
 class DueAtField(serializers.DateTimeField):

@@ -19,6 +19,7 @@ from apps.tasks.serializers.fields import (
     RemindersField,
     StatusField,
     TagNamesField,
+    WordField,
 )
 from apps.tasks.values import position_text
 
@@ -33,6 +34,12 @@ class Represented(RefusesUnknownFields):
         if not hasattr(self, "initial_data"):
             return super().get_fields()
         return {name: copy(field) for name, field in self._declared_fields.items() if not field.read_only}
+
+    def get_initial(self) -> dict[str, Any]:
+        """A form for something new starts with what it must have, and not with nulls that could not be sent."""
+        if hasattr(self, "initial_data"):
+            return super().get_initial()
+        return {name: "" for name, field in self.fields.items() if field.required and not field.read_only}
 
     def base_address(self) -> str:
         """Where the API lives, as the caller reaches it; found once a request."""
@@ -60,7 +67,7 @@ class TaskSerializer(Represented):
         required=False,
         help_text="Set it to pending or in_progress; complete, reopen, delete and restore lead to and from the others.",
     )
-    priority = serializers.ChoiceField(choices=Task.Priority.choices, required=False)
+    priority = WordField(choices=Task.Priority.choices, required=False)
     due_at = DueAtField(
         required=False,
         allow_null=True,
@@ -81,8 +88,18 @@ class TaskSerializer(Represented):
         required=False, allow_null=True, help_text="The task it is a part of."
     )
     position = PositionField(required=False, help_text="Where it stands among others; between two for in between.")
-    recurrence = RecurrenceField(required=False, allow_null=True)
-    reminders = RemindersField(required=False, allow_null=True)
+    recurrence = RecurrenceField(
+        required=False,
+        allow_null=True,
+        help_text="daily, weekly, monthly, yearly, or an RRULE such as FREQ=WEEKLY;BYDAY=MO. Kept and told; what makes "
+        "the next task comes with a later release.",
+    )
+    reminders = RemindersField(
+        required=False,
+        allow_null=True,
+        help_text='Such as [{"before_due": "PT30M"}]; [] for none, null for your default. Kept and told; what sends '
+        "them comes with a later release.",
+    )
     series_id = serializers.UUIDField(read_only=True, allow_null=True, help_text="The series it belongs to.")
     recurrence_id = serializers.CharField(
         read_only=True, allow_null=True, help_text="Which occurrence of its series; null for the task that opened it."

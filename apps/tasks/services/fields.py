@@ -86,6 +86,10 @@ def due_of(task: Task, made: Mapping[str, Any], *, actor: User) -> Due:
 def _due(task: Task, asked: Mapping[str, Any], *, actor: User) -> dict[str, Any]:
     at: datetime | None = asked.get("due_at")
     on: date | None = asked.get("due_on")
+    if at is not None and on is not None and task.due_at == at:
+        at = None  # sent back as it was read, beside the day that is new
+    elif at is not None and on is not None and task.due_on == on:
+        on = None
     if at is not None and on is not None:
         raise InvalidTask(field="due_on", reason="A task is due at an instant or on a day: give due_at or due_on.")
     at = None if on is not None else at if "due_at" in asked else task.due_at

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
 from apps.accounts.models import User
+from apps.accounts.parameters import RefusesUnknownParameters
 from apps.tasks.models import Evented
 from apps.tasks.views import safe_writes
 
@@ -24,7 +25,7 @@ UNPROCESSABLE = OpenApiResponse(description="It has a verb of its own, or the ke
 REFUSALS: dict[int, Any] = {409: CONFLICT, 412: STALE, 413: TOO_LARGE, 422: UNPROCESSABLE}
 
 
-class EventedViewSet(viewsets.GenericViewSet[Any]):
+class EventedViewSet(RefusesUnknownParameters, viewsets.GenericViewSet[Any]):
     """Views of things that a person owns and events tell of."""
 
     lookup_value_regex = UUID_PATTERN
@@ -43,6 +44,12 @@ class EventedViewSet(viewsets.GenericViewSet[Any]):
         user = self.request.user
         assert isinstance(user, User)
         return user
+
+    def known_parameters(self) -> set[str]:
+        if self.action == "list":
+            filters = getattr(self, "filterset_class", None)
+            return {"cursor", "page_size", "sort", *(filters.base_filters if filters else ())}
+        return set() if self.request.method in SAFE_METHODS else {"dry_run"}
 
     def get_object(self) -> Any:
         """Raises `StaleVersion` when a write has seen another version; `expected_version` holds the services to it."""
@@ -73,10 +80,19 @@ class EventedViewSet(viewsets.GenericViewSet[Any]):
         response = super().handle_exception(exc)
         if self.typed is not None and isinstance(exc, APIException):
             told = exc.detail if isinstance(exc.detail, dict) else {"non_field_errors": [exc.detail]}
-            self.typed._errors = told  # noqa: SLF001 - it has no public way to be told so
+            # It has no public way to be told so.
+            self.typed._errors = {name: _sentences(reasons) for name, reasons in told.items()}  # noqa: SLF001
             response.data = ReturnDict(response.data, serializer=self.typed)
         return response
 
     @staticmethod
     def now() -> datetime:
         return datetime.now(UTC)
+
+
+def _sentences(reasons: Any, *, path: str = "") -> list[str]:
+    """What is wrong inside of a value, as a form can show it beside the field."""
+    if isinstance(reasons, dict):
+        inner = [_sentences(each, path=f"{path}.{name}" if path else str(name)) for name, each in reasons.items()]
+        return [sentence for sentences in inner for sentence in sentences]
+    return [f"{path}: {reason}" if path else str(reason) for reason in reasons]

@@ -32,6 +32,9 @@ class ListViewSet(EventedViewSet):
     page_sorts = {"position": "position", "created": "id"}
     default_sort = "position"
 
+    def known_parameters(self) -> set[str]:
+        return super().known_parameters() | ({"tasks"} if self.action == "destroy" else set())
+
     def get_queryset(self) -> Any:
         return selectors.lists_of(owner=self.actor) if self.request.user.is_authenticated else TaskList.objects.none()
 
