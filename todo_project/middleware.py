@@ -57,6 +57,8 @@ class Correlation:
 
 # In the environ of a request whose body did not come in time.
 BODY_TOO_SLOW = "todo.body_too_slow"
+# The names of the headers that the server could not read.
+UNREADABLE_HEADERS = "todo.unreadable_headers"
 
 
 class RequestLimits:
@@ -78,6 +80,10 @@ class RequestLimits:
         if request.META.get(BODY_TOO_SLOW):
             detail = f"The body did not come within {settings.REQUEST_BODY_SECONDS} s. Send the request again."
             return problems.answer(request, status=408, detail=detail)
+        if unreadable := request.META.get(UNREADABLE_HEADERS):
+            # To do without one would be to answer another request: a guarded write would go through unguarded.
+            detail = f"Headers are ASCII; these are not: {', '.join(unreadable)}."
+            return problems.answer(request, status=400, detail=detail)
         if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
             return problems.answer(request, status=400, detail="The address contains a NUL character.")
         return self.get_response(request)

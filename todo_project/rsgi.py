@@ -22,7 +22,7 @@ from django.http import StreamingHttpResponse
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 
 from todo_project import wsgi  # before all that needs the apps: it loads them
-from todo_project.middleware import BODY_TOO_SLOW
+from todo_project.middleware import BODY_TOO_SLOW, UNREADABLE_HEADERS
 
 Headers = list[tuple[str, str]]
 
@@ -114,7 +114,11 @@ def _environ(scope: Scope, body: bytes | None) -> dict[str, Any]:
         "wsgi.input": io.BytesIO(body or b""),
         BODY_TOO_SLOW: body is None,
     }
-    for name, value in scope.headers.items():
+    headers = scope.headers.items()
+    # The server leaves out what is not ASCII.
+    if unreadable := set(scope.headers.keys()) - {name for name, _ in headers}:
+        environ[UNREADABLE_HEADERS] = sorted(unreadable)
+    for name, value in headers:
         # `X_Forwarded_Proto` would become the same variable as `X-Forwarded-Proto`, which only the proxy may set.
         if "_" not in name:
             key = _VARIABLES.get(name) or f"HTTP_{name.upper().replace('-', '_')}"

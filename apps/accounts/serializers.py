@@ -8,6 +8,7 @@ from rest_framework.exceptions import ErrorDetail
 
 from apps.accounts.models import PersonalToken, User, validate_time_zone
 
+MOST_NAMED = 100
 # What a browser's form adds by itself is not the caller's doing.
 _OF_THE_FORM = {"csrfmiddlewaretoken"}
 
@@ -37,9 +38,10 @@ class RefusesUnknownFields(serializers.Serializer[Any]):
             return {}
         read = self.to_representation(self.instance) if self.instance is not None else {}
         told = f"Not a field that can be set. Those are: {', '.join(sorted(settable))}."
+        # A body has room for a hundred thousand names; whoever sends such a one is served by the first few.
         return {
-            name: [ErrorDetail(told, code="unknown_field")]
-            for name in rest
+            name[:200]: [ErrorDetail(told, code="unknown_field")]
+            for name in rest[:MOST_NAMED]
             if name not in read or read[name] != data[name]
         }
 

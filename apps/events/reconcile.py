@@ -7,6 +7,7 @@ The mark that keeps a run short counts transactions, not positions: a transactio
 event with a lower position than one already handled, but never one below the oldest running transaction id.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,11 @@ def run(group: ConsumerGroup, *, broker: Broker) -> Repair:
         connection.close()
         raise Transient(str(reason).strip()) from reason
     except BrokerFailed as reason:
+        # A broker that started anew may lack a topic on which nothing has happened since: what lags on it could
+        # never be told.
+        log.warning("reconcile_waits", group=group.name, reason=str(reason))
+        with suppress(BrokerFailed):
+            broker.ensure_topics(event_types.topics())
         return Repair(settled=False, reason=str(reason))
 
 

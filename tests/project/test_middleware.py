@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.tasks.models import Task
 from tests.support.factories import facts, person
 from todo_project.logs import line_formatter
-from todo_project.middleware import RequestLimits
+from todo_project.middleware import UNREADABLE_HEADERS, RequestLimits
 
 pytestmark = pytest.mark.django_db
 
@@ -144,10 +144,11 @@ def test_no_page_has_an_inline_script_or_loads_from_elsewhere(browser: Client, a
     assert 'href="http' not in page.replace('href="http://testserver/', "")
 
 
-def test_a_body_of_unknown_length_is_refused() -> None:
-    def never_reached(request: HttpRequest) -> HttpResponse:
-        raise AssertionError
+def never_reached(request: HttpRequest) -> HttpResponse:
+    raise AssertionError
 
+
+def test_a_body_of_unknown_length_is_refused() -> None:
     request = RequestFactory().post("/api/v1/tasks/", headers={"Transfer-Encoding": "chunked"})
     request.META.pop("CONTENT_LENGTH")
 
@@ -181,3 +182,13 @@ def test_a_fault_leaves_one_line_with_its_traceback(request_lines: StringIO) -> 
     assert (line["event"], line["level"]) == ("request_failed", "error")
     assert line["correlation_id"] == "order-66"
     assert line["exception"].endswith("RuntimeError: the password is swordfish")
+
+
+def test_a_request_with_a_header_nobody_could_read_is_refused() -> None:
+    request = RequestFactory().post("/api/v1/tasks/")
+    request.META[UNREADABLE_HEADERS] = ["if-match"]
+
+    response = RequestLimits(never_reached)(request)
+
+    assert response.status_code == 400
+    assert b"if-match" in response.content  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from django.test import Client, override_settings
 
-from todo_project.middleware import BODY_TOO_SLOW
+from todo_project.middleware import BODY_TOO_SLOW, UNREADABLE_HEADERS
 from todo_project.rsgi import _environ
 
 
@@ -19,7 +19,11 @@ def scope(*headers: tuple[str, str], path: str = "/api/v1/tasks/"):
         scheme="http",
         http_version="1.1",
         authority=None,
-        headers=SimpleNamespace(items=lambda: list(headers)),
+        headers=SimpleNamespace(
+            # As granian's: a value that is not ASCII has a name and is no item.
+            items=lambda: [(name, value) for name, value in headers if value.isascii()],
+            keys=lambda: [name for name, _ in headers],
+        ),
     )
 
 
@@ -63,3 +67,10 @@ def test_a_body_that_did_not_come_in_time_is_refused_with_what_to_do(client: Cli
 
     assert (answer.status_code, answer.json()["code"]) == (408, "request_timeout")
     assert answer.json()["detail"] == "The body did not come within 7 s. Send the request again."
+
+
+def test_a_header_that_the_server_cannot_read_is_named():
+    environ = _environ(scope(("if-match", '"9é"'), ("host", "example.org")), b"")
+
+    assert environ[UNREADABLE_HEADERS] == ["if-match"]
+    assert UNREADABLE_HEADERS not in _environ(scope(("if-match", '"9"')), b"")

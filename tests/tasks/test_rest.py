@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from apps.events.brokers import get_broker
@@ -397,3 +398,28 @@ def test_rest_goes_on_with_kafka_and_redis_away(api, settings):
 )
 def test_an_answer_written_by_hand_has_the_fields_that_are_declared(owner, serializer, thing):
     assert list(serializer().to_representation(thing(owner))) == list(serializer().fields)
+
+
+def test_a_body_of_countless_wrong_entries_gets_a_short_answer(api):
+    entries = api.post(TASKS, {"title": "x", "tags": [[]] * 100_000})
+    names = api.post(TASKS, {"title": "x"} | {f"unknown {number}": 1 for number in range(20_000)})
+
+    assert fields(entries) == {"tags": "At most 50 entries."}
+    assert (entries.status_code, names.status_code, len(names.json()["errors"])) == (400, 400, 100)
+
+
+@pytest.mark.parametrize("name", ["title", "tags", "recurrence", "reminders", "due_at", "list"])
+def test_a_file_where_words_belong_is_refused(api, name):
+    upload = SimpleUploadedFile("notes.txt", b"words")
+
+    response = api.post(TASKS, {"title": "x", name: upload}, format="multipart")
+
+    assert (response.status_code, Task.objects.count()) == (400, 0)
+
+
+def test_json_far_deeper_than_anything_asked_for_is_refused(api):
+    deep = '{"title": "x", "recurrence": ' + "[" * 900 + "]" * 900 + "}"
+
+    response = api.post(TASKS, deep, content_type="application/json", headers={"Idempotency-Key": "a-key"})
+
+    assert (response.status_code, response.json()["detail"]) == (400, "The JSON is nested too deeply.")

@@ -25,9 +25,15 @@ class CommaSeparatedField(serializers.ListField):
         if not html.is_html_input(dictionary):
             return super().get_value(dictionary)
         typed = dictionary.get(str(self.field_name), empty)
-        if typed is empty:
-            return empty
+        if not isinstance(typed, str):  # left out, or a file
+            return typed
         return [part.strip() for part in next(csv.reader([typed], skipinitialspace=True), []) if part.strip()]
+
+    def to_internal_value(self, data: Any) -> Any:
+        # Before each entry is looked at: a body has room for a third of a million of them, and for a reason each.
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            raise serializers.ValidationError(f"At most {self.max_length} entries.", code="max_length")
+        return super().to_internal_value(data)
 
 
 class TagNamesField(CommaSeparatedField):
@@ -73,6 +79,8 @@ class IntentField(serializers.JSONField):
         typed = dictionary.get(str(self.field_name), empty)
         if not html.is_html_input(dictionary) or typed is empty:
             return super().get_value(dictionary)
+        if not isinstance(typed, str):  # a file
+            return typed
         if not typed.strip():
             return None
         return super().get_value(dictionary) if typed.strip()[0] in '{["n' else typed
