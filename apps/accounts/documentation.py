@@ -5,6 +5,7 @@ The answers that every route has in common are added where the document is made.
 
 from typing import Any
 
+from drf_spectacular import authentication as spectacular
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
 _TAGS = ["accounts"]
@@ -106,3 +107,9 @@ REVOKE_TOKEN: dict[str, Any] = {
     "summary": "Revoke a personal token",
     "responses": {204: OpenApiResponse(description="It opens nothing any more.")},
 }
+
+
+class SessionScheme(spectacular.SessionScheme):
+    """Ours is Django's session, looked at in another way; the document need not tell them apart."""
+
+    target_class = "apps.accounts.authentication.SessionAuthentication"
