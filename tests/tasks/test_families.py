@@ -81,6 +81,18 @@ def test_a_part_of_something_deleted_is_not_restored_alone(tree):
     assert statuses()["Packing"] == "deleted"
 
 
+def test_any_number_of_deleted_parts_hides_no_living_one(owner, monkeypatch):
+    whole = task_of(owner, title="Whole")
+    for number in range(3):
+        do("delete", task_of(owner, title=f"Gone {number}", parent=whole.pk))
+    task_of(owner, title="Living", parent=whole.pk)
+    monkeypatch.setattr(family, "MOST_READ", 2)
+
+    do("complete", whole)
+
+    assert statuses()["Living"] == "completed"
+
+
 def test_a_circle_is_refused(tree):
     trip, _, socks = tree
 

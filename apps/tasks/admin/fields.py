@@ -1,7 +1,5 @@
 """How the parts of a task that are no plain columns are typed and shown in the admin's forms."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime
 
-from apps.tasks import intents, values
+from apps.tasks import intents, values, words
 
 
 class PositionField(forms.DecimalField):
@@ -58,14 +56,11 @@ class TagNamesField(forms.CharField):
 
     @staticmethod
     def names(text: str) -> list[str]:
-        row = next(csv.reader([text], skipinitialspace=True), [])
-        return [name for name in row if name.strip()]
+        return words.separated(text)
 
     @staticmethod
     def text(names: Iterable[str]) -> str:
-        written = io.StringIO()
-        csv.writer(written, lineterminator="").writerow(names)
-        return written.getvalue().replace(",", ", ") if '"' not in written.getvalue() else written.getvalue()
+        return words.joined(names)
 
 
 class RecurrenceField(forms.CharField):

@@ -1,6 +1,5 @@
 """Fields of bodies and answers that read or show more than REST framework's own."""
 
-import csv
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.utils import html
 
-from apps.tasks import schemas, selectors
+from apps.tasks import schemas, selectors, words
 from apps.tasks.models import MAX_NAME_LENGTH, MAX_TAGS
 
 
@@ -27,7 +26,7 @@ class CommaSeparatedField(serializers.ListField):
         typed = dictionary.get(str(self.field_name), empty)
         if not isinstance(typed, str):  # left out, or a file
             return typed
-        return [part.strip() for part in next(csv.reader([typed], skipinitialspace=True), []) if part.strip()]
+        return words.separated(typed)
 
     def to_internal_value(self, data: Any) -> Any:
         # Before each entry is looked at: a body has room for a third of a million of them, and for a reason each.

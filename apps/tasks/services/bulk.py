@@ -24,6 +24,7 @@ from apps.tasks.exceptions import (
 from apps.tasks.models import Task
 from apps.tasks.services import changes as writing
 from apps.tasks.services import family, tasks
+from apps.tasks.services.changes import MAX_TASKS_AT_ONCE
 
 MAX_ITEMS = 100
 
@@ -45,7 +46,6 @@ _DONE_ALREADY: dict[str, type[TaskRefused]] = {
 }
 # These do the same to what is below.
 _DEEP = {"complete", "move", "delete", "restore"}
-MAX_TASKS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

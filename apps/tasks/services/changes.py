@@ -17,6 +17,9 @@ from apps.events.envelope import Envelope
 from apps.tasks.exceptions import NotFound, StaleVersion, TaskNotFound
 from apps.tasks.models import Evented, Tag, Task, TaskList
 
+# What one transaction changes at most: some two seconds of writing, in which the owner's other commands wait.
+MAX_TASKS_AT_ONCE = 1000
+
 Changes = Mapping[str, tuple[Any, Any]]
 
 # What a signal and an event call the thing.

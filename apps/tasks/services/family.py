@@ -14,6 +14,8 @@ from apps.tasks.models import Task
 
 MAX_DEPTH = 5
 MAX_TREE = 200
+# Deleted parts do not count, and stay for thirty days: there may be any number of them.
+MOST_READ = MAX_TREE * 10
 
 _ABOVE = """
 WITH RECURSIVE above AS (
@@ -25,11 +27,12 @@ SELECT id FROM above ORDER BY depth
 """
 _BELOW = """
 WITH RECURSIVE below AS (
-    SELECT id, status, 1 AS depth FROM tasks_task WHERE parent_id = ANY(%(ids)s)
+    SELECT id, status, deleted_at, 1 AS depth FROM tasks_task WHERE parent_id = ANY(%(ids)s)
     UNION ALL
-    SELECT t.id, t.status, b.depth + 1 FROM tasks_task t JOIN below b ON t.parent_id = b.id WHERE b.depth < 100
+    SELECT t.id, t.status, t.deleted_at, b.depth + 1
+    FROM tasks_task t JOIN below b ON t.parent_id = b.id WHERE b.depth < 100
 )
-SELECT id, status, depth FROM below ORDER BY depth, id LIMIT %(most)s
+SELECT id, status, depth FROM below ORDER BY deleted_at DESC NULLS FIRST, depth, id LIMIT %(most)s
 """
 
 
@@ -80,8 +83,10 @@ def _above(task_id: UUID) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _below(task_ids: Sequence[UUID], *, most: int = MAX_TREE * 10) -> list[tuple[UUID, str, int]]:
-    """What is part of some tasks, with its status and how far below it stands."""
+def _below(task_ids: Sequence[UUID], *, most: int | None = None) -> list[tuple[UUID, str, int]]:
+    """What is part of some tasks, with its status and how far below it stands: first what lives, then what was deleted
+    last. So what is not read is what went long ago, and a parent, which cannot go before its parts, is before them.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_BELOW, {"ids": list(task_ids), "most": most})
+        cursor.execute(_BELOW, {"ids": list(task_ids), "most": MOST_READ if most is None else most})
         return [(row[0], row[1], row[2]) for row in cursor.fetchall()]

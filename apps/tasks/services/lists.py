@@ -14,10 +14,10 @@ from apps.tasks.exceptions import InvalidTask, ListNotFound, TooMany
 from apps.tasks.models import Task, TaskList
 from apps.tasks.services import changes as writing
 from apps.tasks.services import family
+from apps.tasks.services.changes import MAX_TASKS_AT_ONCE
 from apps.tasks.services.tasks import put_away
 
 MAX_LISTS = 500
-MAX_TASKS_AT_ONCE = 1000
 
 # What becomes of the tasks of a deleted list: they stand in no list, or they are deleted too.
 TasksOfList = Literal["keep", "delete"]

@@ -13,9 +13,9 @@ from apps.tasks import signals, values
 from apps.tasks.exceptions import InvalidTask, NameTaken, TagNotFound, TooMany
 from apps.tasks.models import Tag, Task
 from apps.tasks.services import changes as writing
+from apps.tasks.services.changes import MAX_TASKS_AT_ONCE
 
 MAX_TAGS_OF_OWNER = 1000
-MAX_TASKS_AT_ONCE = 1000
 
 
 @transaction.atomic
