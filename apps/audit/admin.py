@@ -1,5 +1,6 @@
 """The audit trail in the admin: for looking, for everybody; nobody adds, changes or deletes."""
 
+import base64
 import json
 from typing import Any
 
@@ -17,7 +18,7 @@ from apps.audit.models import AuditRecord
 class AuditRecordAdmin(admin.ModelAdmin):
     list_display = ("recorded_at", "type", "subject_link", "what_changed", "actor", "place")
     list_filter = ("type", "readable", "recorded_at")
-    search_fields = ("=event_id", "=subject_id", "=owner_id", "=actor_id", "=correlation_id")
+    search_fields = ("=event_id", "=subject_id", "=owner_id", "=actor_id", "=content__correlation_id")
     search_help_text = "Searches by a whole id: of the event, the subject, its owner, the actor, or the correlation."
     show_full_result_count = False
     list_per_page = 50
@@ -30,7 +31,7 @@ class AuditRecordAdmin(admin.ModelAdmin):
         ("source", "record_topic", "record_partition", "record_offset"),
         "what_changed",
         "formatted_data",
-        ("readable", "unreadable_because"),
+        "readable",
         "raw",
     )
 
@@ -55,8 +56,8 @@ class AuditRecordAdmin(admin.ModelAdmin):
     def subject_link(self, record: AuditRecord) -> str | SafeString:
         """The thing's title as it then was, leading to all that happened to it."""
         if record.subject_id is None:
-            return record.unreadable_because[:80] or "-"
-        thing = record.data.get(record.subject_type) or {}
+            return "-"
+        thing = (record.data or {}).get(record.subject_type) or {}
         title = (thing.get("title") or thing.get("name")) if isinstance(thing, dict) else None
         return format_html(
             '<a href="?subject_id__exact={}">{}</a> #{}',
@@ -77,7 +78,7 @@ class AuditRecordAdmin(admin.ModelAdmin):
 
     @admin.display(description="what changed")
     def what_changed(self, record: AuditRecord) -> str:
-        changes = record.data.get("changes") or {}
+        changes = (record.data or {}).get("changes") or {}
         if not isinstance(changes, dict):
             return "-"
         told = [f"{field}: {_told(change)}" for field, change in changes.items()]
@@ -89,9 +90,10 @@ class AuditRecordAdmin(admin.ModelAdmin):
 
     @admin.display(description="raw bytes")
     def raw(self, record: AuditRecord) -> str:
-        if record.readable:
+        data = record.data
+        if record.readable or data is None:
             return "-"
-        key, value = bytes(record.raw_key or b""), bytes(record.raw_value or b"")
+        key, value = (base64.b64decode(data[name] or "") for name in ("key", "value"))
         return f"key {key[:200]!r} value {value[:4000]!r}"
 
 

@@ -1,16 +1,33 @@
 """The audit trail: every fact once, as it happened, for good.
 
 Invariant: a record is inserted and never changed or removed; the database refuses UPDATE, DELETE and TRUNCATE
-(see the migration `append_only`). Owner and actor are plain ids: the trail outlives the people's rows.
+(see the migrations). Each stands in one of 16 chains and names the hash of the one before it. What people wrote
+is kept beside the record and goes when they are erased; the record holds a commitment to it and stays. Owner and
+actor are plain ids: the trail outlives the people's rows.
 """
 
+import json
+from functools import cached_property
+from typing import Any
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models.functions import Now
 
+from apps.audit import chain
+from apps.audit.chain import Link
+
 
 class AuditRecord(models.Model):
-    """One fact, or one record on a topic that nobody could read (`readable` false, with the raw bytes)."""
+    """One fact, or one record on a topic that nobody could read (`readable` false)."""
 
+    chain = models.SmallIntegerField()
+    sequence = models.BigIntegerField(help_text="Its place in its chain, from 1, without gaps.")
+    previous_hash = models.BinaryField()
+    hash = models.BinaryField()
+    commitment = models.BinaryField(help_text="HMAC-SHA256 of the content under its salt.")
     event_id = models.UUIDField(unique=True)
     type = models.CharField(max_length=200)
     subject_type = models.CharField(max_length=200, blank=True)
@@ -19,30 +36,118 @@ class AuditRecord(models.Model):
     owner_id = models.UUIDField(null=True)
     actor_id = models.UUIDField(null=True)
     source = models.CharField(max_length=200, blank=True)
-    correlation_id = models.CharField(max_length=200, blank=True)
     causation_id = models.UUIDField(null=True)
     occurred_at = models.DateTimeField(null=True)
-    recorded_at = models.DateTimeField(db_default=Now())
-    data = models.JSONField(default=dict)
+    recorded_at = models.DateTimeField()
     record_topic = models.CharField(
         max_length=249, blank=True, help_text="Where it stood in Kafka; empty when it was taken from the log."
     )
     record_partition = models.IntegerField(null=True)
     record_offset = models.BigIntegerField(null=True)
     readable = models.BooleanField(default=True)
-    raw_key = models.BinaryField(null=True)
-    raw_value = models.BinaryField(null=True)
-    unreadable_because = models.TextField(blank=True)
 
     class Meta:
         ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["chain", "sequence"], name="audit_record_once_in_chain")]
         indexes = [
-            models.Index(fields=["subject_id", "-id"], name="audit_of_subject"),
-            models.Index(fields=["owner_id", "-id"], name="audit_of_owner"),
-            models.Index(fields=["actor_id", "-id"], name="audit_by_actor"),
-            models.Index(fields=["type", "-id"], name="audit_of_type"),
-            models.Index(fields=["recorded_at"], name="audit_recorded_at"),
+            models.Index(fields=["subject_id", "-id"], name="audit_record_of_subject"),
+            models.Index(fields=["owner_id", "-id"], name="audit_record_of_owner"),
+            models.Index(fields=["actor_id", "-id"], name="audit_record_by_actor"),
+            models.Index(fields=["type", "-id"], name="audit_record_of_type"),
+            models.Index(fields=["recorded_at"], name="audit_record_recorded_at"),
+            models.Index(
+                fields=["causation_id"],
+                condition=models.Q(causation_id__isnull=False),
+                name="audit_record_caused_by",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.subject_type}/{self.subject_id}" if self.readable else "unreadable record"
+
+    @property
+    def link(self) -> Link:
+        """What of it is hashed."""
+        columns: dict[str, Any] = {field: getattr(self, field) for field in Link._fields}
+        for field in ("previous_hash", "commitment"):
+            columns[field] = bytes(columns[field])  # the driver's buffers, as bytes
+        return Link(**columns)
+
+    @cached_property
+    def told(self) -> dict[str, Any] | None:
+        """The content as it was kept; `None` when its person has been erased."""
+        try:
+            told: dict[str, Any] = json.loads(self.content.text)
+        except ObjectDoesNotExist:
+            return None
+        return told
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """The event's data; of an unreadable record `because`, `headers`, and `key` and `value` in base64."""
+        return self.told["data"] if self.told else None
+
+    @property
+    def correlation_id(self) -> str | None:
+        return self.told["correlation_id"] if self.told else None
+
+
+class AuditContent(models.Model):
+    """What people wrote: what the record's commitment stands for. The only part of the trail that may ever go.
+
+    `title` (the thing's title or name as it then was), `correlation_id` and `owner_id` repeat, for searching, what
+    the text and the record say.
+    """
+
+    # No database constraint: neither side is ever written alone, and a record outlives its content.
+    record = models.OneToOneField(
+        AuditRecord,
+        to_field="event_id",
+        db_column="event_id",
+        primary_key=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="content",
+    )
+    owner_id = models.UUIDField(null=True)
+    correlation_id = models.CharField(max_length=200, blank=True)
+    title = models.CharField(max_length=500, blank=True)
+    salt = models.BinaryField()
+    text = models.TextField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner_id"], name="audit_content_of_owner"),
+            models.Index(fields=["correlation_id"], name="audit_content_correlation"),
+            GinIndex(SearchVector("title", config="simple"), name="audit_content_title"),
+        ]
+
+    def __str__(self) -> str:
+        return f"content of {self.record_id}"
+
+    def is_committed_to(self, commitment: bytes) -> bool:
+        return chain.commitment(self.text, salt=bytes(self.salt)) == bytes(commitment)
+
+
+class AuditVerification(models.Model):
+    """One time the trail was held against its proofs.
+
+    `heads` is up to where each chain was found sound, by chain: [sequence, hash in hex]; the next run goes on from
+    there. `lap` is where the slow walk over the whole trail stands, by chain; `whole` marks the run that ended one.
+    """
+
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(db_default=Now())
+    whole = models.BooleanField()
+    records = models.BigIntegerField(help_text="How many were looked at.")
+    sound = models.BooleanField()
+    findings = models.JSONField(default=list)
+    heads = models.JSONField(default=dict)
+    lap = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        get_latest_by = "id"
+
+    def __str__(self) -> str:
+        return f"{'whole' if self.whole else 'new'} records {'sound' if self.sound else 'NOT SOUND'}"

@@ -1,12 +1,97 @@
 """Reads of the audit trail. Who may see what is decided here alone."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.audit.models import AuditRecord
+from apps.audit import chain
+from apps.audit.chain import Head
+from apps.audit.models import AuditRecord, AuditVerification
+
+# The fact after which nothing that a person wrote is kept.
+ERASED = "account.erased.v1"
+
+# One step down the unique index per chain, however long the trail.
+_HEADS = """
+SELECT c.chain, r.sequence, r.hash
+FROM unnest(%s::int[]) AS c (chain)
+CROSS JOIN LATERAL (
+    SELECT sequence, hash FROM audit_auditrecord WHERE chain = c.chain ORDER BY sequence DESC LIMIT 1
+) r
+"""
+_OWNERS_TO_ERASE = """
+SELECT DISTINCT r.subject_id FROM audit_auditrecord r
+WHERE r.type = %(erased)s AND EXISTS (
+    SELECT 1 FROM audit_auditcontent c JOIN audit_auditrecord o ON o.event_id = c.event_id
+    WHERE c.owner_id = r.subject_id AND o.type <> %(erased)s)
+"""
 
 
 def records_visible_to(user: User) -> QuerySet[AuditRecord]:
     """Staff see the whole trail; others see what happened to what is theirs."""
-    records = AuditRecord.objects.defer("raw_key", "raw_value")
+    records = AuditRecord.objects.select_related("content")
     return records if user.is_staff else records.filter(owner_id=user.id)
+
+
+def heads(chains: Sequence[int] = range(chain.CHAINS)) -> dict[int, Head]:
+    """Of each chain that has begun, the last sequence and hash."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HEADS, [list(chains)])
+        return {number: Head(sequence, bytes(hash_)) for number, sequence, hash_ in cursor.fetchall()}
+
+
+def recorded_among(event_ids: Collection[UUID]) -> set[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT event_id FROM audit_auditrecord WHERE event_id = ANY(%s::uuid[])", [list(event_ids)])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def erased_among(owner_ids: Collection[UUID]) -> set[UUID]:
+    """Whose erasure stands in the trail."""
+    if not owner_ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT subject_id FROM audit_auditrecord WHERE type = %s AND subject_id = ANY(%s::uuid[])",
+            [ERASED, list(owner_ids)],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def owners_to_erase() -> list[UUID]:
+    """Erased people of whom the trail still keeps content."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OWNERS_TO_ERASE, {"erased": ERASED})
+        return [row[0] for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationStatus:
+    """How long ago the trail was last verified, in seconds (`None`: never), and whether it was found sound.
+
+    `age_seconds` is of the last run over what was new, `whole_age_seconds` of the last that had seen every record.
+    `sound` is what the last run of either kind found, false as long as one of them is not.
+    """
+
+    age_seconds: float | None
+    whole_age_seconds: float | None
+    sound: bool | None
+    findings: int
+
+
+def verification_status() -> VerificationStatus:
+    last = AuditVerification.objects.order_by("-id").first()
+    whole = AuditVerification.objects.filter(whole=True).order_by("-id").first()
+    found = [run for run in (last, whole) if run]
+    now = timezone.now()
+    return VerificationStatus(
+        age_seconds=(now - last.finished_at).total_seconds() if last else None,
+        whole_age_seconds=(now - whole.finished_at).total_seconds() if whole else None,
+        sound=all(run.sound for run in found) if found else None,
+        findings=sum(len(run.findings) for run in {run.pk: run for run in found}.values()),
+    )

@@ -9,6 +9,10 @@ class AuditRecordSerializer(serializers.ModelSerializer[AuditRecord]):
     """One fact: who did what to which thing, when, and where it stood in Kafka."""
 
     url = serializers.HyperlinkedIdentityField(view_name="audit-detail")
+    correlation_id = serializers.CharField(allow_null=True)
+    data = serializers.JSONField(  # type: ignore[assignment]  # the name is the API's
+        allow_null=True, help_text="`null` when its person has been erased."
+    )
 
     class Meta:
         model = AuditRecord
@@ -32,6 +36,5 @@ class AuditRecordSerializer(serializers.ModelSerializer[AuditRecord]):
             "record_partition",
             "record_offset",
             "readable",
-            "unreadable_because",
         ]
         read_only_fields = fields

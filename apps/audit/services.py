@@ -1,55 +1,192 @@
 """Writes audit records; nothing else does.
 
-Invariant: called inside the transaction that notes the events as handled, so each event has exactly one record.
+Invariant: called inside the transaction that notes the events as handled, so each event has exactly one record;
+each record is the next of its chain, because writers of a chain wait for each other.
 """
 
-import json
-from collections.abc import Sequence
-from typing import Any
+import base64
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import structlog
 from django.db import connection
 
-from apps.audit.models import AuditRecord
+from apps.audit import chain, selectors
+from apps.audit.chain import Head, Link
+from apps.events import crash
 from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 
-_COLUMNS = (
-    "event_id",
-    "type",
-    "subject_type",
-    "subject_id",
-    "subject_version",
-    "owner_id",
-    "actor_id",
-    "source",
-    "correlation_id",
-    "causation_id",
-    "occurred_at",
-    "data",
-    "record_topic",
-    "record_partition",
-    "record_offset",
-    "readable",
-    "unreadable_because",
-)
-_COPY = f"COPY {AuditRecord._meta.db_table} ({', '.join(_COLUMNS)}) FROM STDIN"  # noqa: SLF001 - Django's documented API
+log = structlog.get_logger(__name__)
+
+# Any number, the same in every release: with the chain's number it names the lock of a chain in this database.
+CHAIN_LOCKS = 1_635_083_369
+
+UNREADABLE = "unreadable"
+_RECORD_COLUMNS = (*Link._fields, "hash")
+_COPY_RECORDS = f"COPY audit_auditrecord ({', '.join(_RECORD_COLUMNS)}) FROM STDIN"
+_CONTENT_COLUMNS = ("event_id", "owner_id", "correlation_id", "title", "salt", "text")
+_COPY_CONTENTS = f"COPY audit_auditcontent ({', '.join(_CONTENT_COLUMNS)}) FROM STDIN"
+
+
+class Entry(NamedTuple):
+    """What is to be recorded: a fact, or a record nobody could read."""
+
+    event_id: UUID
+    type: str
+    subject_type: str
+    subject_id: UUID | None
+    subject_version: int | None
+    owner_id: UUID | None
+    actor_id: UUID | None
+    source: str
+    causation_id: UUID | None
+    occurred_at: datetime | None
+    record_topic: str
+    record_partition: int | None
+    record_offset: int | None
+    readable: bool
+    correlation_id: str
+    title: str
+    data: Any
 
 
 def append_records(events: Sequence[Envelope]) -> None:
-    """One record per event, in order.
+    """One record per event, in order."""
+    _append([_entry_of(event) for event in events])
 
-    By COPY: the trail keeps up with every other group together, and `bulk_create` was 12 times slower.
+
+def append_unreadable(stands_for: UUID, record: Record, *, reason: str) -> None:
+    """Keep the raw bytes of a record that is no event, so that nothing on a topic goes unseen."""
+    data = {
+        "because": _shown(reason.encode(errors="backslashreplace"))[:2000],
+        "headers": [[name, _shown(value or b"")] for name, value in record.headers],
+        "key": _base64(record.key),
+        "value": _base64(record.value),
+    }
+    entry = Entry(
+        event_id=stands_for,
+        type=UNREADABLE,
+        subject_type="",
+        subject_id=None,
+        subject_version=None,
+        owner_id=None,
+        actor_id=None,
+        source="",
+        causation_id=None,
+        occurred_at=None,
+        record_topic=record.topic,
+        record_partition=record.partition,
+        record_offset=record.offset,
+        readable=False,
+        correlation_id="",
+        title="",
+        data=data,
+    )
+    _append([entry])
+
+
+def erase_contents(owner_id: UUID) -> int:
+    """Let go of what a person wrote; their records and the chains stay. How many contents went.
+
+    The database lets go of contents only when the trail holds the person's erasure, and the log the event of it.
     """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_erase_contents(%s::uuid)", [owner_id])
+        gone: int = cursor.fetchone()[0]
+    if gone:
+        log.info("audit_contents_erased", owner_id=str(owner_id), contents=gone)
+    return gone
+
+
+def erase_late_contents() -> int:
+    """Let go of what came in for a person after their erasure. How many contents went."""
+    return sum(erase_contents(owner_id) for owner_id in selectors.owners_to_erase())
+
+
+def _append(entries: Sequence[Entry]) -> None:
+    entries = _not_yet_recorded(entries)
+    if not entries:
+        return
+    erased = selectors.erased_among({entry.owner_id for entry in entries if entry.owner_id})
+    placed = [(chain.chain_of(e.subject_type, e.subject_id, event_id=e.event_id), e) for e in entries]
+    now, heads = _heads_for({number for number, _ in placed})
+    crash.at("audit.heads_read")
+    records, contents = [], []
+    for number, entry in placed:
+        text = chain.content_text(entry.data, correlation_id=entry.correlation_id)
+        salt = chain.new_salt()
+        link = _link(
+            entry, chain=number, after=heads[number], recorded_at=now, commitment=chain.commitment(text, salt=salt)
+        )
+        heads[number] = Head(link.sequence, chain.hash_of(link))
+        records.append((*link, heads[number].hash))
+        if entry.owner_id not in erased or entry.type == selectors.ERASED:
+            contents.append((entry.event_id, entry.owner_id, entry.correlation_id, entry.title, salt, text))
+    _copy(_COPY_RECORDS, records)
+    _copy(_COPY_CONTENTS, contents)
+
+
+def _not_yet_recorded(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The trail outlives the inbox: what it has is not recorded again, whatever the inbox forgot."""
+    known = selectors.recorded_among([entry.event_id for entry in entries])
+    if known:
+        log.warning("audit_already_recorded", events=len(known), event_id=str(min(known)))
+    return [entry for entry in entries if entry.event_id not in known] if known else entries
+
+
+def _heads_for(chains: Iterable[int]) -> tuple[datetime, dict[int, Head]]:
+    """The database's time and the heads of these chains, on which nobody else builds until the transaction ends.
+
+    Locked in sorted order, so that two writers never wait for each other in a circle; read by a statement of its
+    own, so that it sees what the writer before committed.
+    """
+    wanted = sorted(chains)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, c) FROM unnest(%s::int[]) AS c", [CHAIN_LOCKS, wanted])
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    found = selectors.heads(wanted)
+    return now, {number: found.get(number, chain.BEGINNING) for number in wanted}
+
+
+def _link(entry: Entry, *, chain: int, after: Head, recorded_at: datetime, commitment: bytes) -> Link:
+    return Link(
+        chain=chain,
+        sequence=after.sequence + 1,
+        previous_hash=after.hash,
+        event_id=entry.event_id,
+        type=entry.type,
+        subject_type=entry.subject_type,
+        subject_id=entry.subject_id,
+        subject_version=entry.subject_version,
+        owner_id=entry.owner_id,
+        actor_id=entry.actor_id,
+        source=entry.source,
+        causation_id=entry.causation_id,
+        occurred_at=entry.occurred_at,
+        recorded_at=recorded_at,
+        record_topic=entry.record_topic,
+        record_partition=entry.record_partition,
+        record_offset=entry.record_offset,
+        readable=entry.readable,
+        commitment=commitment,
+    )
+
+
+def _copy(statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """By COPY: the trail keeps up with every other group together, and `bulk_create` was 12 times slower."""
     # Django turns the driver's exceptions into its own in `execute`, but not in `copy`.
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for event in events:
-            copy.write_row(_row_of(event))
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
-def _row_of(event: Envelope) -> tuple[Any, ...]:
+def _entry_of(event: Envelope) -> Entry:
     place = event.record
-    return (
+    return Entry(
         event.id,
         event.type,
         event.subject_type,
@@ -58,32 +195,29 @@ def _row_of(event: Envelope) -> tuple[Any, ...]:
         event.owner_id,
         event.actor_id,
         event.source,
-        event.correlation_id,
         event.causation_id,
         event.occurred_at,
-        json.dumps(event.data),
         place.topic if place else "",
         place.partition if place else None,
         place.offset if place else None,
         True,
-        "",
+        event.correlation_id,
+        title_in(event.data, subject_type=event.subject_type),
+        event.data,
     )
 
 
-def append_unreadable(stands_for: UUID, record: Record, *, reason: str) -> None:
-    """Keep the raw bytes of a record that is no event, so that nothing on a topic goes unseen."""
-    AuditRecord.objects.create(
-        event_id=stands_for,
-        type="unreadable",
-        data={"headers": [[name, _shown(value)] for name, value in record.headers]},
-        record_topic=record.topic,
-        record_partition=record.partition,
-        record_offset=record.offset,
-        readable=False,
-        raw_key=record.key,
-        raw_value=record.value,
-        unreadable_because=_shown(reason.encode(errors="backslashreplace"))[:2000],
-    )
+def title_in(data: Any, *, subject_type: str) -> str:
+    """What the thing was called, as its event tells it."""
+    thing = data.get(subject_type) if isinstance(data, dict) else None
+    if not isinstance(thing, dict):
+        return ""
+    title = thing.get("title") or thing.get("name")
+    return title[:500] if isinstance(title, str) else ""
+
+
+def _base64(raw: bytes | None) -> str | None:
+    return base64.b64encode(raw).decode() if raw is not None else None
 
 
 def _shown(value: Any) -> str:

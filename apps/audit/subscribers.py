@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from apps.audit import services
+from apps.audit import selectors, services
 from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 from apps.events.subscriptions import EVERY_FACT, ConsumerGroup
@@ -14,6 +14,9 @@ group = ConsumerGroup("audit", parks=False)
 @group.on_batch(EVERY_FACT)
 def record_entries(events: Sequence[Envelope]) -> None:
     services.append_records(events)
+    for event in events:
+        if event.type == selectors.ERASED:
+            services.erase_contents(event.subject_id)
 
 
 @group.on_unreadable

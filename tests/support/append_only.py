@@ -11,7 +11,14 @@ import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 
-GUARDED_TABLES = ["events_event", "tasks_task", "tasks_tasklist", "tasks_tag", "audit_auditrecord"]
+GUARDED_TABLES = [
+    "events_event",
+    "tasks_task",
+    "tasks_tasklist",
+    "tasks_tag",
+    "audit_auditrecord",
+    "audit_auditcontent",
+]
 
 
 @contextmanager
