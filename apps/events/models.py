@@ -146,3 +146,17 @@ class GroupProgress(models.Model):
 
     def __str__(self) -> str:
         return f"progress of {self.group}"
+
+
+class Heartbeat(models.Model):
+    """One process of a role, and when its loop last came round, by the database's clock. Kept for a day."""
+
+    pk = models.CompositePrimaryKey("role", "instance")
+    role = models.CharField(max_length=60)
+    instance = models.CharField(max_length=280, help_text="Host and process id; the host of a pod is its name.")
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+    release = models.CharField(max_length=100, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.instance}"

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection
 
+from apps.events import liveness
 from apps.events.models import DeadLetter, GroupProgress
 
 
@@ -55,3 +57,60 @@ def parked_by_group() -> dict[str, int]:
 
 def parked_count() -> int:
     return DeadLetter.objects.filter(status=DeadLetter.Status.PARKED).count()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLife:
+    """One process of a role. `age_seconds` since its loop last came round; `lives` while that is within the limit."""
+
+    role: str
+    instance: str
+    started_at: datetime
+    beat_at: datetime
+    release: str
+    age_seconds: float
+    lives: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoleLife:
+    """A role of the settings: how many of its processes live, and the age of the youngest beat.
+
+    `youngest_age_seconds` is `None` when no process of it has beaten within a day.
+    """
+
+    role: str
+    processes: int
+    youngest_age_seconds: float | None
+    limit_seconds: float
+
+    @property
+    def lives(self) -> bool:
+        return self.processes > 0
+
+
+def process_lives() -> list[ProcessLife]:
+    """Every process that has beaten within a day, of whatever role, the youngest beat of each role first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT role, instance, started_at, beat_at, release,"
+            " greatest(0, extract(epoch FROM clock_timestamp() - beat_at))::double precision"
+            " FROM events_heartbeat WHERE beat_at > clock_timestamp() - interval '1 day'"
+            " ORDER BY role, beat_at DESC, instance"
+        )
+        return [ProcessLife(*row, lives=row[-1] <= liveness.limit_seconds(row[0])) for row in cursor.fetchall()]
+
+
+def role_lives() -> list[RoleLife]:
+    """Every role of `settings.ROLES`, in that order."""
+    processes = process_lives()
+    return [_role_life(role, [each for each in processes if each.role == role]) for role in settings.ROLES]
+
+
+def _role_life(role: str, processes: list[ProcessLife]) -> RoleLife:
+    return RoleLife(
+        role=role,
+        processes=sum(each.lives for each in processes),
+        youngest_age_seconds=min((each.age_seconds for each in processes), default=None),
+        limit_seconds=liveness.limit_seconds(role),
+    )

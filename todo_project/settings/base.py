@@ -33,6 +33,9 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{_public.hostname},localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", f"{_public.scheme}://{_public.netloc}")
 
+# What runs here, as its builder names it: a tag or a commit.
+RELEASE = env.text("RELEASE", "development")
+
 # --- What it is made of -----------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -150,6 +153,8 @@ CONSUMER_BATCH_SIZE = 500
 MAX_PARKED_IN_A_ROW = 50
 # Loops touch a file named after their role in this folder; probes and the supervisor read its age.
 HEARTBEAT_DIR = env.text("HEARTBEAT_DIR", "")
+# And tell PostgreSQL, so that every role of a cluster is seen from anywhere.
+HEARTBEAT_ROWS = True
 
 # --- Celery on Redis: doorbells ---------------------------------------------------------------------
 

@@ -16,3 +16,5 @@ STORAGES = {
 # The tests ask as fast as they can; those of the throttles set rates of their own.
 THROTTLE_PERSON_PER_MINUTE = 1_000_000
 THROTTLE_ADDRESS_PER_MINUTE = 1_000_000
+# Loops run inside the tests' process; a thread of theirs would hold the database beyond a test's end.
+HEARTBEAT_ROWS = False
