@@ -156,6 +156,24 @@ HEARTBEAT_DIR = env.text("HEARTBEAT_DIR", "")
 # And tell PostgreSQL, so that every role of a cluster is seen from anywhere.
 HEARTBEAT_ROWS = True
 
+# --- The audit trail: signed checkpoints, kept outside the database -----------------------------------
+
+# Base64 of 32 bytes, for Ed25519. `make run` makes one and keeps it; on a server the checks ask for it.
+AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY", "")
+# Public keys of keys that signed before, and of the present one where only verifying is done.
+AUDIT_VERIFYING_KEYS = env.words("AUDIT_VERIFYING_KEYS")
+# file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://account/container/prefix.
+AUDIT_CHECKPOINTS_URL = env.text(
+    "AUDIT_CHECKPOINTS_URL", f"file://{BASE_DIR / '.dev' / 'checkpoints'}" if EMBEDDED_STACK else ""
+)
+# For S3 and what is compatible with it; without them the library looks where the cloud's own tools do.
+AUDIT_CHECKPOINTS_OPTIONS = {
+    "endpoint": env.text("AUDIT_CHECKPOINTS_ENDPOINT", ""),
+    "region": env.text("AUDIT_CHECKPOINTS_REGION", ""),
+    "access_key_id": env.text("AUDIT_CHECKPOINTS_ACCESS_KEY_ID", ""),
+    "secret_access_key": env.text("AUDIT_CHECKPOINTS_SECRET_ACCESS_KEY", ""),
+}
+
 # --- Celery on Redis: doorbells ---------------------------------------------------------------------
 
 # One worker deployment per consumer group: its Kafka consumer and its job queue together.
