@@ -4,12 +4,11 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django_celery_beat.admin import PeriodicTaskAdmin
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from apps.events import dead_letters
 from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
@@ -116,8 +115,8 @@ class DeadLetterAdmin(ReadOnly):
                 self.message_user(request, f"{letter.pk}: {type(reason).__name__}: {reason}", messages.ERROR)
 
 
-class OnlySuperusers(PeriodicTaskAdmin):
-    """A periodic task can run any job with any arguments: that is for superusers."""
+class OnlySuperusers(admin.ModelAdmin):
+    """A periodic task can run any job with any arguments, and a schedule decides when: that is for superusers."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _is_superuser(request)
@@ -139,5 +138,11 @@ def _is_superuser(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_superuser", False))
 
 
-admin.site.unregister(PeriodicTask)
-admin.site.register(PeriodicTask, OnlySuperusers)
+def _leave_to_superusers(model: type[Model]) -> None:
+    theirs = type(admin.site.get_model_admin(model))
+    admin.site.unregister(model)
+    admin.site.register(model, type(theirs.__name__, (OnlySuperusers, theirs), {}))
+
+
+for _model in (PeriodicTask, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
+    _leave_to_superusers(_model)

@@ -62,6 +62,21 @@ def test_the_role_of_the_platform_may_create_databases_and_is_no_superuser(postg
     assert answer(postgres, "SELECT lower('ÄÖÜ')") == "äöü"
 
 
+def test_the_log_of_the_server_holds_nothing_of_what_failed(postgres, folder):
+    """A session's key opens its owner's door; PostgreSQL would quote it in the DETAIL and the STATEMENT of an error."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept (session_key text PRIMARY KEY)")
+        connection.execute("INSERT INTO kept VALUES ('the-key-of-ada')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("INSERT INTO kept VALUES ('the-key-of-ada')")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("INSERT INTO kept VALUES (%s)", ["the-key-of-ada"])
+
+    log = (folder / "postgres.log").read_text()
+    assert log.count("duplicate key value violates unique constraint") == 2
+    assert "the-key-of-ada" not in log
+
+
 def test_a_wrong_password_does_not_enter(postgres):
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(host=LOOPBACK, port=postgres.port, user="todo", password="guessed", dbname="todo")

@@ -1,13 +1,14 @@
 """The event core in the admin: to look at; deciding about dead letters and schedules is for superusers."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from apps.events import handling, schedules
 from apps.events.models import DeadLetter, Event
 from apps.tasks.events import TaskEvent
-from tests.support.factories import append, event, life_of_one_subject, person
+from tests.support.factories import NOW, append, event, life_of_one_subject, person
 
 pytestmark = pytest.mark.django_db
 
@@ -111,20 +112,48 @@ def test_staff_who_are_no_superusers_decide_nothing(client, letter):
     assert statuses() == ["parked", "parked"]
 
 
-def test_staff_who_are_no_superusers_do_not_reach_the_schedules(client):
-    schedules.synchronise()
-    row = PeriodicTask.objects.order_by("id")[0]
-    clerk = person("clerk", is_staff=True)
-    from django.contrib.auth.models import Permission
+SCHEDULES = {
+    "periodictask": {"name": "x"},
+    "clockedschedule": {"clocked_time_0": "2027-01-01", "clocked_time_1": "00:00:00"},
+    "crontabschedule": {"minute": "1"},
+    "intervalschedule": {"every": "1", "period": "days"},
+    "solarschedule": {"event": "sunset", "latitude": "1", "longitude": "1"},
+}
 
+
+@pytest.fixture
+def one_of_each_schedule():
+    schedules.synchronise()
+    clocked = ClockedSchedule.objects.create(clocked_time=NOW)
+    rows = [CrontabSchedule.objects.create(), SolarSchedule.objects.create(event="dusk", latitude=1, longitude=1)]
+    rows += [PeriodicTask.objects.order_by("id")[0], IntervalSchedule.objects.order_by("id")[0], clocked]
+    return {type(row)._meta.model_name: row for row in rows}
+
+
+@pytest.mark.parametrize(("model", "fields"), SCHEDULES.items())
+def test_staff_who_are_no_superusers_do_not_reach_the_schedules(client, one_of_each_schedule, model, fields):
+    row = one_of_each_schedule[model]
+    before = (type(row).objects.count(), type(row).objects.filter(pk=row.pk).values().get())
+    clerk = person("clerk", is_staff=True)
     clerk.user_permissions.set(Permission.objects.all())
     client.force_login(clerk)
+    place = f"/admin/django_celery_beat/{model}"
 
     answers = [
-        client.get("/admin/django_celery_beat/periodictask/"),
-        client.get(f"/admin/django_celery_beat/periodictask/{row.pk}/change/"),
-        client.post("/admin/django_celery_beat/periodictask/add/", {"name": "x"}),
-        client.post(f"/admin/django_celery_beat/periodictask/{row.pk}/delete/", {"post": "yes"}),
+        client.get(f"{place}/"),
+        client.post(f"{place}/add/", fields),
+        client.get(f"{place}/{row.pk}/change/"),
+        client.post(f"{place}/{row.pk}/change/", fields),
+        client.post(f"{place}/{row.pk}/delete/", {"post": "yes"}),
     ]
 
-    assert [answer.status_code for answer in answers] == [403] * 4
+    assert [answer.status_code for answer in answers] == [403] * 5
+    assert (type(row).objects.count(), type(row).objects.filter(pk=row.pk).values().get()) == before
+
+
+@pytest.mark.parametrize("model", SCHEDULES)
+def test_superusers_reach_the_schedules(admin, one_of_each_schedule, model):
+    row = one_of_each_schedule[model]
+
+    assert admin.get(f"/admin/django_celery_beat/{model}/").status_code == 200
+    assert admin.get(f"/admin/django_celery_beat/{model}/{row.pk}/change/").status_code == 200

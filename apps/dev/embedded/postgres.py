@@ -41,6 +41,10 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
     "logging_collector": "off",
+    # What a statement fails on may be a session's key or what somebody wrote: it stands in no log of the server.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
 }
 # Survives a killed process, not a power cut. Commits stay synchronous: tests kill the server and count.
 _UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off"}
