@@ -1,7 +1,9 @@
 """A group's consumer: reads its topics, applies what it subscribes to, stores offsets after the commit.
 
 Invariant: an offset is stored only when every record before it is applied, parked, recorded as unreadable or
-not the group's; a failure that may heal holds the batch, with the partitions paused and the membership alive.
+not the group's; a failure that may heal holds the batch, with the partitions paused and the membership alive. No
+record of another cluster than before is handled until the group has caught up from the log, so that what only the
+old one had comes first.
 """
 
 import time
@@ -16,7 +18,7 @@ from apps.events import crash, dead_letters, handling, heartbeat, reconcile
 from apps.events.backoff import Backoff
 from apps.events.brokers.base import Broker, Consumer, Record
 from apps.events.envelope import Envelope, RecordPosition, decode, header
-from apps.events.errors import Transient, UnreadableRecord
+from apps.events.errors import BrokerFailed, Transient, UnreadableRecord
 from apps.events.handling import Outcome
 from apps.events.subscriptions import ConsumerGroup
 
@@ -34,6 +36,8 @@ class GroupConsumer:
         self.stop = stop or StopSignal()
         self.ticked_at = time.monotonic()
         self.reconciled = False
+        self.doubts_cluster = True
+        self.cluster_id = ""
         self.consumer: Consumer | None = None
 
     def run(self) -> None:
@@ -59,29 +63,48 @@ class GroupConsumer:
 
     def _handle_until_done(self, consumer: Consumer, records: list[Record]) -> None:
         backoff = Backoff(first=0.1, cap=5)
+        paused, was_on = False, self.cluster_id
         while not self.stop.is_set():
             records = [record for record in records if consumer.owns(record)]
             try:
-                self.handle_records(records)
+                if self._caught_up(consumer):
+                    self.handle_records(records)
+                    crash.at("consumer.before_store")
+                    # Offsets of another cluster may be anything on this one; what is not stored comes again.
+                    consumer.store(records if was_on in {"", self.cluster_id} else [])
+                    break
+                delay = 0.0
             except Transient as reason:
                 delay = backoff.next_delay()
                 log.warning("group_waits", group=self.group.name, reason=str(reason), seconds=round(delay, 2))
-                records += self._wait(consumer, delay)
-                continue
-            crash.at("consumer.before_store")
-            consumer.store(records)
-            break
-        if backoff.attempts:
+            paused = True
+            records += self._wait(consumer, delay)
+        if paused:
             consumer.resume()
+
+    def _caught_up(self, consumer: Consumer) -> bool:
+        """Whether the records in hand may be handled; if not, a step was made towards it. Raises `Transient`."""
+        self.doubts_cluster = consumer.doubts_cluster() or self.doubts_cluster
+        if self.doubts_cluster:
+            try:
+                state = self.broker.state()
+            except BrokerFailed as reason:
+                raise Transient(str(reason)) from reason
+            self.doubts_cluster = not reconcile.catch_up(self.group, state).settled
+            self.cluster_id = state.cluster_id
+        return not self.doubts_cluster
 
     def _wait(self, consumer: Consumer, seconds: float) -> list[Record]:
         """Stay a member of the group while handing nothing on; what slips through comes back."""
         consumer.pause()
         slipped: list[Record] = []
         until = time.monotonic() + seconds
-        while not self.stop.is_set() and (left := until - time.monotonic()) > 0:
+        while not self.stop.is_set():
+            left = max(0.0, until - time.monotonic())
             self._tick()
             slipped += consumer.poll(1, timeout=min(left, POLL_SECONDS))
+            if not left:
+                break
         return slipped
 
     def handle_records(self, records: Sequence[Record]) -> Outcome:

@@ -1,13 +1,17 @@
 """Heals a group that lost an event between the log and its hands; the only thing that does.
 
-Invariant: what is repaired was committed, had left the outbox before the group's lag was seen to be 0, and was
-neither handled nor parked. In a healthy system that is nothing, so the count of repairs stays 0.
+Invariants: what is repaired was committed, had left the outbox before the group's lag was seen to be 0, and was
+neither handled nor parked. In a healthy system that is nothing, so the count of repairs stays 0. On another cluster
+than before, a group first handles all that is committed, also what is still in the outbox: what only the old one
+had taken may be older than the first record of the new one. Of each subject the committed versions have no gap at
+their end, so nothing comes before its predecessor.
 
 The mark that keeps a run short counts transactions, not positions: a transaction still open may yet commit an
 event with a lower position than one already handled, but never one below the oldest running transaction id.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +22,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from apps.events import event_types, handling, selectors
-from apps.events.brokers.base import Broker
+from apps.events.brokers.base import Broker, BrokerState
 from apps.events.errors import BrokerFailed, Transient
 from apps.events.models import Event, GroupProgress
 from apps.events.outbox import envelope_of
@@ -38,7 +42,7 @@ WHERE e.transaction_id >= %(mark)s
   AND (e.type = ANY(%(types)s) OR (%(every)s AND NOT e.type = ANY(%(snapshots)s)))
   AND NOT EXISTS (SELECT 1 FROM events_handledevent h WHERE h."group" = %(group)s AND h.event_id = e.event_id)
   AND NOT EXISTS (SELECT 1 FROM events_deadletter d WHERE d."group" = %(group)s AND d.event_id = e.event_id)
-  AND NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position)
+  AND (%(relayed_or_not)s OR NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position))
 ORDER BY e.position
 LIMIT %(limit)s
 """
@@ -62,10 +66,8 @@ class Repair:
 def run(group: ConsumerGroup, *, broker: Broker) -> Repair:
     """Look once. Raises `Transient` when PostgreSQL does not answer or a handler asks to wait."""
     try:
-        return _run(group, broker)
-    except (OperationalError, InterfaceError) as reason:
-        connection.close()
-        raise Transient(str(reason).strip()) from reason
+        with _database_failures_are_transient():
+            return _run(group, broker)
     except BrokerFailed as reason:
         # A broker that started anew may lack a topic on which nothing has happened since: what lags on it could
         # never be told.
@@ -75,29 +77,68 @@ def run(group: ConsumerGroup, *, broker: Broker) -> Repair:
         return Repair(settled=False, reason=str(reason))
 
 
+def catch_up(group: ConsumerGroup, state: BrokerState) -> Repair:
+    """One step towards the cluster of `state`; settled when its records may be handled.
+
+    Nothing to do on the cluster where the group was last. Raises `Transient` as `run` does.
+    """
+    with _database_failures_are_transient():
+        return _catch_up(group, state)
+
+
+@contextmanager
+def _database_failures_are_transient() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as reason:
+        connection.close()
+        raise Transient(str(reason).strip()) from reason
+
+
+def _catch_up(group: ConsumerGroup, state: BrokerState) -> Repair:
+    progress, _ = GroupProgress.objects.get_or_create(group=group.name)
+    if not progress.cluster_id:  # its first cluster: what is there comes from Kafka
+        GroupProgress.objects.filter(pk=group.name, cluster_id="").update(cluster_id=state.cluster_id)
+        return Repair(settled=True)
+    if progress.cluster_id == state.cluster_id:
+        return Repair(settled=True)
+    horizon = _horizon()
+    missing = _missing(group, progress, relayed_or_not=True)
+    handled = _repair(group, missing)
+    return _note(group, state, handled, excused=True, horizon=None if len(missing) == REPAIR_LIMIT else horizon)
+
+
 def _run(group: ConsumerGroup, broker: Broker) -> Repair:
+    state = broker.state()
+    progress, _ = GroupProgress.objects.get_or_create(group=group.name)
+    if progress.cluster_id not in {"", state.cluster_id}:
+        return _catch_up(group, state)
     if (age := selectors.outbox_status().oldest_age_seconds) > OUTBOX_IS_YOUNG_SECONDS:
         return Repair(settled=False, reason=f"The outbox is {age:.0f} s old.")
-    progress, _ = GroupProgress.objects.get_or_create(group=group.name)
     # In this order: seen missing, then seen to have no lag. The other way round, a record could come between.
     horizon = _horizon()
     missing = _missing(group, progress)
-    state = broker.state()
     if missing and (lag := broker.lag(group.name, group.topics())):
         return Repair(settled=False, reason=f"The group is {lag} records behind.")
+    if missing and broker.state() != state:
+        return Repair(settled=False, reason="Kafka was replaced just now.")
     handled = _repair(group, missing)
-    # What a broker in memory, or another than last time, no longer had is not a loss of ours.
-    excused = not state.keeps_records or state.cluster_id != progress.cluster_id
+    # What a broker in memory no longer had, or no broker ever for a group younger than the log, is no loss of ours.
+    excused = not state.keeps_records or not progress.settled_transaction_id
+    return _note(group, state, handled, excused=excused, horizon=None if len(missing) == REPAIR_LIMIT else horizon)
+
+
+def _note(group: ConsumerGroup, state: BrokerState, handled: int, *, excused: bool, horizon: int | None) -> Repair:
+    """Keep what came of a look. Without a `horizon` there is more to repair, and the mark stays where it is."""
     counter = "caught_up" if excused else "repaired"
-    complete = len(missing) < REPAIR_LIMIT
     changes: dict[str, Any] = {counter: F(counter) + handled, "checked_at": Now()}
-    if complete:
+    if horizon is not None:
         changes |= {"cluster_id": state.cluster_id, "settled_transaction_id": horizon}
     GroupProgress.objects.filter(pk=group.name).update(**changes)
     if handled:
         report = log.info if excused else log.error
         report("reconcile_repaired", group=group.name, events=handled, counted_as=counter)
-    return Repair(settled=complete, handled=handled)
+    return Repair(settled=horizon is not None, handled=handled)
 
 
 def _horizon() -> int:
@@ -106,7 +147,7 @@ def _horizon() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _missing(group: ConsumerGroup, progress: GroupProgress) -> list[int]:
+def _missing(group: ConsumerGroup, progress: GroupProgress, *, relayed_or_not: bool = False) -> list[int]:
     mark = progress.settled_transaction_id
     if mark > _next_transaction_id():
         mark = 0  # the database was restored elsewhere, where transactions are numbered anew
@@ -120,6 +161,7 @@ def _missing(group: ConsumerGroup, progress: GroupProgress) -> list[int]:
                 "every": group.takes_every_fact,
                 "snapshots": [event_type.name for event_type in event_types.declared() if event_type.snapshot],
                 "group": group.name,
+                "relayed_or_not": relayed_or_not,
                 "limit": REPAIR_LIMIT,
             },
         )

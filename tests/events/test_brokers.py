@@ -66,6 +66,19 @@ def test_records_of_a_key_keep_their_order_and_stand_in_one_partition(broker, to
     ]
 
 
+def test_a_consumer_doubts_which_cluster_it_reads_at_first_and_not_while_nothing_happens(broker, topic):
+    send(broker, numbered(topic, 1))
+    consumer = broker.consumer(fresh_group(), [topic])
+    read(consumer, 1)
+    at_first = [consumer.doubts_cluster(), consumer.doubts_cluster()]
+    send(broker, numbered(topic, 2))
+    read(consumer, 1)
+    later = consumer.doubts_cluster()
+    consumer.close()
+
+    assert (at_first, later) == ([True, False], False)
+
+
 def test_key_value_and_headers_arrive_as_they_were_sent(broker, topic):
     from apps.events.brokers.base import OutgoingRecord
 

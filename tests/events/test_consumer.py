@@ -8,16 +8,18 @@ import structlog
 
 from apps.audit.models import AuditRecord
 from apps.events import consumer as consumer_module
+from apps.events import reconcile
 from apps.events.brokers.base import Record
 from apps.events.brokers.memory import MemoryConsumer
 from apps.events.consumer import GroupConsumer
 from apps.events.errors import BrokerFailed, GroupStopped, Transient
 from apps.events.handling import Outcome
-from apps.events.models import HandledEvent
+from apps.events.models import GroupProgress, HandledEvent, OutboxEntry
+from apps.events.reconcile import Repair
 from apps.events.subscriptions import group_named
 from apps.tasks.events import TaskEvent
 from tests.events.concurrency import in_background
-from tests.support.factories import event, life_of_one_subject, outgoing, record_of
+from tests.support.factories import append, event, life_of_one_subject, outgoing, record_of
 from tests.support.topics import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -234,9 +236,6 @@ class TestRunning:
         assert pump.broker.members["chores"] == []
 
     def test_what_the_broker_lost_is_made_good_at_the_start(self, pump, chores, effect):
-        from apps.events.models import OutboxEntry
-        from tests.support.factories import append
-
         one = event()
         append(one)
         OutboxEntry.objects.all().delete()  # relayed, and the broker forgot it
@@ -244,6 +243,140 @@ class TestRunning:
         assert self.run(chores, lambda: _soon(chores.reconciled))
 
         assert effect.of() == [one.id]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAnotherCluster:
+    """Kafka was lost with what it had taken; a fresh one stands in its place."""
+
+    @pytest.fixture
+    def settled(self, pump, chores):
+        reconcile.run(chores.group, broker=pump.broker)
+        return chores
+
+    def run_until_handled(self, consumer, effect, count):
+        with in_background(consumer.run) as running:
+            came = wait_until(lambda: _soon(len(effect.of()) == count), seconds=10)
+            consumer.stop.set()
+            running.result(10)
+        assert came, effect.of()
+
+    def lost_with_the_old(self, pump, *events):
+        append(*events)
+        pump.relay_once()
+        pump.broker.start_anew()
+
+    def test_what_only_the_old_one_had_is_handled_before_the_first_record_of_the_new(self, pump, settled, effect):
+        life = life_of_one_subject(3)
+        self.lost_with_the_old(pump, *life[:2])
+        append(life[2])
+        pump.relay_once()
+
+        self.run_until_handled(settled, effect, 3)
+
+        assert effect.of() == [one.id for one in life]
+        assert stored(pump, "chores") == 1
+        progress = GroupProgress.objects.get(group="chores")
+        assert (progress.caught_up, progress.repaired) == (3, 0)
+        assert progress.cluster_id == pump.broker.state().cluster_id
+
+    def test_without_catching_up_the_newer_comes_first(self, pump, settled, effect, monkeypatch):
+        """The negative control: the same, with the reconcile left to the time when nothing waits."""
+        monkeypatch.setattr(reconcile, "catch_up", lambda group, state: Repair(settled=True))
+        life = life_of_one_subject(2)
+        self.lost_with_the_old(pump, life[0])
+        append(life[1])
+        pump.relay_once()
+
+        self.run_until_handled(settled, effect, 2)
+
+        assert effect.of() == [life[1].id, life[0].id]
+
+    def test_a_group_that_goes_on_running_notices_by_itself(self, pump, settled, effect):
+        life = life_of_one_subject(3)
+        send(pump, outgoing(life[0]))
+        with in_background(settled.run) as running:
+            wait_until(lambda: _soon(stored(pump, "chores") == 1))
+            append(life[1])
+            OutboxEntry.objects.all().delete()  # the old one took it, and was lost
+            pump.broker.start_anew()
+            append(life[2])
+            pump.relay_once()
+            wait_until(lambda: _soon(len(effect.of()) == 3))
+            settled.stop.set()
+            running.result(10)
+
+        assert effect.of() == [one.id for one in life]
+
+    def test_what_the_old_one_took_and_the_outbox_still_has_comes_first_too(self, pump, settled, effect):
+        """The relay waits for a whole batch, so its entry stays while the rest of the batch goes to the new one."""
+        life = life_of_one_subject(2)
+        append(*life)
+        pump.broker.start_anew()
+        send(pump, outgoing(life[1]))
+
+        self.run_until_handled(settled, effect, 2)
+
+        assert effect.of() == [one.id for one in life]
+
+    def test_more_than_one_step_takes_is_caught_up_before_the_first_record(self, pump, settled, effect, monkeypatch):
+        monkeypatch.setattr(reconcile, "REPAIR_LIMIT", 2)
+        life = life_of_one_subject(6)
+        self.lost_with_the_old(pump, *life[:5])
+        append(life[5])
+        pump.relay_once()
+
+        self.run_until_handled(settled, effect, 6)
+
+        assert effect.of() == [one.id for one in life]
+
+    def test_while_kafka_does_not_tell_which_it_is_nothing_is_handled(self, pump, settled, effect, monkeypatch):
+        life = life_of_one_subject(2)
+        self.lost_with_the_old(pump, life[0])
+        append(life[1])
+        pump.relay_once()
+        answers, seen = [BrokerFailed("away"), BrokerFailed("away")], []
+        real = pump.broker.state
+
+        def state():
+            seen.append(effect.of())
+            if answers:
+                raise answers.pop()
+            return real()
+
+        monkeypatch.setattr(pump.broker, "state", state)
+        self.run_until_handled(settled, effect, 2)
+
+        assert seen[:3] == [[], [], []]
+        assert effect.of() == [one.id for one in life]
+
+    def test_places_in_another_cluster_are_not_stored_in_this(self, pump, settled, effect):
+        settled.cluster_id = "the old one"
+        send(pump, outgoing(event()))
+
+        self.run_until_handled(settled, effect, 1)
+
+        assert stored(pump, "chores") == 0
+
+    def test_the_periodic_look_takes_a_new_cluster_only_with_all_that_the_old_one_had(self, pump, settled, effect):
+        """Or the group would believe itself at home there, with older events still on their way."""
+        one = event()
+        append(one)
+        pump.broker.start_anew()
+
+        assert reconcile.run(settled.group, broker=pump.broker) == Repair(settled=True, handled=1)
+
+        assert effect.of() == [one.id]
+        assert OutboxEntry.objects.count() == 1
+
+    def test_on_the_first_cluster_of_its_life_a_group_takes_from_kafka_what_is_there(self, pump, chores, effect):
+        append(event())
+        pump.relay_once()
+
+        self.run_until_handled(chores, effect, 1)
+
+        assert GroupProgress.objects.values_list("caught_up", "repaired").get(group="chores") == (0, 0)
+        assert stored(pump, "chores") == 1
 
 
 def _broken(*_, **__):

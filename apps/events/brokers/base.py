@@ -76,6 +76,13 @@ class Consumer(Protocol):
 
     def has_assignment(self) -> bool: ...
 
+    def doubts_cluster(self) -> bool:
+        """Whether records handed out since the last call may come from another cluster than those before.
+
+        True at the first call, and whenever it cannot be excluded: after a failed connection, after partitions
+        were assigned, or when a partition goes on before where it stood.
+        """
+
     def close(self) -> None:
         """Leave the group at once, with all that was stored made known."""
 

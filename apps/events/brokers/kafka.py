@@ -230,12 +230,19 @@ class KafkaProducer:
 
 class KafkaConsumer:
     def __init__(self, configuration: dict[str, Any], topics: Sequence[str]) -> None:
-        self.client = Consumer(configuration)
+        self.doubts = True
+        self.handed_out: dict[tuple[str, int], int] = {}
+        self.client = Consumer({**configuration, "error_cb": self._on_error})
         self.owned: set[tuple[str, int]] = set()
         self.paused = False
         self.client.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._taken, on_lost=self._taken)
 
+    def _on_error(self, error: KafkaError) -> None:
+        _quiet(error)
+        self.doubts = True
+
     def _assigned(self, client: Consumer, places: list[TopicPartition]) -> None:
+        self.doubts = True
         self.owned |= {(place.topic, place.partition) for place in places}
         log.info("partitions_assigned", partitions=[f"{place.topic}/{place.partition}" for place in places])
         if self.paused:
@@ -253,7 +260,12 @@ class KafkaConsumer:
             messages = [first, *self.client.consume(limit - 1, 0)] if first is not None else []
         except KafkaException as reason:  # how the client tells of a fatal error
             raise BrokerFailed(str(reason)) from reason
-        return [record for message in messages if (record := self._read(message))]
+        records = [record for message in messages if (record := self._read(message))]
+        for record in records:
+            place = (record.topic, record.partition)
+            self.doubts = self.doubts or record.offset <= self.handed_out.get(place, -1)
+            self.handed_out[place] = record.offset
+        return records
 
     def _read(self, message: Message) -> Record | None:
         error = message.error()
@@ -282,6 +294,10 @@ class KafkaConsumer:
 
     def has_assignment(self) -> bool:
         return bool(self.owned)
+
+    def doubts_cluster(self) -> bool:
+        doubts, self.doubts = self.doubts, False
+        return doubts
 
     def close(self) -> None:
         self.client.close()

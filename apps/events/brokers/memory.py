@@ -23,6 +23,7 @@ class MemoryBroker:
         self.partitions: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self.stored: dict[tuple[str, str, int], int] = defaultdict(int)
         self.members: dict[str, list[MemoryConsumer]] = defaultdict(list)
+        self.generation = 1
 
     def producer(self) -> "MemoryProducer":
         return MemoryProducer(self)
@@ -40,13 +41,24 @@ class MemoryBroker:
         for number, member in enumerate(members):
             mine = {(t, p) for t in member.topics for p in range(PARTITIONS) if p % len(members) == number}
             kept = {place: offset for place, offset in member.offsets.items() if place in mine}
+            member.doubts = member.doubts or kept.keys() != mine
             member.offsets = {place: self.stored[group, *place] for place in mine} | kept
 
     def ensure_topics(self, topics: Sequence[str]) -> dict[str, str]:
         return dict.fromkeys(topics, "in memory")
 
     def state(self, *, timeout: float = 5) -> BrokerState:
-        return BrokerState(cluster_id=f"memory-{id(self)}", keeps_records=True)
+        return BrokerState(cluster_id=f"memory-{id(self)}-{self.generation}", keeps_records=True)
+
+    def start_anew(self) -> None:
+        """As another cluster at the same address: without records, and nobody has stored anything."""
+        with self.changed:
+            self.generation += 1
+            self.partitions.clear()
+            self.stored.clear()
+            for member in [member for members in self.members.values() for member in members]:
+                member.offsets = dict.fromkeys(member.offsets, 0)
+                member.doubts = True
 
     def lag(self, group: str, topics: Sequence[str], *, timeout: float = 5) -> int:
         with self.changed:
@@ -105,6 +117,7 @@ class MemoryConsumer:
         self.topics = list(topics)
         self.offsets: dict[tuple[str, int], int] = {}
         self.paused = False
+        self.doubts = True
 
     def poll(self, limit: int, *, timeout: float) -> list[Record]:
         deadline = time.monotonic() + timeout
@@ -140,6 +153,10 @@ class MemoryConsumer:
 
     def has_assignment(self) -> bool:
         return bool(self.offsets)
+
+    def doubts_cluster(self) -> bool:
+        doubts, self.doubts = self.doubts, False
+        return doubts
 
     def close(self) -> None:
         with self.broker.changed:
