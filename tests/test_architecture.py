@@ -119,7 +119,13 @@ def test_every_job_lives_in_the_jobs_module_of_its_app():
 
     places = {name: job.__module__ for name, job in ours.items()}
     assert places == {name: f"apps.{name.split('.')[0]}.jobs" for name in places}
-    assert sorted(places) == ["events.prune_log", "events.reconcile_group", "tasks.purge"]
+    assert sorted(places) == [
+        "audit.erase_late_contents",
+        "audit.verify_trail",
+        "events.prune_log",
+        "events.reconcile_group",
+        "tasks.purge",
+    ]
 
 
 def test_every_celery_job_is_declared_in_a_module_named_jobs():

@@ -75,6 +75,15 @@ def content_text(data: Mapping[str, Any], *, correlation_id: str) -> str:
     return _json({"correlation_id": correlation_id, "data": data})
 
 
+def title_in(data: Any, *, subject_type: str) -> str:
+    """What the thing was called, as its event tells it."""
+    thing = data.get(subject_type) if isinstance(data, dict) else None
+    if not isinstance(thing, dict):
+        return ""
+    title = thing.get("title") or thing.get("name")
+    return title[:500] if isinstance(title, str) else ""
+
+
 def commitment(text: str, *, salt: bytes) -> bytes:
     """Stands for a text and tells nothing of it: without the salt, not even a guess can be checked."""
     return hmac.digest(salt, text.encode(), "sha256")

@@ -20,6 +20,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.audit import signing
+from apps.audit.chain import Head
 from apps.audit.checkpoint_store import CheckpointsAway, NumberTaken, configured_store, name_of
 
 __all__ = ["Checkpoint", "CheckpointRefused", "CheckpointsAway", "Head", "HeadsWentBack", "newest", "since", "write"]
@@ -30,14 +31,6 @@ _FIELDS = {"format", "number", "source", "taken_at", "heads", "previous", "key",
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHAIN = re.compile(r"0|[1-9][0-9]{0,3}")
 _ATTEMPTS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The newest record of a chain: its number there, and its hash of 32 bytes."""
-
-    sequence: int
-    hash: bytes
 
 
 Heads = Mapping[int, Head]

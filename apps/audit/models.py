@@ -133,7 +133,7 @@ class AuditVerification(models.Model):
     """One time the trail was held against its proofs.
 
     `heads` is up to where each chain was found sound, by chain: [sequence, hash in hex]; the next run goes on from
-    there. `lap` is where the slow walk over the whole trail stands, by chain; `whole` marks the run that ended one.
+    there. `lap` is where the slow walk over the whole trail stands; `whole` marks a run that has seen every record.
     """
 
     started_at = models.DateTimeField()
@@ -144,6 +144,7 @@ class AuditVerification(models.Model):
     findings = models.JSONField(default=list)
     heads = models.JSONField(default=dict)
     lap = models.JSONField(default=dict)
+    checkpoint = models.BigIntegerField(null=True, help_text="The newest signed checkpoint that was there.")
 
     class Meta:
         ordering = ["-id"]

@@ -202,18 +202,9 @@ def _entry_of(event: Envelope) -> Entry:
         place.offset if place else None,
         True,
         event.correlation_id,
-        title_in(event.data, subject_type=event.subject_type),
+        chain.title_in(event.data, subject_type=event.subject_type),
         event.data,
     )
-
-
-def title_in(data: Any, *, subject_type: str) -> str:
-    """What the thing was called, as its event tells it."""
-    thing = data.get(subject_type) if isinstance(data, dict) else None
-    if not isinstance(thing, dict):
-        return ""
-    title = thing.get("title") or thing.get("name")
-    return title[:500] if isinstance(title, str) else ""
 
 
 def _base64(raw: bytes | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -48,7 +49,7 @@ def test_old_records_keep_their_ids_and_content_and_stand_in_sound_chains(before
     subject_id = uuid4()
     ids = [_record(subject_id=subject_id, version=version, title=f"T {version}") for version in (1, 2, 3)]
     with connection.cursor() as cursor:
-        garbage = [uuid4(), "unreadable", "", None, None, "", None, json.dumps({"headers": [["a", "b"]]})]
+        garbage: list[Any] = [uuid4(), "unreadable", "", None, None, "", None, json.dumps({"headers": [["a", "b"]]})]
         cursor.execute(_INSERT, [*garbage, False, b"k", b"\xff{", "no JSON"])
 
     MigrationExecutor(connection).migrate(MigrationExecutor(connection).loader.graph.leaf_nodes("audit"))

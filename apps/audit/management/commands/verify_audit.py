@@ -1,0 +1,90 @@
+"""Proves the audit trail complete, contiguous and untouched, or names the first bad record."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from apps.audit import selectors, verification
+from apps.audit.models import AuditVerification
+from apps.audit.verification import periodic
+from apps.audit.verification.findings import Report, heads_from_json
+
+
+class Command(BaseCommand):
+    help = (
+        "Hold the audit trail against its chains, the event log and the signed checkpoints. Reads only, and notes the"
+        " result. Exit 0: complete, contiguous and untouched; 1: something is wrong, and the first bad record is named;"
+        " 2: wrong use."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--new", action="store_true", help="Only what came since the last verification; default: every record."
+        )
+        parser.add_argument("--json", action="store_true", help="The report as one JSON document on stdout.")
+
+    def handle(self, *args: Any, new: bool, json: bool, **options: Any) -> None:
+        last = AuditVerification.objects.order_by("-id").first()
+        report = self._verify(last, new=new and last is not None)
+        periodic.keep(report, last=last)
+        if json:
+            self._tell_program(report)
+        else:
+            self._tell_person(report)
+        sys.exit(0 if report.sound else 1)
+
+    def _verify(self, last: AuditVerification | None, *, new: bool) -> Report:
+        with Progress(
+            TextColumn("Looking at records"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        ) as progress:
+            behind = heads_from_json(last.heads) if new and last else {}
+            ahead = sum(head.sequence for head in selectors.heads().values())
+            bar = progress.add_task("", total=ahead - sum(head.sequence for head in behind.values()))
+            return verification.verify(
+                now=timezone.now(),
+                after=behind if new else None,
+                since=last.started_at if new and last else None,
+                known_checkpoint=last.checkpoint if last else None,
+                progress=lambda records: progress.update(bar, completed=records),
+            )
+
+    def _tell_program(self, report: Report) -> None:
+        self.stdout.write(json.dumps(report.as_dict(), indent=2))
+
+    def _tell_person(self, report: Report) -> None:
+        chains = sum(1 for head in report.heads.values() if head.sequence)
+        what = "Records" if report.whole else "New records"
+        self.stdout.write(f"{what} looked at: {report.records:,} in {chains} chains, in {report.seconds:.1f} s.")
+        if report.erased:
+            self.stdout.write(f"Of {report.erased:,} the content is gone with the people it was of.")
+        if report.waiting:
+            self.stdout.write(f"{report.waiting:,} events are in the log and not recorded yet.")
+        if report.unlogged:
+            self.stdout.write(f"{report.unlogged:,} records came by Kafka, of events that the log does not have.")
+        self._tell_checkpoint(report)
+        if report.first is None:
+            self.stdout.write(self.style.SUCCESS("The audit trail is complete, contiguous and untouched."))
+            return
+        self.stdout.write(self.style.ERROR(f"NOT SOUND. First: {report.first.wrong}. {report.first.told}"))
+        for finding in report.findings:
+            if finding is not report.first:
+                self.stdout.write(f"  {finding.wrong}: {finding.told}")
+
+    def _tell_checkpoint(self, report: Report) -> None:
+        if report.checkpoint:
+            self.stdout.write(f"Signed checkpoint {report.checkpoint} of {report.checkpoint_at:%Y-%m-%d %H:%M:%S} UTC.")
+        if report.unproven:
+            told = f"Without a checkpoint a cut or wholly rewritten chain cannot be told: {report.unproven}"
+            self.stdout.write(self.style.WARNING(told))

@@ -1,0 +1,101 @@
+"""Holds the trail against the event log: every fact recorded, and as it was logged.
+
+Invariant: reads only, in steps over the log's positions; what is on its way is no finding.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from apps.audit.verification.findings import Finding, Wrong
+from apps.events import event_types
+
+STEP = 5000
+
+# An event without content has lost it to the erasure of its person; then only the rest is compared.
+_STEP = """
+SELECT e.position, e.event_id, e.type, e.subject_type || '/' || e.subject_id, r.id, r.chain, r.sequence,
+    EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position) AS in_outbox,
+    EXISTS (SELECT 1 FROM events_handledevent h WHERE h."group" = 'audit' AND h.event_id = e.event_id)
+        OR e.recorded_at < now() - make_interval(days => %(inbox_days)s) AS was_handled
+FROM events_event e
+LEFT JOIN audit_auditrecord r ON r.event_id = e.event_id
+LEFT JOIN audit_auditcontent c ON c.event_id = e.event_id
+WHERE e.position > %(after)s AND e.position <= %(upto)s AND NOT e.type = ANY(%(snapshots)s)
+  AND (r.id IS NULL
+    OR (e.type, e.subject_type, e.subject_id, e.source, e.occurred_at) <>
+       (r.type, r.subject_type, r.subject_id, r.source, r.occurred_at)
+    OR e.subject_version IS DISTINCT FROM r.subject_version OR e.owner_id IS DISTINCT FROM r.owner_id
+    OR e.actor_id IS DISTINCT FROM r.actor_id OR e.causation_id IS DISTINCT FROM r.causation_id
+    OR (c.event_id IS NOT NULL AND e.data <> '{}'
+        AND (c.text::jsonb -> 'data' <> e.data OR c.correlation_id <> e.correlation_id)))
+ORDER BY e.position
+"""
+_RANGE = "SELECT coalesce(min(position), 1) - 1, coalesce(max(position), 0) FROM events_event WHERE recorded_at >= %s"
+# By the ids of the records, since the log may have forgotten what is older than its retention.
+_UNLOGGED = """
+SELECT count(*) FROM audit_auditrecord r
+WHERE r.recorded_at >= %s AND r.readable AND r.recorded_at > now() - make_interval(days => %s)
+  AND NOT EXISTS (SELECT 1 FROM events_event e WHERE e.event_id = r.event_id)
+"""
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A piece of the log that was looked at; `waiting` events are not recorded yet."""
+
+    waiting: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+def compare(*, since: datetime) -> Iterator[Stretch]:
+    """Everything logged since an instant, stretch by stretch."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RANGE, [since])
+        after, last = cursor.fetchone()
+    while after < last:
+        yield _stretch(after, after + STEP)
+        after += STEP
+
+
+def unlogged(*, since: datetime) -> int:
+    """Records since an instant whose events the log does not have: somebody else wrote them onto the topic."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNLOGGED, [since, settings.EVENT_RETENTION_DAYS - 1])
+        return int(cursor.fetchone()[0])
+
+
+def _stretch(after: int, upto: int) -> Stretch:
+    stretch = Stretch()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STEP,
+            {
+                "after": after,
+                "upto": upto,
+                "inbox_days": settings.HANDLED_EVENT_RETENTION_DAYS,
+                "snapshots": [event_type.name for event_type in event_types.declared() if event_type.snapshot],
+            },
+        )
+        for row in cursor.fetchall():
+            _judge(stretch, *row)
+    return stretch
+
+
+def _judge(stretch: Stretch, position: int, event_id: Any, event_type: str, subject: str, *rest: Any) -> None:
+    record_id, number, sequence, in_outbox, was_handled = rest
+    what = f"{event_type} of {subject} (event {event_id}, position {position})"
+    if record_id is not None:
+        wrong, told = Wrong.NOT_AS_LOGGED, f"Record {record_id} does not tell {what} as the event log does."
+    elif was_handled and not in_outbox:
+        wrong, told = Wrong.EVENT_MISSING, f"{what} was recorded, and its record is gone."
+    else:
+        stretch.waiting += 1
+        return
+    stretch.findings.append(
+        Finding(wrong=wrong, told=told, chain=number, sequence=sequence, record_id=record_id, event_id=event_id)
+    )

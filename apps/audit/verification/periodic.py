@@ -1,0 +1,101 @@
+"""Verifies the trail a piece at a time, for ever: what is new each time, and slowly everything again.
+
+Invariant: a run that found something wrong moves nothing on, so the next one finds it again: what is wrong stays
+seen until it is mended. Each run is short, so that it never holds up the worker it rides in.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from apps.audit import chain, verification
+from apps.audit.chain import Head
+from apps.audit.models import AuditVerification
+from apps.audit.verification import walk
+from apps.audit.verification.findings import Report, heads_as_json, heads_from_json
+
+log = structlog.get_logger(__name__)
+
+# Of every run, for the lap over the whole trail: about 50,000 records.
+LAP_SECONDS = 2.0
+KEPT = timedelta(days=7)
+
+
+@dataclass(slots=True)
+class Lap:
+    """Where the walk over everything stands: behind `head` of the chain `number`."""
+
+    number: int = 0
+    head: Head = chain.BEGINNING
+
+    def as_json(self) -> dict[str, Any]:
+        return {"chain": self.number, "sequence": self.head.sequence, "hash": self.head.hash.hex()}
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> "Lap":
+        return cls(kept["chain"], Head(kept["sequence"], bytes.fromhex(kept["hash"]))) if kept else cls()
+
+
+def run(*, now: datetime) -> AuditVerification:
+    """What is new since the last run, and a piece of the lap; what it found, kept."""
+    last = AuditVerification.objects.order_by("-id").first()
+    report = verification.verify(
+        now=now,
+        after=heads_from_json(last.heads) if last else {},
+        since=last.started_at if last else None,
+        known_checkpoint=last.checkpoint if last else None,
+    )
+    lap = Lap.from_json(last.lap if last else {})
+    behind, ended = _go_on(lap, report)
+    report.whole = ended and report.sound
+    done = keep(report, last=last, lap=lap if not report.sound else behind)
+    _forget(now)
+    return done
+
+
+def keep(report: Report, *, last: AuditVerification | None, lap: Lap | None = None) -> AuditVerification:
+    """Note a verification. The next one goes on behind it only if it was sound."""
+    if not report.sound:
+        log.critical("audit_trail_not_sound", findings=len(report.findings), first=_told(report))
+    if report.unproven:
+        log.warning("audit_checkpoints_not_asked", reason=report.unproven)
+    heads = heads_as_json(report.heads) if report.sound else (last.heads if last else {})
+    return AuditVerification.objects.create(
+        started_at=report.started_at,
+        whole=report.whole,
+        records=report.records,
+        sound=report.sound,
+        findings=[finding.as_dict() for finding in report.findings],
+        heads=heads,
+        lap=lap.as_json() if lap else (last.lap if last else {}),
+        checkpoint=max(report.checkpoint or 0, (last.checkpoint if last else 0) or 0) or None,
+    )
+
+
+def _go_on(lap: Lap, report: Report) -> tuple[Lap, bool]:
+    """Walk on for a while; where the lap then stands, and whether it came round."""
+    until = time.monotonic() + LAP_SECONDS
+    for number in range(lap.number, chain.CHAINS):
+        after = lap.head if number == lap.number else chain.BEGINNING
+        report.add(*walk.still_there(number, after))
+        for stretch in walk.walk(number, after=after):
+            report.records += stretch.records
+            report.erased += stretch.erased
+            report.add(*(finding for finding in stretch.findings if finding not in report.findings))
+            if time.monotonic() > until:
+                return Lap(number, stretch.head), False
+    return Lap(), True
+
+
+def _forget(now: datetime) -> None:
+    """Old runs go; the last that had seen everything stays."""
+    old = AuditVerification.objects.filter(finished_at__lt=now - KEPT)
+    newest_whole = AuditVerification.objects.filter(whole=True).order_by("-id").values("pk")[:1]
+    old.exclude(pk__in=list(newest_whole.values_list("pk", flat=True))).delete()
+
+
+def _told(report: Report) -> str:
+    return report.first.told if report.first else ""

@@ -1,0 +1,53 @@
+"""Tampers with the trail as somebody could who owns the database: with its guards switched off."""
+
+from typing import Any
+
+from django.db import connection
+
+from apps.audit import chain
+from apps.audit.models import AuditRecord
+from tests.support.append_only import guards_off
+
+
+def sql(statement: str, parameters: list[Any] | None = None) -> None:
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute(statement, parameters or [])
+
+
+def change(record: AuditRecord, column: str, value: Any) -> None:
+    sql(f"UPDATE audit_auditrecord SET {column} = %s WHERE id = %s", [value, record.pk])
+
+
+def remove(*records: AuditRecord) -> None:
+    ids = [record.pk for record in records]
+    events = [record.event_id for record in records]
+    sql("DELETE FROM audit_auditcontent WHERE event_id = ANY(%s)", [events])
+    sql("DELETE FROM audit_auditrecord WHERE id = ANY(%s)", [ids])
+
+
+def swap(one: AuditRecord, other: AuditRecord, *columns: str) -> None:
+    """Exchange the values of columns between two records."""
+    names = ", ".join(columns)
+    for record, source, sign in ((one, other, -1), (other, one, 1)):
+        values = [getattr(source, column) for column in columns]
+        # By way of negative sequences: no two records may stand in one place for a moment.
+        values = [
+            sign * value if column == "sequence" else value for column, value in zip(columns, values, strict=True)
+        ]
+        marks = ", ".join(["%s"] * len(columns))
+        sql(f"UPDATE audit_auditrecord SET ({names}) = ROW({marks}) WHERE id = %s", [*values, record.pk])
+    sql("UPDATE audit_auditrecord SET sequence = abs(sequence) WHERE sequence < 0")
+
+
+def rewrite_from(record: AuditRecord, **changes: Any) -> None:
+    """Change a record and compute its hash, and every hash after it in its chain, anew."""
+    for column, value in changes.items():
+        change(record, column, value)
+    previous = bytes(record.previous_hash)
+    for each in AuditRecord.objects.filter(chain=record.chain, sequence__gte=record.sequence).order_by("sequence"):
+        link = each.link._replace(previous_hash=previous)
+        previous = chain.hash_of(link)
+        sql(
+            "UPDATE audit_auditrecord SET previous_hash = %s, hash = %s WHERE id = %s",
+            [link.previous_hash, previous, each.pk],
+        )
