@@ -199,11 +199,6 @@ def test_a_command_says_what_it_does(name, app):
     assert len(load_command_class(app, name).help) > 20
 
 
-@pytest.mark.parametrize("name", [name for name, app in OUR_COMMANDS if app == "apps.events"])
-def test_a_command_of_the_event_core_says_how_it_exits(name):
-    assert "xit 0" in load_command_class("apps.events", name).help
-
-
 def test_there_are_these_commands_of_the_event_core():
     assert [name for name, app in OUR_COMMANDS if app == "apps.events"] == [
         "create_topics",

@@ -62,6 +62,16 @@ class ReplayTooOld(ValueError):
     """A replay would reach events whose handling is no longer remembered, and so would repeat their effects."""
 
 
+class GroupBehind(RuntimeError):
+    """A replay would let events overtake older ones that the group has yet to handle."""
+
+    def __init__(self, group: str, *, behind: str) -> None:
+        super().__init__(
+            f"Nothing was fed: {behind}, and an event fed now could overtake an older one. "
+            f"See that the relay and the worker of {group} run (`manage.py status`), then try again."
+        )
+
+
 class DeadLetterNotParked(ValueError):
     """A dead letter was already replayed or discarded."""
 

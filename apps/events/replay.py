@@ -1,8 +1,10 @@
 """Feeds a group again from the log.
 
-Invariant: nothing older than what `HandledEvent` remembers is fed, so a replay repeats no effect.
+Invariants: nothing older than what `HandledEvent` remembers is fed, so a replay repeats no effect; nothing is fed
+while the group is behind, so an event does not overtake an older one of its subject that is still on its way.
 """
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -10,8 +12,9 @@ from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
-from apps.events import handling
-from apps.events.errors import ReplayTooOld
+from apps.events import handling, selectors
+from apps.events.brokers.base import Broker
+from apps.events.errors import GroupBehind, ReplayTooOld
 from apps.events.handling import Outcome
 from apps.events.models import Event
 from apps.events.outbox import envelope_of
@@ -40,6 +43,32 @@ def select(group: ConsumerGroup, *, since: datetime | None, first: int | None, l
             f"for {settings.HANDLED_EVENT_RETENTION_DAYS} days, so a replay may begin at {horizon:%Y-%m-%d %H:%M} UTC."
         )
     return events
+
+
+LOOK_AGAIN_SECONDS = 0.5
+
+
+def wait_until_caught_up(
+    group: ConsumerGroup, *, broker: Broker, patience_seconds: float, report: Callable[[str], None]
+) -> None:
+    """Until all that was committed before this call has left the outbox and the group's lag is 0.
+
+    `report` hears what is waited for. Raises `GroupBehind` after `patience_seconds`, `BrokerFailed` without Kafka.
+    """
+    began = time.monotonic()
+    while behind := _what_is_behind(group, broker, waited_seconds=time.monotonic() - began):
+        if time.monotonic() - began >= patience_seconds:
+            raise GroupBehind(group.name, behind=behind)
+        report(behind)
+        time.sleep(min(LOOK_AGAIN_SECONDS, patience_seconds))
+
+
+def _what_is_behind(group: ConsumerGroup, broker: Broker, *, waited_seconds: float) -> str:
+    outbox = selectors.outbox_status()
+    if outbox.depth and outbox.oldest_age_seconds >= waited_seconds:
+        return f"the outbox holds {outbox.depth} events, the oldest {outbox.oldest_age_seconds:.1f} s old"
+    lag = broker.lag(group.name, group.topics())
+    return f"{group.name} is {lag} records behind" if lag else ""
 
 
 def feed(group: ConsumerGroup, events: QuerySet[Event], *, report: Callable[[int], None]) -> Outcome:

@@ -1,12 +1,14 @@
 """A group can be fed again from the log, and only as far back as it remembers what it did."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.events.models import Event
+from apps.events.models import Event, OutboxEntry
+from apps.events.replay import feed, select, wait_until_caught_up
 from apps.tasks.events import TaskEvent
 from tests.support.factories import append, backdated_event, event, life_of_one_subject
 
@@ -21,6 +23,8 @@ def group(new_group, effect):
 
 
 def replay(*arguments):
+    """As it is done when the relay has moved all there is."""
+    OutboxEntry.objects.all().delete()
     call_command("replay_events", "--group", "chores", *map(str, arguments))
 
 
@@ -131,3 +135,57 @@ def test_an_instant_without_offset_is_utc(group, effect):
     replay("--since", datetime.fromisoformat(recorded_at.isoformat()[:-6]).isoformat())
 
     assert effect.of() == [one.id]
+
+
+def test_a_replay_is_refused_while_events_wait_in_the_outbox(group, effect):
+    append(event())
+
+    with pytest.raises(CommandError, match="Nothing was fed: the outbox holds 1 events") as refused:
+        call_command("replay_events", "--group", "chores", "--since", "2000-01-01", "--no-wait")
+
+    assert refused.value.returncode == 1
+    assert effect.of() == []
+
+
+def test_a_replay_is_refused_while_the_group_is_behind(group, effect, pump):
+    append(event())
+    pump.relay_once()
+
+    with pytest.raises(CommandError, match="Nothing was fed: chores is 1 records behind"):
+        call_command("replay_events", "--group", "chores", "--since", "2000-01-01", "--no-wait")
+
+    assert effect.of() == []
+
+
+def test_a_replay_waits_for_the_relay_and_the_group(group, effect, pump):
+    one = event()
+    append(one)
+    told = []
+
+    def meanwhile(behind):
+        told.append(behind.partition(",")[0])
+        pump.run()
+
+    wait_until_caught_up(group, broker=pump.broker, patience_seconds=10, report=meanwhile)
+
+    assert told == ["the outbox holds 1 events"]
+    assert effect.of() == [one.id]
+
+
+def test_fed_without_waiting_an_event_overtakes_an_older_one(group, effect, pump):
+    """The control: what the waiting is for."""
+    older, newer = life_of_one_subject(2)
+    rows = append(older, newer)
+
+    feed(group, select(group, since=None, first=rows[1].position, last=None), report=lambda fed: None)
+    pump.run()
+
+    assert effect.of() == [newer.id, older.id]
+
+
+def test_a_replay_prints_what_came_of_it_as_json(group, capsys):
+    append(event(), event())
+
+    replay("--since", "2000-01-01", "--json")
+
+    assert json.loads(capsys.readouterr().out) == {"group": "chores", "handled": 2, "repeated": 0, "parked": 0}

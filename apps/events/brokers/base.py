@@ -47,6 +47,17 @@ class BrokerState:
     keeps_records: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic that is there. What the log does not tell is `None`; `replicas` is of its worst partition."""
+
+    name: str
+    partitions: int
+    replicas: int | None = None
+    least_in_sync: int | None = None
+    retention_seconds: int | None = None
+
+
 class Producer(Protocol):
     def send(self, records: Sequence[OutgoingRecord], *, give_up: Callable[[], bool]) -> list[Delivery]:
         """Write records in order and wait until every one of them is resolved.
@@ -97,6 +108,9 @@ class Broker(Protocol):
 
     def state(self, *, timeout: float = 5) -> BrokerState:
         """Raises `BrokerFailed` when the log does not answer."""
+
+    def topic_states(self, *, timeout: float = 5) -> dict[str, TopicState]:
+        """Every topic there is, by its name. Raises `BrokerFailed` when the log does not answer."""
 
     def lag(self, group: str, topics: Sequence[str], *, timeout: float = 5) -> int:
         """How many records the group has yet to handle, over all its members.

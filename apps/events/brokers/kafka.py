@@ -20,11 +20,11 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
-from apps.events.brokers.base import BrokerState, Delivery, OutgoingRecord, Record
+from apps.events.brokers.base import BrokerState, Delivery, OutgoingRecord, Record, TopicState
 from apps.events.errors import BrokerFailed
 
 log = structlog.get_logger(__name__)
@@ -126,6 +126,26 @@ class KafkaBroker:
             raise BrokerFailed(f"Kafka does not answer: {reason.args[0].str()}") from reason
         cluster_id = str(cluster.cluster_id)
         return BrokerState(cluster_id, keeps_records=not cluster_id.startswith(MOCK_CLUSTER_PREFIX))
+
+    def topic_states(self, *, timeout: float = 5) -> dict[str, TopicState]:
+        admin = AdminClient(self.connection)
+        try:
+            cluster = admin.list_topics(timeout=timeout)
+            embedded = str(cluster.cluster_id).startswith(MOCK_CLUSTER_PREFIX)
+            known = {name: topic for name, topic in cluster.topics.items() if topic.error is None and name[:1] != "_"}
+            # The mock cluster knows no settings of topics and leaves the question unanswered.
+            told = {} if embedded else _settings_of(admin, known, timeout)
+        except KafkaException as reason:
+            raise BrokerFailed(f"Kafka does not answer: {reason.args[0].str()}") from reason
+        return {
+            name: TopicState(
+                name,
+                partitions=len(topic.partitions),
+                replicas=min((len(each.replicas) for each in topic.partitions.values()), default=0),
+                **told.get(name, {}),
+            )
+            for name, topic in sorted(known.items())
+        }
 
     def lag(self, group: str, topics: Sequence[str], *, timeout: float = 5) -> int:
         reader = Consumer({**self._consumer_settings(group), "enable.auto.commit": False})
@@ -312,6 +332,25 @@ def _partitions(reader: Consumer, topics: Sequence[str], timeout: float) -> list
             raise BrokerFailed(f"Topic {topic}: {known.error.str()}")
         places += [TopicPartition(topic, number) for number in known.partitions]
     return places
+
+
+def _settings_of(admin: AdminClient, topics: Iterable[str], timeout: float) -> dict[str, dict[str, int]]:
+    """Per topic, in the words of `TopicState`, what the broker lets us know."""
+    asked = admin.describe_configs(
+        [ConfigResource(ResourceType.TOPIC, name) for name in topics], request_timeout=timeout
+    )
+    told: dict[str, dict[str, int]] = {}
+    for resource, answer in asked.items():
+        try:
+            found = answer.result(timeout)
+        except KafkaException as reason:  # not every account may ask
+            log.info("kafka_tells_no_settings", topic=resource.name, reason=reason.args[0].str())
+            continue
+        told[resource.name] = {
+            "least_in_sync": int(found["min.insync.replicas"].value),
+            "retention_seconds": int(found["retention.ms"].value) // 1000,
+        }
+    return told
 
 
 def _record(message: Message) -> Record:

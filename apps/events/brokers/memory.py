@@ -10,7 +10,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from apps.events.brokers.base import BrokerState, Delivery, OutgoingRecord, Record
+from apps.events.brokers.base import BrokerState, Delivery, OutgoingRecord, Record, TopicState
 
 PARTITIONS = 4
 
@@ -59,6 +59,10 @@ class MemoryBroker:
             for member in [member for members in self.members.values() for member in members]:
                 member.offsets = dict.fromkeys(member.offsets, 0)
                 member.doubts = True
+
+    def topic_states(self, *, timeout: float = 5) -> dict[str, TopicState]:
+        with self.changed:
+            return {topic: TopicState(topic, PARTITIONS) for topic, _ in sorted(self.partitions)}
 
     def lag(self, group: str, topics: Sequence[str], *, timeout: float = 5) -> int:
         with self.changed:

@@ -8,13 +8,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+
+from apps.events.management.manners import PlatformCommand
 
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 
-class Command(BaseCommand):
+class Command(PlatformCommand):
     help = "Run prepare and seed, then print the roles and their commands as a last line of JSON."
+    exits = {0: "all is ready", 1: "PostgreSQL or Kafka refuses or is away"}
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("prepare", verbosity=options["verbosity"])

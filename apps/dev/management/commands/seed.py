@@ -8,13 +8,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.core.management.base import BaseCommand
+from django.core.management.base import CommandParser
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from apps.accounts.models import User
 from apps.calendar import zones
 from apps.dev.people import ADA, GRACE, PEOPLE, Person
+from apps.events.management.manners import PlatformCommand
 from apps.tasks import services
 from apps.tasks.models import Task
 
@@ -98,8 +99,12 @@ EXAMPLES = {
 }
 
 
-class Command(BaseCommand):
-    help = "Make a few people, lists and tasks, on an empty database only. Repeatable; exit 0 either way."
+class Command(PlatformCommand):
+    help = "Make a few people, lists and tasks, on an empty database only. Repeatable."
+    exits = {0: "seeded, or there were people already and nothing was done", 1: "PostgreSQL refuses or is away"}
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Do it and take it back: only say what would be.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if User.objects.exists():
@@ -108,6 +113,10 @@ class Command(BaseCommand):
         with transaction.atomic():
             people = {person: _make(person) for person in PEOPLE}
             number = sum(_fill(person, owner=people[person]) for person in EXAMPLES)
+            transaction.set_rollback(options["dry_run"])
+        if options["dry_run"]:
+            self.stdout.write(f"Would seed {len(people)} people and {number} tasks.")
+            return
         signs_in = ", ".join(f"{person.username} / {person.password}" for person in PEOPLE)
         self.stdout.write(f"Seeded {number} tasks. Sign in as {signs_in}.")
 

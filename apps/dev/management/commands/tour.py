@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 
 from apps.dev.people import ADA
@@ -13,16 +13,18 @@ from apps.dev.rest_client import RequestFailed, RestClient
 from apps.dev.tour import STEPS, HopFailed, Step, Tour
 from apps.events.brokers import get_broker
 from apps.events.errors import BrokerFailed
+from apps.events.management.manners import PlatformCommand
 from apps.tasks.events import TOPIC, UPDATES_TOPIC
 
 _TOPICS = [TOPIC, UPDATES_TOPIC]
 
 
-class Command(BaseCommand):
+class Command(PlatformCommand):
     help = (
         "Follow one task from REST to its audit record, hop by hop with latencies. "
-        "Exit 0, or 1 at the first hop that fails. `make tour` does it in a stack of its own."
+        "`make tour` does it in a stack of its own."
     )
+    exits = {0: "every hop was seen", 1: "a hop failed, or the platform does not run"}
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Colours for a person; for a pipe the same lines plain.

@@ -2,19 +2,31 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandParser
 
 from apps.events import event_types
 from apps.events.brokers import get_broker
-from apps.events.errors import BrokerFailed
+from apps.events.management.manners import PlatformCommand
 
 
-class Command(BaseCommand):
-    help = "Create missing Kafka topics. Repeatable; exit 0 when all are there, 1 when Kafka refuses or is away."
+class Command(PlatformCommand):
+    help = "Create missing Kafka topics. Repeatable."
+    exits = {0: "all topics are there", 1: "Kafka refuses or is away"}
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON object: per topic what was done.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would be created.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            for topic, done in get_broker().ensure_topics(event_types.topics()).items():
-                self.stdout.write(f"{topic}: {done}")
-        except BrokerFailed as reason:
-            raise CommandError(str(reason)) from reason
+        topics = event_types.topics()
+        done = _missing(topics) if options["dry_run"] else get_broker().ensure_topics(topics)
+        if options["json"]:
+            self.print_json(done)
+            return
+        for topic, what in done.items():
+            self.stdout.write(f"{topic}: {what}")
+
+
+def _missing(topics: list[str]) -> dict[str, str]:
+    there = get_broker().topic_states()
+    return {topic: "there" if topic in there else "would be created" for topic in topics}

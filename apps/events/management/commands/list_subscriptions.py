@@ -1,10 +1,10 @@
 """Prints the wiring: which group applies which types of event, by what function."""
 
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from apps.events.management.manners import PlatformCommand
 from apps.events.subscriptions import groups
 
 
@@ -24,8 +24,9 @@ def wiring() -> list[dict[str, str]]:
     ]
 
 
-class Command(BaseCommand):
-    help = "List every subscription: group, event types, function. Exit 0."
+class Command(PlatformCommand):
+    help = "List every subscription: group, event types, function."
+    exits = {0: "listed"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print JSON.")
@@ -33,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         rows = wiring()
         if options["json"]:
-            self.stdout.write(json.dumps(rows, indent=2))
+            self.print_json(rows)
             return
         columns = list(rows[0]) if rows else []
         widths = [max(len(name), *(len(row[name]) for row in rows)) for name in columns]

@@ -4,20 +4,22 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.events.brokers import get_broker
 from apps.events.errors import BrokerFailed
 from apps.events.leadership import Leadership
+from apps.events.management.manners import PlatformCommand
 from apps.events.relay import Relay
 
 
-class Command(BaseCommand):
+class Command(PlatformCommand):
     requires_system_checks: list[str] = []  # `prepare` ran them; a relay that starts at once is missed less
     help = (
         "Relay events from the outbox to Kafka until stopped. Any number may run: one is active, the others stand by. "
-        "Exit 0 when stopped by a signal, 1 when Kafka's client failed for good."
+        "While PostgreSQL or Kafka is away it waits."
     )
+    exits = {0: "stopped by a signal", 1: "Kafka's client failed for good: start it again"}
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()

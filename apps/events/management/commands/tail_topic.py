@@ -5,16 +5,17 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from apps.events import event_types
 from apps.events.brokers import get_broker
 from apps.events.brokers.base import Record
-from apps.events.errors import BrokerFailed
+from apps.events.management.manners import PlatformCommand, wrong_use
 
 
-class Command(BaseCommand):
-    help = "Print records as they come, with partition and offset. Ends on Ctrl-C, --count or --seconds; exit 0."
+class Command(PlatformCommand):
+    help = "Print records as they come, with partition and offset. Ends on Ctrl-C, --count or --seconds."
+    exits = {0: "ended as asked", 1: "Kafka is away"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("topics", nargs="*", metavar="TOPIC", help="Default: every topic there is.")
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         known = event_types.topics()
         topics = options["topics"] or known
         if unknown := sorted(set(topics) - set(known)):
-            raise CommandError(f"No topic {', '.join(unknown)}; there are: {', '.join(known)}.")
+            raise wrong_use(f"No topic {', '.join(unknown)}; there are: {', '.join(known)}.")
         left = options["count"]
         until = time.monotonic() + options["seconds"] if options["seconds"] else None
         show = _as_json if options["json"] else _as_line
@@ -41,8 +42,6 @@ class Command(BaseCommand):
                     left = left - 1 if left is not None else None
                 if left == 0 or (until is not None and time.monotonic() > until):
                     return
-        except BrokerFailed as reason:
-            raise CommandError(str(reason)) from reason
         except KeyboardInterrupt:
             return
 

@@ -1,18 +1,16 @@
 """Checks what the event core promises against what stands in the database."""
 
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.events import verify
+from apps.events.management.manners import PlatformCommand
 
 
-class Command(BaseCommand):
-    help = (
-        "Verify the event log: versions without gaps, every event handled by every group that subscribes to it. "
-        "Exit 0 when all holds, 1 when something is broken."
-    )
+class Command(PlatformCommand):
+    help = "Verify the event log: versions without gaps, every event handled by every group that subscribes to it."
+    exits = {0: "all holds", 1: "something is broken, or PostgreSQL is away"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print JSON.")
@@ -20,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         findings = verify.run()
         if options["json"]:
-            self.stdout.write(json.dumps([finding.as_dict() for finding in findings], indent=2))
+            self.print_json([finding.as_dict() for finding in findings])
         else:
             for finding in findings:
                 self.stdout.write(f"{'ok    ' if finding.holds else 'BROKEN'}  {finding.promise}: {finding.told}")

@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
 
 from apps.events import event_types, schedules
 from apps.events.brokers import get_broker
+from apps.events.management.manners import PlatformCommand
 
 
-class Command(BaseCommand):
-    help = "Migrate the database, create missing topics and schedules. Repeatable; exit 0 when all is ready."
+class Command(PlatformCommand):
+    help = "Migrate the database, create missing topics and schedules. Repeatable."
+    exits = {0: "all is ready", 1: "PostgreSQL or Kafka refuses or is away: nothing may start"}
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=options["verbosity"])

@@ -1,0 +1,184 @@
+"""Every command of ours has the same manners: it says how it exits, keeps stdout for programs, throws no traceback."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.db import OperationalError, ProgrammingError, connection
+from django.utils.connection import ConnectionProxy
+
+from apps.events.errors import BrokerFailed
+from apps.events.management.manners import PlatformCommand, fix_for
+
+OURS = sorted((name, str(app)) for name, app in get_commands().items() if str(app).startswith("apps."))
+APP_OF = dict(OURS)
+
+# What a program may want to read, and how each is asked for the least.
+PRINTS_JSON = {
+    "create_topics": [],
+    "dead_letters": ["list"],
+    "list_subscriptions": [],
+    "replay_events": ["--group", "audit", "--since", "2000-01-01", "--no-wait"],
+    "sync_schedules": [],
+    "verify_events": [],
+}
+CHANGES = {"create_topics", "dead_letters", "replay_events", "seed", "sync_schedules"}
+# Needs PostgreSQL from its first step, and cannot wait for it.
+NEEDS_POSTGRESQL = {
+    "dead_letters": ["list"],
+    "prepare": [],
+    "prepare_laptop": [],
+    "replay_events": ["--group", "audit", "--since", "2000-01-01"],
+    "seed": [],
+    "sync_schedules": [],
+    "verify_events": [],
+}
+
+
+def options_of(name: str) -> set[str]:
+    parser = load_command_class(APP_OF[name], name).create_parser("manage.py", name)
+    return {text for action in parser._actions for text in action.option_strings}
+
+
+def run(name: str, *arguments: str) -> int:
+    """As typed at a terminal; the exit code."""
+    try:
+        load_command_class(APP_OF[name], name).run_from_argv(["manage.py", name, *arguments])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+@pytest.fixture
+def postgresql_away(transactional_db: None) -> Iterator[None]:
+    assert isinstance(connection, ConnectionProxy)
+    connection.close()
+    port = connection.settings_dict["PORT"]
+    connection.settings_dict["PORT"] = "1"
+    yield
+    connection.close()
+    connection.settings_dict["PORT"] = port
+
+
+@pytest.mark.parametrize("name", APP_OF)
+def test_a_command_stands_on_the_shared_manners_and_says_how_it_exits(name: str) -> None:
+    command = load_command_class(APP_OF[name], name)
+    text = command.create_parser("manage.py", name).format_help()
+
+    assert isinstance(command, PlatformCommand)
+    assert "\nexit codes:\n  0  " in text
+    assert "\n  2  wrong use: nothing was done\n" in text
+
+
+def test_these_commands_print_json() -> None:
+    assert {name for name in APP_OF if "--json" in options_of(name)} == {*PRINTS_JSON, "tail_topic"}
+
+
+def test_these_commands_can_be_tried_first() -> None:
+    assert {name for name in APP_OF if "--dry-run" in options_of(name)} == CHANGES
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("pump")
+@pytest.mark.parametrize("name", PRINTS_JSON)
+def test_json_is_one_document_on_stdout(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command(name, *PRINTS_JSON[name], "--json")
+
+    assert isinstance(json.loads(capsys.readouterr().out), dict | list)
+
+
+@pytest.mark.parametrize("name", APP_OF)
+def test_a_wrong_argument_is_answered_by_one_line_and_exit_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run(name, "--no-such-option")
+
+    printed = capsys.readouterr()
+    assert code == 2
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert f"See manage.py {name} --help" in printed.err
+
+
+@pytest.mark.usefixtures("postgresql_away")
+@pytest.mark.parametrize("name", NEEDS_POSTGRESQL)
+def test_without_postgresql_a_command_ends_with_one_line_and_its_fix(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(name, *NEEDS_POSTGRESQL[name])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert code == 1
+    assert len(lines) == 1
+    assert lines[0].startswith("CommandError: PostgreSQL does not answer: ")
+    assert "Start the platform with `make run`, or set the address in DATABASE_URL" in lines[0]
+
+
+def test_without_kafka_a_command_ends_with_one_line_and_its_fix(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def away() -> None:
+        raise BrokerFailed("Kafka does not answer: Local: Broker transport failure")
+
+    monkeypatch.setattr("apps.events.management.commands.create_topics.get_broker", away)
+
+    assert run("create_topics") == 1
+    assert capsys.readouterr().err == (
+        "CommandError: Kafka does not answer: Local: Broker transport failure. Start the platform with `make run`, "
+        "or set the address in KAFKA_BOOTSTRAP_SERVERS; `manage.py doctor` looks closer.\n"
+    )
+
+
+def test_an_interrupted_command_ends_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("apps.events.management.commands.create_topics.get_broker", interrupted)
+
+    assert run("create_topics") == 130
+    assert capsys.readouterr().err == "CommandError: Interrupted.\n"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (ProgrammingError('relation "events_event" does not exist\nLINE 1'), "Run `manage.py prepare`"),
+        (OperationalError("connection refused\n\tIs the server running?"), "PostgreSQL does not answer: connection"),
+    ],
+)
+def test_what_the_database_says_becomes_one_line(reason: Exception, words: str) -> None:
+    assert words in fix_for(reason)
+    assert "\n" not in fix_for(reason)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("pump")
+@pytest.mark.parametrize("name", ["seed", "sync_schedules"])
+def test_a_dry_run_leaves_the_database_as_it_was(name: str) -> None:
+    before = _rows()
+
+    call_command(name, "--dry-run")
+
+    assert _rows() == before
+
+
+def _rows() -> dict[str, int]:
+    from django.apps import apps
+
+    return {model._meta.label: model._default_manager.count() for model in apps.get_models()}
+
+
+@pytest.mark.usefixtures("pump")
+def test_a_dry_run_of_create_topics_tells_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("create_topics", "--dry-run", "--json")
+
+    assert set(json.loads(capsys.readouterr().out).values()) == {"would be created"}
+
+
+@pytest.mark.django_db
+def test_an_unknown_dead_letter_is_wrong_use() -> None:
+    with pytest.raises(CommandError, match=r"No dead letter 4711\.") as refused:
+        call_command("dead_letters", "discard", "4711")
+
+    assert refused.value.returncode == 2
