@@ -1,9 +1,10 @@
 """Live updates, and health over HTTP: the entry of the `ws` role.
 
 Invariant: a socket of an unknown path or of another site is refused in the handshake; no body is read beyond
-the limit.
+the limit. The event loop that serves the sockets beats: when it hangs, the heartbeat of the role stops.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +15,8 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
+
+from apps.events import heartbeat
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -52,5 +55,23 @@ async def bounded_http(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.body", "body": b"The body is too large."})
 
 
+async def _keep_beating() -> None:
+    while True:
+        heartbeat.beat("ws")
+        await asyncio.sleep(heartbeat.FILE_SECONDS)
+
+
+async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """From the server's start to its end."""
+    await receive()
+    beating = asyncio.create_task(_keep_beating())
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    beating.cancel()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
 _sockets = URLRouter([re_path(r"", refuse_unknown_socket)])  # type: ignore[arg-type]
-application = ProtocolTypeRouter({"http": bounded_http, "websocket": AllowedHostsOriginValidator(_sockets)})
+application = ProtocolTypeRouter(
+    {"http": bounded_http, "websocket": AllowedHostsOriginValidator(_sockets), "lifespan": lifespan}
+)

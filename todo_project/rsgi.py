@@ -3,7 +3,8 @@
 A WSGI server reads the body in the thread that will answer, so as many slow callers as there are threads stop it for
 as long as they like. Here bodies come in on the event loop, bounded in size and time, and Django's WSGI application
 runs in a thread when all is there. Answers that are streamed have a thread of their own.
-Invariant: no thread of the pool waits for a caller.
+Invariant: no thread of the pool waits for a caller. The heartbeat of the role beats in a thread of that pool: when
+all of them are stuck it stops.
 
 Source: RSGI 1.5, granian's own interface; PEP 3333.
 """
@@ -21,6 +22,7 @@ from django.db import connections
 from django.http import StreamingHttpResponse
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 
+from apps.events import heartbeat
 from todo_project import wsgi  # before all that needs the apps: it loads them
 from todo_project.middleware import BODY_TOO_SLOW, UNREADABLE_HEADERS
 
@@ -50,6 +52,29 @@ async def application(scope: Scope, protocol: HTTPProtocol) -> None:
             await _stream(protocol, status, headers, response)
     except ProtocolClosed:
         pass  # the caller is gone, and whoever is gone is told nothing
+
+
+async def _keep_beating() -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        await loop.run_in_executor(_threads, heartbeat.beat, "web")
+        await asyncio.sleep(heartbeat.FILE_SECONDS)
+
+
+def _begin(loop: asyncio.AbstractEventLoop) -> None:
+    """What granian calls in each worker process before its first request."""
+    _beating.append(loop.create_task(_keep_beating()))
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    while _beating:
+        _beating[-1].cancel()
+        loop.run_until_complete(asyncio.gather(_beating.pop(), return_exceptions=True))
+
+
+_beating: list[asyncio.Task[None]] = []
+application.__rsgi_init__ = _begin  # type: ignore[attr-defined]
+application.__rsgi_del__ = _end  # type: ignore[attr-defined]
 
 
 async def _body(scope: Scope, protocol: HTTPProtocol) -> bytes | None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from apps.dev.children import Child
 from apps.dev.ports import LOOPBACK
+from apps.events.liveness import limit_seconds
 
 _FRESH_SECONDS = 10
 _STEADY_SECONDS = 30
@@ -35,10 +36,12 @@ class Role:
         # How often in a row, each time after a short life.
         self.crashes = 0
         self._start_at: float | None = None
+        # The last beat seen, and when that was: by a clock that a sleeping machine and a set watch do not move.
+        self._seen: tuple[float, float] | None = None
 
     def start(self, environment: Mapping[str, str]) -> None:
         self._environment = {**environment, "ROLE": self.name, "PYTHONUNBUFFERED": "1"}
-        self._start_at = None
+        self._start_at = self._seen = None
         self.child = Child(self.name, self._command, self._environment, self._log)
         self.child.start()
 
@@ -47,25 +50,49 @@ class Role:
             return False
         if port := {"web": "PORT", "ws": "WS_PORT"}.get(self.name):
             return _answers(self._environment, port=int(self._environment[port]))
-        heartbeat = Path(self._environment["HEARTBEAT_DIR"], self.name)
-        try:
-            beaten_at = heartbeat.stat().st_mtime
-        except OSError:
-            return False
+        beaten_at = self._beaten_at()
         return beaten_at >= self.child.started_at and time.time() - beaten_at < _FRESH_SECONDS
+
+    def _beaten_at(self) -> float:
+        try:
+            return Path(self._environment["HEARTBEAT_DIR"], self.name).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def hangs(self) -> str | None:
+        """What to tell when the loop of the role has beaten and then stopped: it is killed, and due after a pause."""
+        if self.child is None or not self.child.runs:
+            return None
+        beaten_at, now = self._beaten_at(), time.monotonic()
+        if beaten_at < self.child.started_at:
+            return None
+        if self._seen is None or self._seen[0] != beaten_at:
+            self._seen = beaten_at, now
+        silent = now - self._seen[1]
+        if silent <= limit_seconds(self.name):
+            return None
+        pause = self._pause()
+        self.child.end(by=now)
+        return f"{self.name} hung: no heartbeat for {silent:.0f} s. It was killed and starts again in {pause:g} s."
 
     def crashed(self) -> str | None:
         """What to tell when the role has just ended by itself; it is due again after a pause."""
         if self.child is None or self.child.runs or self._start_at is not None:
             return None
-        lived = time.time() - self.child.started_at
-        self.crashes = 1 if lived > _STEADY_SECONDS else self.crashes + 1
-        pause = pause_after(self.crashes)
-        self._start_at = time.monotonic() + pause
+        pause = self._pause()
         self.child.end(by=time.monotonic())
         code = self.child.exit_code
         how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
         return f"{self.name} {how}; it starts again in {pause:g} s. Its last words:\n{self.child.last_words()}"
+
+    def _pause(self) -> float:
+        """Make the role due again; in how many seconds."""
+        assert self.child is not None
+        lived = time.time() - self.child.started_at
+        self.crashes = 1 if lived > _STEADY_SECONDS else self.crashes + 1
+        pause = pause_after(self.crashes)
+        self._start_at = time.monotonic() + pause
+        return pause
 
     @property
     def is_due(self) -> bool:

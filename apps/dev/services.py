@@ -47,6 +47,10 @@ class Services:
         return started | self._given
 
     @property
+    def keeps_kafka(self) -> bool:
+        return any(isinstance(each, Kafka) for each in self.running)
+
+    @property
     def children(self) -> list[Child]:
         return [each.child for each in self.running if each.child is not None]
 

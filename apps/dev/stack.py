@@ -30,8 +30,8 @@ _NEUTRAL = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL
 _UNHURRIED = {"THROTTLE_PERSON_PER_MINUTE": "10000000", "THROTTLE_ADDRESS_PER_MINUTE": "10000000"}
 # No file of settings unless one is asked for: the stack's own file may be that of an earlier run.
 _DEFAULTS = {"ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "todo_project.settings.base"}
-# Only beat does not talk to Kafka, whose address changes when the embedded one restarts.
-_WITHOUT_KAFKA = frozenset({"beat"})
+# They read and write nothing there; where it is, they look up when they are asked how it does.
+_WITHOUT_KAFKA = frozenset({"web", "ws", "beat"})
 
 
 class StackRefused(Exception):
@@ -65,6 +65,7 @@ class Stack:
         self._say = say
         self._services: Services | None = None
         self._preparation: Child | None = None
+        self._metrics: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -97,6 +98,8 @@ class Stack:
         self._publish_variables()
         self._say("Preparing the database …")
         self.roles = self._prepare()
+        self._metrics = self._metrics_ports()
+        self._publish_variables()
         self._say(f"Starting {', '.join(self.roles)} …")
         self.start_roles(*self.roles)
         self.wait_until_ready()
@@ -110,6 +113,14 @@ class Stack:
                     f"{self.port + 1}; move both: make run PORT={self.port + 100}"
                 )
 
+    def _metrics_ports(self) -> dict[str, int]:
+        """One for each role but web, which answers on its own: those after the sockets' where they are free."""
+        roles = [name for name in self.roles if name != "web"]
+        wanted = {name: self.port + 2 + place for place, name in enumerate(roles)}
+        return {
+            name: port if port < 65_536 and ports.is_free(port) else ports.free_port() for name, port in wanted.items()
+        }
+
     def _variables(self) -> dict[str, str]:
         """What leads to this stack, and nothing else of it."""
         assert self._services is not None
@@ -121,6 +132,9 @@ class Stack:
             "WS_PORT": str(self.port + 1),
             "PUBLIC_URL": given.get("PUBLIC_URL") or f"http://{ports.LOOPBACK}:{self.port}",
             "HEARTBEAT_DIR": str(self.state.heartbeats),
+            "KAFKA_ADDRESS_FILE": str(self.state.kafka_address) if self._services.keeps_kafka else "",
+            "METRICS_DIR": str(self.state.metrics),
+            "METRICS_TOKEN": given.get("METRICS_TOKEN") or self._secret("metrics_token"),
             "EMAIL_FOLDER": given.get("EMAIL_FOLDER") or str(self.state.path / "mail"),
             "STACK_PID": str(os.getpid()),
         }
@@ -131,7 +145,9 @@ class Stack:
     def _publish_variables(self) -> None:
         variables = self._variables()
         self.env = {**_DEFAULTS, **self._surroundings, **variables}
-        self.state.write_env(variables)
+        self.state.write_kafka_address(variables["KAFKA_BOOTSTRAP_SERVERS"])
+        told = {f"METRICS_PORT_OF_{name.upper().replace('-', '_')}": str(port) for name, port in self._metrics.items()}
+        self.state.write_env(variables | told)
 
     def _prepare(self) -> dict[str, Role]:
         """Migrate, seed, and learn the roles of the settings; those are imported over there, not here."""
@@ -154,7 +170,7 @@ class Stack:
 
     def start_roles(self, *names: str) -> None:
         for name in names:
-            self.roles[name].start(self.env)
+            self.roles[name].start({**self.env, "METRICS_PORT": str(self._metrics.get(name, 0))})
         self._record()
 
     def stop_roles(self, *names: str, hurry: Callable[[], bool] = lambda: False) -> None:
@@ -201,7 +217,7 @@ class Stack:
             if "kafka" in back:
                 self._move_to_new_kafka()
         for role in self.roles.values():
-            if words := role.crashed():
+            if words := role.hangs() or role.crashed():
                 self._say(words)
             if role.is_due:
                 self.start_roles(role.name)

@@ -39,6 +39,8 @@ class StateFolder:
         self.path = path
         self.logs = path / "logs"
         self.heartbeats = path / "heartbeats"
+        self.metrics = path / "metrics"
+        self.kafka_address = path / "kafka-address"
         self.env_file = path / "stack.env"
         self._processes_file = path / "processes.json"
         self._lock: int | None = None
@@ -64,8 +66,9 @@ class StateFolder:
             self._lock = None
 
     def prepare(self) -> None:
-        """Fresh logs (one older generation is kept) and heartbeats."""
-        for folder in (self.logs, self.heartbeats):
+        """Fresh logs (one older generation is kept), heartbeats and figures."""
+        shutil.rmtree(self.metrics, ignore_errors=True)
+        for folder in (self.logs, self.heartbeats, self.metrics):
             folder.mkdir(mode=0o700, exist_ok=True)
         for log in self.logs.glob("*.log"):
             log.replace(log.with_suffix(".log.1"))
@@ -80,6 +83,9 @@ class StateFolder:
             *(f"{name}={value}" for name, value in values.items()),
         ]
         write_private(self.env_file, "\n".join(lines) + "\n")
+
+    def write_kafka_address(self, address: str) -> None:
+        write_private(self.kafka_address, address)
 
     def remove_env(self) -> None:
         self.env_file.unlink(missing_ok=True)

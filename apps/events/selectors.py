@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Count
 
 from apps.events import liveness
 from apps.events.models import DeadLetter, GroupProgress
@@ -49,10 +50,8 @@ def group_progress() -> list[GroupStatus]:
 
 
 def parked_by_group() -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for group in DeadLetter.objects.filter(status=DeadLetter.Status.PARKED).values_list("group", flat=True):
-        counts[group] = counts.get(group, 0) + 1
-    return counts
+    parked = DeadLetter.objects.filter(status=DeadLetter.Status.PARKED).order_by("group")
+    return dict(parked.values_list("group").annotate(count=Count("pk")))
 
 
 def parked_count() -> int:
@@ -98,7 +97,7 @@ def process_lives() -> list[ProcessLife]:
             " FROM events_heartbeat WHERE beat_at > clock_timestamp() - interval '1 day'"
             " ORDER BY role, beat_at DESC, instance"
         )
-        return [ProcessLife(*row, lives=row[-1] <= liveness.limit_seconds(row[0])) for row in cursor.fetchall()]
+        return [ProcessLife(*row, row[-1] <= liveness.limit_seconds(row[0])) for row in cursor.fetchall()]
 
 
 def role_lives() -> list[RoleLife]:

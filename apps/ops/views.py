@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.ops import health as health_checks
-from apps.ops.health import Status
+from apps.ops.pipeline import Status
 
 
 @require_safe

@@ -29,8 +29,9 @@ SEEDED_TASKS = 16
 RUN = """
 import sys
 from pathlib import Path
-from apps.dev import supervisor
+from apps.dev import roles, supervisor
 supervisor.checkout_folder = lambda: Path(sys.argv[1])
+roles.limit_seconds = lambda role: 6.0
 sys.exit(supervisor.run(port=int(sys.argv[2])))
 """
 
@@ -86,6 +87,10 @@ class Run:
         assert child is not None
         os.kill(child.number, signal.SIGKILL)
         return child
+
+    def health(self) -> dict[str, dict[str, str]]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/", timeout=10) as response:
+            return json.load(response)["checks"]
 
     def answers(self) -> bool:
         try:
@@ -207,6 +212,29 @@ def test_a_crashed_role_is_shown_and_started_again(start):
 
     assert process_ids.wait_until(lambda: run.child("relay_outbox") not in {None, relay}, seconds=20)
     assert "relay was ended by signal 9; it starts again in 0.5 s" in run.said()
+
+
+def test_a_frozen_role_is_killed_and_started_again(start):
+    run = start().wait_for_banner()
+
+    relay = run.child("relay_outbox")
+    os.kill(relay.number, signal.SIGSTOP)
+
+    assert process_ids.wait_until(lambda: run.child("relay_outbox") not in {None, relay}, seconds=20)
+    assert re.search(r"relay hung: no heartbeat for \d s. It was killed and starts again in 0.5 s.", run.said())
+    assert "web" not in run.said().split("relay hung")[1]
+
+
+def test_a_killed_kafka_does_not_restart_the_web_and_its_health_finds_the_new_one(start):
+    run = start().wait_for_banner()
+    web, before = run.child("granian"), run.variables()["KAFKA_BOOTSTRAP_SERVERS"]
+
+    run.kill("apps.dev.embedded.kafka")
+
+    assert process_ids.wait_until(lambda: run.health()["kafka"]["status"] == "down", seconds=20)
+    assert process_ids.wait_until(lambda: run.health()["kafka"]["status"] == "ok", seconds=40)
+    assert run.variables()["KAFKA_BOOTSTRAP_SERVERS"] != before
+    assert run.child("granian") == web
 
 
 def test_a_crashed_web_server_leaves_no_worker_that_holds_its_port(start):

@@ -3,8 +3,12 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from threading import Thread
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -12,8 +16,11 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from apps.events.brokers import get_broker
+from apps.events.brokers import current_broker, get_broker
+from apps.events.brokers.kafka import KafkaBroker
 from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
+from apps.ops import asking
+from apps.ops import health as health_checks
 from tests.support.factories import append, event, person
 
 # The askers have connections of their own and see only what is committed.
@@ -22,9 +29,44 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CLOSED_PORT = 1
 
 
+WELL = {
+    "dead_letters": "ok",
+    "group_audit": "ok",
+    "kafka": "ok",
+    "lag_audit": "ok",
+    "outbox": "ok",
+    "postgresql": "ok",
+    "redis_jobs": "ok",
+    "redis_sockets": "ok",
+    "role_beat": "ok",
+    "role_relay": "ok",
+    "role_web": "ok",
+    "role_worker-audit": "ok",
+    "role_ws": "ok",
+}
+
+
+@pytest.fixture(autouse=True)
+def asked_anew() -> None:
+    health_checks.forget()
+
+
+def beaten(role: str, *, seconds_ago: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_heartbeat (role, instance, started_at, beat_at, release) VALUES"
+            " (%s, 'a:1', now(), clock_timestamp() - make_interval(secs => %s::double precision), '')"
+            " ON CONFLICT (role, instance) DO UPDATE SET beat_at = EXCLUDED.beat_at",
+            [role, seconds_ago],
+        )
+
+
 @pytest.fixture
-def reconciled() -> None:
+def reconciled(settings: Any) -> None:
+    """The roles live and the group's worker has reconciled."""
     GroupProgress.objects.create(group="audit", checked_at=timezone.now())
+    for role in settings.ROLES:
+        beaten(role, seconds_ago=1)
 
 
 @pytest.fixture
@@ -48,6 +90,38 @@ def black_hole() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
+class SilentPort:
+    """Accepts connections, counts them and never answers."""
+
+    def __init__(self) -> None:
+        self.callers = 0
+        self._held: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._listening.getsockname()[1]
+        self._thread = Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                self._held.append(self._listening.accept()[0])
+                self.callers += 1
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+        for each in self._held:
+            each.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[SilentPort]:
+    port = SilentPort()
+    yield port
+    port.close()
+
+
 @pytest.fixture
 def postgresql_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """New connections fail; the test's own stays open."""
@@ -66,15 +140,7 @@ def test_all_is_well() -> None:
     assert response.status_code == 200
     assert response.json() == {
         "status": "ok",
-        "checks": {
-            "dead_letters": {"status": "ok"},
-            "group_audit": {"status": "ok"},
-            "kafka": {"status": "ok"},
-            "outbox": {"status": "ok"},
-            "postgresql": {"status": "ok"},
-            "redis_jobs": {"status": "ok"},
-            "redis_sockets": {"status": "ok"},
-        },
+        "checks": {name: {"status": status} for name, status in WELL.items()},
     }
 
 
@@ -109,6 +175,7 @@ def test_redis_away_degrades_and_names_no_host_to_strangers(settings: Any, staff
     assert response.json()["checks"]["redis_jobs"] == {"status": "down"}
     assert statuses(response.json()["checks"])["redis_sockets"] == "ok"
     assert "127.0.0.1" not in response.content.decode()
+    health_checks.forget()
     assert "127.0.0.1:1" in staff.get("/health/").json()["checks"]["redis_jobs"]["reason"]
 
 
@@ -137,15 +204,82 @@ def test_an_answer_comes_within_the_deadline_when_redis_and_kafka_are_black_hole
 
     assert time.monotonic() - started_at < 3.8
     assert response.status_code == 200
-    assert statuses(response.json()["checks"]) == {
-        "dead_letters": "ok",
-        "group_audit": "ok",
-        "kafka": "down",
-        "outbox": "ok",
-        "postgresql": "ok",
-        "redis_jobs": "down",
-        "redis_sockets": "down",
+    down = {"kafka": "down", "lag": "down", "redis_jobs": "down", "redis_sockets": "down"}
+    well = {name: status for name, status in WELL.items() if name != "lag_audit"}
+    assert statuses(response.json()["checks"]) == well | down
+
+
+@pytest.mark.usefixtures("reconciled", "broker_chosen_anew")
+def test_what_hangs_is_asked_once_however_many_want_to_know(settings: Any, silent: "SilentPort") -> None:
+    settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{silent.port}/0"
+    first = Client().get("/health/")
+    started_at = time.monotonic()
+
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(lambda _: Client().get("/health/"), range(400)))
+
+    assert time.monotonic() - started_at < 10
+    assert {statuses(answer.json()["checks"])["redis_jobs"] for answer in [first, *answers]} == {"down"}
+    # At first, and again every two seconds.
+    assert 1 <= silent.callers <= 6
+
+
+@pytest.mark.usefixtures("reconciled")
+def test_an_answer_serves_for_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Client().get("/health/").json()["status"] == "ok"
+    DeadLetter.objects.create(group="audit", event_id=uuid4(), topic="t", key="k", reason="no good", envelope={})
+    assert Client().get("/health/").json()["status"] == "ok"
+
+    time.sleep(asking.FRESH_SECONDS)
+
+    assert statuses(Client().get("/health/").json()["checks"])["dead_letters"] == "degraded"
+
+
+@pytest.mark.usefixtures("reconciled")
+@pytest.mark.parametrize(
+    ("role", "limit"), [("web", 30), ("ws", 30), ("relay", 30), ("worker-audit", 60), ("beat", 30)]
+)
+def test_a_role_whose_loop_hangs_degrades_beyond_its_limit(staff: Client, role: str, limit: int) -> None:
+    beaten(role, seconds_ago=limit - 2)
+    assert statuses(staff.get("/health/").json()["checks"]) == WELL
+
+    beaten(role, seconds_ago=limit + 1)
+    health_checks.forget()
+    found = staff.get("/health/").json()
+
+    assert found["status"] == "degraded"
+    assert statuses(found["checks"]) == WELL | {f"role_{role}": "degraded"}
+    assert found["checks"][f"role_{role}"]["processes"] == 0
+    assert found["checks"][f"role_{role}"]["beat_seconds_ago"] == pytest.approx(limit + 1, abs=1)
+
+
+def test_a_role_that_never_beat_degrades(staff: Client) -> None:
+    assert staff.get("/health/").json()["checks"]["role_relay"] == {
+        "status": "degraded",
+        "processes": 0,
+        "reason": "no process of it has beaten within a day",
     }
+
+
+@pytest.mark.usefixtures("reconciled")
+def test_a_group_that_is_far_behind_degrades(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = get_broker()
+    monkeypatch.setattr(broker, "lag", lambda *_, **__: 10_001)
+
+    assert staff.get("/health/").json()["checks"]["lag_audit"] == {"status": "degraded", "records": 10_001}
+
+
+def test_an_embedded_kafka_is_asked_at_its_address_of_now(settings: Any, tmp_path: Path) -> None:
+    address = tmp_path / "address"
+    settings.EVENT_BROKER = "kafka"
+    settings.KAFKA_ADDRESS_FILE = str(address)
+
+    addresses = []
+    for port in (1, 2):
+        address.write_text(f"127.0.0.1:{port}\n")
+        addresses.append(cast(KafkaBroker, current_broker()).connection["bootstrap.servers"])
+
+    assert addresses == ["127.0.0.1:1", "127.0.0.1:2"]
 
 
 @pytest.mark.usefixtures("postgresql_away")

@@ -135,6 +135,8 @@ if _kafka_ca := env.text("KAFKA_SSL_CA_LOCATION", ""):
     KAFKA["ssl.ca.location"] = _kafka_ca
 # `classic` works with every broker; `consumer` (KIP-848) needs brokers of 4.0 and later.
 KAFKA_GROUP_PROTOCOL = env.text("KAFKA_GROUP_PROTOCOL", "classic")
+# An embedded Kafka has a new address after each start; this file has the one of now, for who lives longer than it.
+KAFKA_ADDRESS_FILE = env.text("KAFKA_ADDRESS_FILE", "")
 KAFKA_PARTITIONS = env.integer("KAFKA_PARTITIONS", 4)
 KAFKA_REPLICATION_FACTOR = env.integer("KAFKA_REPLICATION_FACTOR", 1)
 
@@ -173,6 +175,15 @@ AUDIT_CHECKPOINTS_OPTIONS = {
     "access_key_id": env.text("AUDIT_CHECKPOINTS_ACCESS_KEY_ID", ""),
     "secret_access_key": env.text("AUDIT_CHECKPOINTS_SECRET_ACCESS_KEY", ""),
 }
+
+# --- Metrics: GET /metrics on every role ------------------------------------------------------------
+
+# What a scraper sends as `Authorization: Bearer`. Without one the web answers staff only, the other roles nobody.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+# Where the roles other than web answer; 0 opens no port. The web answers on its own.
+METRICS_PORT = env.integer("METRICS_PORT", 0)
+# A folder with room for the figures of a role's processes, which are then summed; without one a process tells its own.
+METRICS_DIR = env.text("METRICS_DIR", "")
 
 # --- Celery on Redis: doorbells ---------------------------------------------------------------------
 
@@ -247,7 +258,7 @@ ROLES: dict[str, list[str]] = {
     "ws": [
         *(_PYTHON, "-m", "uvicorn", "todo_project.asgi:application", "--ws", "wsproto", "--no-access-log"),
         *("--host", BIND_HOST, "--port", str(WS_PORT), "--timeout-graceful-shutdown", "20"),
-        *("--lifespan", "off", "--log-config", _SERVER_LOGS),
+        *("--lifespan", "on", "--log-config", _SERVER_LOGS),
     ],
     "relay": [_PYTHON, "manage.py", "relay_outbox"],
     **{

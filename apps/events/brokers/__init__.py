@@ -1,11 +1,21 @@
 """Chooses the message log: Kafka, or one in memory for tests within a process."""
 
 from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.events.brokers.base import Broker
+
+
+def current_broker() -> Broker:
+    """The broker at its address of now, for who outlives an embedded Kafka, which has a new one after each start."""
+    if settings.EVENT_BROKER != "kafka" or not settings.KAFKA_ADDRESS_FILE:
+        return get_broker()
+    from apps.events.brokers.kafka import KafkaBroker
+
+    return KafkaBroker(settings.KAFKA | {"bootstrap.servers": Path(settings.KAFKA_ADDRESS_FILE).read_text().strip()})
 
 
 @cache

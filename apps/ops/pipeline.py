@@ -1,0 +1,148 @@
+"""Where the pipeline stands, from the outbox to each group, and what of it is late.
+
+The one place with the limits: health, metrics and the commands tell the same of the same state.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.events import selectors
+from apps.events.brokers import current_broker
+from apps.events.selectors import GroupStatus, OutboxStatus, RoleLife
+from apps.events.subscriptions import group_named
+from apps.ops.asking import Question
+
+DEADLINE_SECONDS = 3.0
+# Asking for a lag takes a consumer of its own.
+LAG_FRESH_SECONDS = 5.0
+STATEMENT_TIMEOUT_MILLISECONDS = 1500
+KAFKA_TIMEOUT_SECONDS = 2
+
+# The relay polls every few ms.
+OUTBOX_LATE_SECONDS = 30
+# A few seconds of work for a group; beyond that it falls behind what is written.
+LAG_LATE_RECORDS = 10_000
+# The reconcile runs every minute.
+RECONCILE_LATE_SECONDS = 180
+
+
+class Status(StrEnum):
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`details` are for staff: they may name hosts."""
+
+    status: Status
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+Findings = dict[str, Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineState:
+    """What PostgreSQL knows. Of a group that has never reconciled there is no status, of every role a life."""
+
+    outbox: OutboxStatus
+    parked: dict[str, int]
+    groups: dict[str, GroupStatus | None]
+    roles: list[RoleLife]
+
+
+def state() -> PipelineState:
+    """Read it, quickly or not at all: raises `OperationalError` beyond the statement limit."""
+    with transaction.atomic():
+        limit_statements()
+        progress = {row.group: row for row in selectors.group_progress()}
+        return PipelineState(
+            outbox=selectors.outbox_status(),
+            parked=selectors.parked_by_group(),
+            groups={group: progress.get(group) for group in settings.CONSUMER_GROUPS},
+            roles=selectors.role_lives(),
+        )
+
+
+def limit_statements() -> None:
+    """For the transaction at hand."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MILLISECONDS:d}")
+
+
+def lags() -> dict[str, int]:
+    """How many records each group has yet to handle. Raises `BrokerFailed` when Kafka does not answer."""
+    broker = current_broker()
+    return {
+        group: broker.lag(group, group_named(group).topics(), timeout=KAFKA_TIMEOUT_SECONDS)
+        for group in settings.CONSUMER_GROUPS
+    }
+
+
+# Each is read once for all who ask within a moment.
+STATE = Question(state, deadline_seconds=DEADLINE_SECONDS)
+LAGS = Question(lags, deadline_seconds=DEADLINE_SECONDS, fresh_seconds=LAG_FRESH_SECONDS)
+
+
+# --- What is late ---------------------------------------------------------------------------------------
+
+
+def findings_of(found: PipelineState) -> Findings:
+    """Each part by its name: degraded beyond its limit."""
+    return {
+        "outbox": _outbox(found.outbox),
+        "dead_letters": _dead_letters(sum(found.parked.values())),
+        **{f"group_{group}": _group(status) for group, status in found.groups.items()},
+        **{f"role_{life.role}": _role(life) for life in found.roles},
+    }
+
+
+def findings_of_lags(found: dict[str, int]) -> Findings:
+    return {f"lag_{group}": _finding(late=lag > LAG_LATE_RECORDS, records=lag) for group, lag in found.items()}
+
+
+def _finding(*, late: bool, **details: object) -> Finding:
+    return Finding(Status.DEGRADED if late else Status.OK, details)
+
+
+def _outbox(outbox: OutboxStatus) -> Finding:
+    return _finding(
+        late=outbox.oldest_age_seconds > OUTBOX_LATE_SECONDS,
+        depth=outbox.depth,
+        oldest_age_seconds=round(outbox.oldest_age_seconds, 3),
+    )
+
+
+def _dead_letters(parked: int) -> Finding:
+    return _finding(late=parked > 0, parked=parked)
+
+
+def _group(status: GroupStatus | None) -> Finding:
+    if status is None or status.checked_at is None:
+        return Finding(Status.DEGRADED, {"reason": "its worker has not reconciled yet"})
+    age_seconds = (timezone.now() - status.checked_at).total_seconds()
+    return _finding(
+        late=age_seconds > RECONCILE_LATE_SECONDS,
+        reconciled_seconds_ago=round(age_seconds, 1),
+        repaired=status.repaired,
+        caught_up=status.caught_up,
+        parked=status.parked,
+    )
+
+
+def _role(life: RoleLife) -> Finding:
+    if life.youngest_age_seconds is None:
+        return Finding(Status.DEGRADED, {"processes": 0, "reason": "no process of it has beaten within a day"})
+    return _finding(
+        late=not life.lives,
+        processes=life.processes,
+        beat_seconds_ago=round(life.youngest_age_seconds, 1),
+        limit_seconds=life.limit_seconds,
+    )
