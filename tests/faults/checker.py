@@ -1,13 +1,17 @@
 """What must hold after any fault, once the system is healed and quiet. Each check raises `AssertionError`.
 
 C1 every acknowledged change is there, an unknown one at most once · C2 versions are contiguous · C3 each group
-handled exactly the log's events · C4 one effect per event · C5 order per key, on the topic and in the trail.
+handled exactly the log's events · C4 one effect per event · C5 order per key, on the topic and in the trail ·
+C8 the chains verify.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils import timezone
+
+from apps.audit import verification
 from apps.audit.models import AuditRecord
 from apps.events.brokers.base import Broker, Record
 from apps.events.envelope import RecordPosition, decode
@@ -28,6 +32,7 @@ def check_all(journal: Iterable[Entry], records: Iterable[Record]) -> None:
     check_every_event_is_handled_once()
     check_order_of_first_occurrences(records)
     check_order_of_the_trail()
+    check_the_chains_verify()
 
 
 def check_acknowledged_changes_are_there(journal: Iterable[Entry]) -> None:
@@ -96,6 +101,12 @@ def check_order_of_the_trail() -> None:
     for subject_id, version in trail.values_list("subject_id", "subject_version"):
         assert version == highest[subject_id] + 1
         highest[subject_id] = version or 0
+
+
+def check_the_chains_verify() -> None:
+    """C8. Against the log too; a fault test has no checkpoints."""
+    report = verification.verify(now=timezone.now())
+    assert (report.findings, report.waiting) == ([], 0)
 
 
 def all_records(broker: Broker, topics: list[str]) -> list[Record]:
