@@ -16,7 +16,7 @@ class Command(PlatformCommand):
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        findings = verify.run()
+        findings = verify.run(patience_seconds=verify.PATIENCE_SECONDS)
         if options["json"]:
             self.print_json([finding.as_dict() for finding in findings])
         else:
