@@ -21,7 +21,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.events import event_types, handling, selectors
+from apps.events import event_types, handling, retention, selectors
 from apps.events.brokers.base import Broker, BrokerState
 from apps.events.errors import BrokerFailed, Transient
 from apps.events.models import Event, GroupProgress
@@ -156,7 +156,7 @@ def _missing(group: ConsumerGroup, progress: GroupProgress, *, relayed_or_not: b
             _MISSING,
             {
                 "mark": mark,
-                "days": settings.HANDLED_EVENT_RETENTION_DAYS - 1,
+                "days": retention.days_handled_is_known(),
                 "types": [event_type.name for event_type in group.types()],
                 "every": group.takes_every_fact,
                 "snapshots": [event_type.name for event_type in event_types.declared() if event_type.snapshot],

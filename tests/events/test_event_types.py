@@ -162,3 +162,14 @@ def test_consumers_let_unknown_fields_pass_where_producers_may_not_add_them():
     event_types.check_data("task.created.v1", data, exact=False)
     with pytest.raises(InvalidEvent, match="colour"):
         event_types.check_data("task.created.v1", data, exact=True)
+
+
+@pytest.mark.parametrize(("name", "snapshot"), [("thing.snapshot.v1", False), ("thing.happened.v1", True)])
+def test_a_snapshot_and_only_a_snapshot_is_called_one(name, snapshot, monkeypatch):
+    """The database knows by the name what it may let go of sooner."""
+    monkeypatch.setattr(event_types, "_declared", {})
+
+    with pytest.raises(ValueError, match="Snapshots, and only they"):
+        event_types.declare(name, topic="things", snapshot=snapshot)
+
+    assert event_types.declared() == []

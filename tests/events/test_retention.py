@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.events import jobs, retention
@@ -41,6 +41,67 @@ def test_an_event_that_kafka_never_acknowledged_stays_however_old():
     assert retention.prune_events() == 0
 
     assert Event.objects.count() == 1
+
+
+def a_snapshot():
+    return event(version=None, type="task.snapshot.v1", topic="task-updates")
+
+
+def test_snapshots_go_after_fourteen_days_and_the_facts_around_them_stay():
+    old, young, fact = a_snapshot(), a_snapshot(), event()
+    backdated_event(old, days=15)
+    backdated_event(fact, days=15)
+    backdated_event(young, days=13)
+
+    assert retention.prune_events() == 1
+
+    assert list(Event.objects.values_list("event_id", flat=True)) == [fact.id, young.id]
+
+
+def test_a_snapshot_that_kafka_never_acknowledged_stays_however_old():
+    OutboxEntry.objects.create(event_id=backdated_event(a_snapshot(), days=400))
+
+    assert retention.prune_events() == 0
+
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "days"),
+    [(event, "EVENT_RETENTION_DAYS"), (a_snapshot, "SNAPSHOT_RETENTION_DAYS")],
+    ids=["facts", "snapshots"],
+)
+def test_the_database_lets_go_of_what_is_older_than_the_settings_say_and_of_nothing_younger(kind, days, settings):
+    days = getattr(settings, days)
+    young, old = kind(), kind()
+    backdated_event(young, days=days - 1)
+    backdated_event(old, days=days + 1)
+
+    with pytest.raises(IntegrityError, match=f"keeps its rows for {days} days"), transaction.atomic():
+        Event.objects.filter(event_id=young.id).delete()
+    Event.objects.filter(event_id=old.id).delete()
+
+    assert Event.objects.get().event_id == young.id
+
+
+def test_a_fact_that_speaks_of_snapshots_is_a_fact_to_the_database():
+    backdated_event(event(type="task.snapshot_taken.v1"), days=20)
+
+    assert retention.prune_events() == 0
+
+    with pytest.raises(IntegrityError, match="keeps its rows for 90 days"), transaction.atomic():
+        Event.objects.all().delete()
+    assert Event.objects.count() == 1
+
+
+def test_snapshots_are_found_by_an_index_of_their_own():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("EXPLAIN " + retention._DELETE_EVENTS.format(of=retention._OF_SNAPSHOTS), [14, 5000])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "event_snapshots_by_age" in plan
 
 
 def test_what_was_handled_is_remembered_for_fourteen_days():
