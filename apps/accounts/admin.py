@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from apps.accounts import credentials, services
 from apps.accounts.forms import AdminChangePasswordForm
 from apps.accounts.models import FailedSignIns, PersonalToken, SignIn, User
+from apps.events.read_only import ReadOnly
 
 
 @admin.register(User)
@@ -57,20 +58,8 @@ class UserAdmin(DjangoUserAdmin):
         self.message_user(request, f"{ended} sign-ins ended.", messages.SUCCESS)
 
 
-class LookedAtOnly(admin.ModelAdmin):
+class LookedAtOnly(ReadOnly):
     """Shows facts; actions may end them, forms may not change them."""
-
-    list_per_page = 50
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Who may change people may revoke what they come in with."""

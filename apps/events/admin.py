@@ -6,27 +6,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
-from apps.events import dead_letters
+from apps.events import dead_letters, event_types
 from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
-
-
-class ReadOnly(admin.ModelAdmin):
-    """For looking only."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from apps.events.read_only import ReadOnly
 
 
 @admin.register(Event)
@@ -44,6 +31,16 @@ class EventAdmin(ReadOnly):
     ordering = ("-position",)
     search_fields = ("=event_id", "=subject_id", "=correlation_id")
     search_help_text = "Searches by a whole id: of the event, its subject, or the correlation."
+    readonly_fields = ("audit_trail",)
+
+    @admin.display(description="audit trail")
+    def audit_trail(self, event: Event) -> str | SafeString:
+        """What the trail keeps of it. Snapshots are not kept there."""
+        event_type = event_types.find(event.type)
+        if event_type is not None and event_type.snapshot:
+            return "a snapshot: the trail keeps the fact that caused it"
+        address = reverse("admin:audit_auditrecord_of_event", args=[event.event_id])
+        return format_html('<a href="{}">Its audit record</a>', address)
 
 
 @admin.register(OutboxEntry)

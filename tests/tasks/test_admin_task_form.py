@@ -255,7 +255,7 @@ def test_the_page_of_a_task_leads_to_its_trail_and_its_subtasks(admin, ada):
 
     page = admin.get(change(task)).content.decode()
 
-    assert f'href="/admin/audit/auditrecord/?subject_id__exact={task.pk}"' in page
+    assert f'href="/admin/audit/auditrecord/?subject={task.pk}"' in page
     assert f'<a href="{change(below)}">Find the shop</a> (pending)' in page
     assert f'href="/admin/tasks/task/?parent__id__exact={task.pk}"' in page
 

@@ -1,0 +1,271 @@
+"""Finds records of the trail, newest first, page by page.
+
+Invariant: whatever is asked and however long the trail, a page reads a bounded number of rows, by an index: nothing
+is counted, and a deep page costs as much as the first. What is found in pieces is said so, and can be gone on with.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property, reduce
+from itertools import product
+from typing import Any
+
+from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorExact
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from apps.audit.admin.asked import UNREADABLE, Asked, people_called, whole_id
+from apps.audit.models import AuditContent, AuditRecord
+
+PAGE = 50
+# So many records are looked up by their titles; where more have the words, they are looked for along the trail.
+MAX_FOUND = 2000
+# So many records along the trail are looked at for one page of them.
+MAX_WALKED = 50_000
+MAX_WORDS = 8
+MAX_WAYS = 64
+MANY_MEANINGS = "These words can mean too many things at once: search for fewer of them."
+# Ids follow the time of recording to within a transaction, which lasts seconds.
+_DISORDER = timedelta(hours=1)
+_SHORTEST_BEGINNING = 3
+_NOWHERE = Q(pk__in=())
+# From type to type along the index, however many records each has.
+_TYPES = """
+WITH RECURSIVE found (type) AS (
+    (SELECT type FROM audit_auditrecord ORDER BY type LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.type FROM audit_auditrecord r WHERE r.type > found.type ORDER BY r.type LIMIT 1)
+    FROM found WHERE found.type IS NOT NULL
+)
+SELECT type FROM found WHERE type IS NOT NULL LIMIT 1000
+"""
+
+
+class TooManyWays(Exception):
+    """The words of a search can mean too many things at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records, newest first. `older` and `newer` are the ids to go on from, `None` where there is nothing more.
+
+    `walked_to` is set when the page ends where it does because enough was looked at.
+    """
+
+    records: list[AuditRecord]
+    newer: int | None
+    older: int | None
+    walked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way in which a record can be what is asked. What `along` asks has no index by which to find the newest."""
+
+    condition: Q = field(default_factory=Q)
+    along: tuple[Any, ...] = ()
+
+    def __and__(self, other: "_Way") -> "_Way":
+        return _Way(self.condition & other.condition, self.along + other.along)
+
+
+class Trail:
+    """What is asked of the trail, once understood."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+
+    def page(self, *, before: int | None = None, after: int | None = None, size: int = PAGE) -> Page:
+        """The newest records; those `before` an id; or those `after` one, of which the nearest."""
+        upwards = after is not None and before is None
+        start = after if upwards else before
+        ids: set[int] = set()
+        end: int | None = None
+        for way in self._ways:
+            records, walked_to = self._along(way, start, upwards=upwards)
+            found = records.order_by("id" if upwards else "-id").values_list("pk", flat=True)[: size + 1]
+            ids.update(found)
+            if walked_to is not None and len(found) <= size:
+                end = walked_to if end is None else (min(end, walked_to) if upwards else max(end, walked_to))
+        if end is not None:
+            ids = {pk for pk in ids if (pk <= end if upwards else pk >= end)}
+        nearest = sorted(ids, reverse=not upwards)
+        shown, more = nearest[:size], len(nearest) > size
+        end_of_walk = end if end is not None and not more else None
+        return self._page(shown, more=more, end=end_of_walk, start=start, upwards=upwards)
+
+    def _page(self, shown: list[int], *, more: bool, end: int | None, start: int | None, upwards: bool) -> Page:
+        found = AuditRecord.objects.select_related("content").in_bulk(shown)
+        records = [found[pk] for pk in sorted(shown, reverse=True)]
+        first, last = (max(shown), min(shown)) if shown else (start, start)
+        if upwards:
+            return Page(records, newer=end or (first if more else None), older=last, walked=end is not None)
+        newer = first if start is not None else None
+        return Page(records, newer=newer, older=end or (last if more else None), walked=end is not None)
+
+    def has_more_than(self, number: int) -> bool:
+        """Whether there are; looks at no more than that, or at all that what has no index leaves to look at."""
+        found = 0
+        for way in self._ways:
+            records = AuditRecord.objects.filter(self._bounds & way.condition, *way.along)
+            found += records.order_by()[: number + 1].count()
+        return found > number
+
+    def _along(self, way: _Way, start: int | None, *, upwards: bool) -> tuple[QuerySet[AuditRecord], int | None]:
+        """The records of a way from an id on, and the id up to which they are looked for, if not to the end."""
+        records = AuditRecord.objects.filter(self._bounds & way.condition, *way.along)
+        if start is not None:
+            records = records.filter(pk__gt=start) if upwards else records.filter(pk__lt=start)
+        if not way.along:
+            return records, None
+        lowest, highest = self._ends
+        if upwards:
+            end = (start or 0) + MAX_WALKED
+            return records.filter(pk__lte=end), end if end < highest else None
+        top = highest + 1 if start is None else min(start, highest + 1)
+        end = top - MAX_WALKED
+        return records.filter(pk__gte=end), end if end > lowest else None
+
+    @cached_property
+    def _bounds(self) -> Q:
+        asked, bounds = self.asked, Q()
+        if asked.since:
+            bounds &= Q(recorded_at__gte=asked.since) & _from(asked.since)
+        if asked.until:
+            bounds &= Q(recorded_at__lt=asked.until) & _to(asked.until)
+        if asked.types:
+            bounds &= Q(type__in=asked.types)
+        if asked.readable is not None:
+            bounds &= Q(readable=True) if asked.readable else Q(readable=False, type=UNREADABLE)
+        plain = {"type": asked.type, "actor_id": asked.actor, "owner_id": asked.owner, "subject_id": asked.subject}
+        return bounds & Q(**{name: value for name, value in plain.items() if value})
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        """The first and the last id of what the time asked for leaves; where the walk ends."""
+        in_time = AuditRecord.objects.filter(_time_of(self.asked))
+        lowest = in_time.order_by("id").values_list("pk", flat=True).first()
+        highest = in_time.order_by("-id").values_list("pk", flat=True).first()
+        return lowest or 0, highest or 0
+
+    @cached_property
+    def _ways(self) -> list[_Way]:
+        meanings = _meanings(self.asked.text.split())
+        if self.asked.correlation:
+            meanings.append([_of_request(self.asked.correlation)])
+        if math.prod(map(len, meanings)) > MAX_WAYS:
+            raise TooManyWays(MANY_MEANINGS)
+        ways = (reduce(lambda whole, part: whole & part, chosen, _Way()) for chosen in product(*meanings))
+        return [way for way in ways if not _is_nowhere(way.condition)]
+
+
+def types_in_the_trail() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_TYPES)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def about_how_many() -> int:
+    """How long the trail is, as the database remembers from when it last looked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'audit_auditrecord'::regclass")
+        return int(cursor.fetchone()[0])
+
+
+def first_and_last() -> tuple[datetime, datetime] | None:
+    """When the first and the last record were made."""
+    instants = AuditRecord.objects.values_list("recorded_at", flat=True)
+    first, last = instants.order_by("id").first(), instants.order_by("-id").first()
+    return (first, last) if first and last else None
+
+
+def _meanings(words: list[str]) -> list[list[_Way]]:
+    """What each word of a search can mean; those that can only be words of a title together."""
+    if len(words) > MAX_WORDS:
+        raise TooManyWays(f"Search for at most {MAX_WORDS} words at once.")
+    people, types = people_called(words), types_in_the_trail() if words else []
+    meanings: list[list[_Way]] = []
+    plain: list[str] = []
+    for word in words:
+        if (pk := whole_id(word)) is not None:
+            fields = ("event_id", "subject_id", "owner_id", "actor_id", "causation_id")
+            meanings.append([*[_Way(Q(**{name: pk})) for name in fields], _of_request(word)])
+        elif named := [name for name in types if word in {name, name.rpartition(".")[0]}]:
+            meanings.append([_Way(Q(type__in=named))])
+        elif word in people:
+            by_person = [_Way(Q(actor_id=people[word])), _Way(Q(owner_id=people[word]))]
+            meanings.append([*by_person, _of_title([word])])
+        else:
+            plain.append(word)
+    if plain:
+        of_request = [_of_request(plain[0])] if len(words) == 1 else []
+        meanings.append([_of_title(plain), *of_request])
+    return meanings
+
+
+def _of_title(words: list[str]) -> _Way:
+    """Whose titles have each word, or one that begins so."""
+    lexemes = [part for word in words for part in re.findall(r"[^\W_]+", word)]
+    if not lexemes:
+        return _Way(_NOWHERE)
+    asked = [f"{each}:*" if len(each) >= _SHORTEST_BEGINNING else each for each in lexemes]
+    query = SearchQuery(" & ".join(asked), search_type="raw", config="simple")
+    there = AuditContent.objects.filter(_says("title", query))
+    return _looked_up(there, along=_says("content__title", query))
+
+
+def _of_request(correlation_id: str) -> _Way:
+    there = AuditContent.objects.filter(correlation_id=correlation_id)
+    return _looked_up(there, along=Q(content__correlation_id=correlation_id))
+
+
+def _looked_up(contents: QuerySet[AuditContent], *, along: Any) -> _Way:
+    """By what is written: looked up where few have it, looked for along the trail where many have."""
+    with by_index():
+        found = list(contents.values_list("pk", flat=True)[: MAX_FOUND + 1])
+    if len(found) > MAX_FOUND:
+        return _Way(along=(along,))
+    return _Way(Q(event_id__in=found)) if found else _Way(_NOWHERE)
+
+
+def _is_nowhere(condition: Q) -> bool:
+    return any(part in _NOWHERE.children or (isinstance(part, Q) and _is_nowhere(part)) for part in condition.children)
+
+
+def _says(title: str, query: SearchQuery) -> Any:
+    return SearchVectorExact(SearchVector(title, config="simple"), query)
+
+
+@contextmanager
+def by_index() -> Iterator[None]:
+    """How common the planner believes a word or a request to be must not decide: by the index it is never slow."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        yield
+        cursor.execute("SET LOCAL enable_seqscan = on")
+
+
+def _time_of(asked: Asked) -> Q:
+    bounds = Q()
+    if asked.since:
+        bounds &= _from(asked.since)
+    if asked.until:
+        bounds &= _to(asked.until)
+    return bounds
+
+
+def _from(since: datetime) -> Q:
+    """Ids of which none recorded since is left out: the trail is walked by id."""
+    earlier = AuditRecord.objects.filter(recorded_at__lt=since - _DISORDER).order_by("-recorded_at")
+    found = earlier.values_list("pk", flat=True).first()
+    return Q(pk__gt=found) if found is not None else Q()
+
+
+def _to(until: datetime) -> Q:
+    later = AuditRecord.objects.filter(recorded_at__gt=until + _DISORDER).order_by("recorded_at")
+    found = later.values_list("pk", flat=True).first()
+    return Q(pk__lt=found) if found is not None else Q()
