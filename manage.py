@@ -13,6 +13,10 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as reason:
+        if sys.argv[1:2] == ["doctor"]:
+            from apps.ops.doctor import without_settings
+
+            sys.exit(without_settings.run(str(reason), sys.argv[2:]))
         sys.exit(f"error: {reason}")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
@@ -22,9 +22,10 @@ from apps.accounts.views import (
     SocketTicketView,
     TokenView,
 )
-from apps.audit.views import AuditRecordViewSet
+from apps.audit.views import AuditRecordViewSet, TaskHistoryView
 from apps.ops.views import health, live, ready
 from apps.tasks.views import ListViewSet, TagViewSet, TaskViewSet
+from apps.tasks.views.base import UUID_PATTERN
 from apps.web.account_views import (
     PasswordChangeView,
     PasswordResetConfirmView,
@@ -85,6 +86,8 @@ urlpatterns = [
     path("api/v1/auth/logout/", SignOutView.as_view(), name="auth-logout"),
     path("api/v1/me/", MeView.as_view(), name="me"),
     path("api/v1/ws-ticket/", SocketTicketView.as_view(), name="ws-ticket"),
+    # What happened to a task is the audit trail's to tell.
+    re_path(rf"^api/v1/tasks/(?P<task_id>{UUID_PATTERN})/history/$", TaskHistoryView.as_view(), name="task-history"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", ApiDocsView.as_view(), name="api-docs"),

@@ -29,6 +29,14 @@ _POLICIES = {
 }
 
 
+_ORDER = {
+    field: place
+    for place, field in enumerate(
+        ["title", "description", "status", "priority", *_DUE, "list", "parent", "tags", "recurrence", "reminders"]
+    )
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Where and when a sentence is read."""
@@ -51,7 +59,9 @@ def tried(told: Callable[[], str | None]) -> str | None:
 
 def of_task(data: Mapping[str, Any], setting: Setting, *, but: Collection[str] = ()) -> list[str]:
     """A clause for each field that changed; those that are told together make one."""
-    changed = {field: (change["before"], change["after"]) for field, change in data["changes"].items()}
+    # The log does not keep the order of fields.
+    fields = sorted(data["changes"], key=lambda field: (_ORDER.get(field, len(_ORDER)), field))
+    changed = {field: (data["changes"][field]["before"], data["changes"][field]["after"]) for field in fields}
     told: list[str] = []
     for field in changed:
         if field in but or (field in _DUE and field != next(name for name in _DUE if name in changed)):

@@ -55,6 +55,12 @@ class AuditRecord(models.Model):
             models.Index(fields=["actor_id", "-id"], name="audit_record_by_actor"),
             models.Index(fields=["type", "-id"], name="audit_record_of_type"),
             models.Index(fields=["recorded_at"], name="audit_record_recorded_at"),
+            # Of one person's many what is rare, and what lies far back.
+            models.Index(fields=["owner_id", "type", "-id"], name="audit_record_of_owner_type"),
+            models.Index(fields=["owner_id", "actor_id", "-id"], name="audit_record_of_owner_actor"),
+            models.Index(fields=["owner_id", "-occurred_at", "-id"], name="audit_record_of_owner_when"),
+            models.Index(fields=["-occurred_at", "-id"], name="audit_record_occurred_at"),
+            models.Index(fields=["-id"], condition=models.Q(readable=False), name="audit_record_unreadable"),
             models.Index(
                 fields=["causation_id"],
                 condition=models.Q(causation_id__isnull=False),

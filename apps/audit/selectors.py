@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -30,12 +31,66 @@ WHERE r.type = %(erased)s AND EXISTS (
     SELECT 1 FROM audit_auditcontent c JOIN audit_auditrecord o ON o.event_id = c.event_id
     WHERE c.owner_id = r.subject_id AND o.type <> %(erased)s)
 """
+# From one type to the next, each by one step down an index, however long the trail.
+_TYPES = """
+WITH RECURSIVE known AS (
+    (SELECT type, subject_type FROM audit_auditrecord ORDER BY type, id DESC LIMIT 1)
+    UNION ALL
+    SELECT next.type, next.subject_type FROM known CROSS JOIN LATERAL (
+        SELECT type, subject_type FROM audit_auditrecord WHERE type > known.type ORDER BY type, id DESC LIMIT 1
+    ) next
+)
+SELECT type, subject_type FROM known
+"""
 
 
 def records_visible_to(user: User) -> QuerySet[AuditRecord]:
     """Staff see the whole trail; others see what happened to what is theirs."""
     records = AuditRecord.objects.select_related("content")
     return records if user.is_staff else records.filter(owner_id=user.id)
+
+
+def history_of_task(task_id: UUID, *, owner: User) -> QuerySet[AuditRecord]:
+    """What happened to a person's task, as far as the trail has it; also after the task is gone."""
+    records = AuditRecord.objects.select_related("content")
+    return records.filter(subject_type="task", subject_id=task_id, owner_id=owner.pk)
+
+
+def types_with_subjects() -> dict[str, str]:
+    """The types that stand in the trail, each with the kind of thing it tells of."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TYPES)
+        return dict(cursor.fetchall())
+
+
+def first_of_types(records: QuerySet[AuditRecord], types: Sequence[str], *, most: int) -> list[AuditRecord]:
+    """The first of some ordered records of these types.
+
+    Each type is read by itself, a page at most, from its index: no statistics know which are rare among one person's.
+    """
+    if not types:
+        return []
+    order = [str(column) for column in records.query.order_by]
+    columns = [column.removeprefix("-") for column in order]
+    each = [records.filter(type=name).values_list(*columns)[:most] for name in types]
+    places = each[0].union(*each[1:], all=True).order_by(*order)[:most] if len(each) > 1 else each[0]
+    place_of_id = columns.index("id")
+    return list(records.filter(pk__in=[place[place_of_id] for place in places]))
+
+
+def with_words(records: QuerySet[AuditRecord], words: Sequence[str]) -> QuerySet[AuditRecord]:
+    """Records of things in whose title, as it then was, each of these words (of letters and digits) begins one."""
+    asked = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
+    return records.annotate(words=SearchVector("content__title", config="simple")).filter(words=asked)
+
+
+def names_of(user_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of those who are still there."""
+    return dict(User.objects.filter(pk__in=user_ids).values_list("pk", "username"))
+
+
+def types_of(event_ids: Collection[UUID]) -> dict[UUID, str]:
+    return dict(AuditRecord.objects.filter(event_id__in=event_ids).values_list("event_id", "type"))
 
 
 def heads(chains: Sequence[int] = range(chain.CHAINS)) -> dict[int, Head]:

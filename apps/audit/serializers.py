@@ -1,24 +1,69 @@
 """How audit records look over REST: read-only."""
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.audit import chain
 from apps.audit.models import AuditRecord
+from apps.audit.telling import Told
+
+_DATA = "What the event held; null when its person has been erased. Of an unreadable record why, and its bytes."
+
+
+def _hex(column: Any) -> str:
+    return bytes(column).hex()
+
+
+class ProofSerializer(serializers.BaseSerializer[AuditRecord]):
+    """What the record's hash is made of. docs/audit.md shows how anyone can compute it again."""
+
+    def to_representation(self, record: AuditRecord) -> dict[str, Any]:
+        told = record.told is not None
+        return {
+            "format": chain.FORMAT,
+            "canonical": chain.canonical_bytes(record.link).decode(),
+            "hash": _hex(record.hash),
+            "previous_hash": _hex(record.previous_hash),
+            "commitment": _hex(record.commitment),
+            "salt": _hex(record.content.salt) if told else None,
+            "content": record.content.text if told else None,
+        }
+
+
+_HEX: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_PROOF: dict[str, Any] = {
+    "type": "object",
+    "description": "What proves the record: see docs/audit.md for how to compute it again.",
+    "properties": {
+        "format": {"type": "integer", "description": "The way the bytes are written."},
+        "canonical": {"type": "string", "description": "The bytes, in UTF-8, whose SHA-256 is `hash`."},
+        "hash": _HEX,
+        "previous_hash": _HEX | {"description": "The hash of the record before it in its chain; of the first, zeros."},
+        "commitment": _HEX | {"description": "HMAC-SHA256 of `content` with `salt`. It stays when both are erased."},
+        "salt": {"type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"},
+        "content": {"type": ["string", "null"], "description": "What people wrote, as the text that is committed to."},
+    },
+    "required": ["format", "canonical", "hash", "previous_hash", "commitment", "salt", "content"],
+}
 
 
 class AuditRecordSerializer(serializers.ModelSerializer[AuditRecord]):
-    """One fact: who did what to which thing, when, and where it stood in Kafka."""
+    """One fact: who did what to which thing, when, and where it stands in the trail and stood in Kafka."""
 
     url = serializers.HyperlinkedIdentityField(view_name="audit-detail")
-    correlation_id = serializers.CharField(allow_null=True)
-    data = serializers.JSONField(  # type: ignore[assignment]  # the name is the API's
-        allow_null=True, help_text="`null` when its person has been erased."
-    )
+    sentence = serializers.SerializerMethodField(help_text="What happened, in words.")
+    correlation_id = serializers.CharField(allow_null=True, help_text="Null when its person has been erased.")
+    data = serializers.JSONField(allow_null=True, help_text=_DATA)  # type: ignore[assignment]  # the name is the API's
+    erased = serializers.SerializerMethodField(help_text="Whether what it held has been erased with its person.")
 
     class Meta:
         model = AuditRecord
         fields = [
             "id",
             "url",
+            "sentence",
             "event_id",
             "type",
             "subject_type",
@@ -32,9 +77,51 @@ class AuditRecordSerializer(serializers.ModelSerializer[AuditRecord]):
             "occurred_at",
             "recorded_at",
             "data",
+            "erased",
             "record_topic",
             "record_partition",
             "record_offset",
             "readable",
+            "chain",
+            "sequence",
         ]
         read_only_fields = fields
+
+    def get_sentence(self, record: AuditRecord) -> str:
+        return str(self.context["sentences"][record.pk])
+
+    def get_erased(self, record: AuditRecord) -> bool:
+        return record.told is None
+
+
+class ProvedRecordSerializer(AuditRecordSerializer):
+    """One fact, with what proves it."""
+
+    proof = serializers.SerializerMethodField()
+
+    class Meta(AuditRecordSerializer.Meta):
+        fields = [*AuditRecordSerializer.Meta.fields, "proof"]
+        read_only_fields = fields
+
+    @extend_schema_field(_PROOF)
+    def get_proof(self, record: AuditRecord) -> dict[str, Any]:
+        return dict(ProofSerializer(record).data)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """A field with its value before and after."""
+
+    field = serializers.CharField()
+    before = serializers.JSONField(allow_null=True)
+    after = serializers.JSONField(allow_null=True)
+
+
+class HistoryEntrySerializer(serializers.Serializer[Told]):
+    """One thing that happened, as a person reads it."""
+
+    at = serializers.DateTimeField(source="record.occurred_at", allow_null=True)
+    who = serializers.CharField(help_text="A username, “Somebody” who is gone, or “the platform”.")
+    sentence = serializers.CharField(help_text="With days and hours of your wall clock.")
+    type = serializers.CharField(source="record.type")
+    changes = ChangeSerializer(many=True)
+    record = serializers.HyperlinkedRelatedField[AuditRecord](view_name="audit-detail", read_only=True)

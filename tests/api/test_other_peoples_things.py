@@ -18,6 +18,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from apps.accounts import credentials, jwts
+from apps.audit import selectors
 from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
@@ -91,8 +92,19 @@ class Things:
             "tag_all": [self.tag.name],
             "search": [self.task.title, self.tag.name, str(self.owner)],
             "task": [str(self.task.pk)],
-            "actor": [str(self.record.actor_id)],
-            "type": ["task.created.v1"],
+            "subject": [str(self.task.pk)],
+            "subject_type": ["task"],
+            "actor": [str(self.record.actor_id), "me"],
+            "owner": [str(self.owner.pk), "me"],
+            "type": ["task.created.v1", "task."],
+            "correlation": [self.record.correlation_id],
+            "causation": [str(self.record.causation_id or self.record.event_id)],
+            "from": ["2026-11-20"],
+            "to": ["2026-11-20"],
+            "readable": ["true", "false"],
+            "chain": [str(self.record.chain)],
+            "sequence": [str(self.record.sequence)],
+            "q": ["buy"],
             "due_from": ["2026-12-31"],
             "due_to": ["2027-01-02"],
             "no_due": ["true", "false"],
@@ -102,7 +114,14 @@ class Things:
             "status": ["pending"],
             "page_size": ["100"],
             "sort": ["-created", "created"],
+            ("/api/v1/audit/", "sort"): ["-recorded", "occurred"],
+            ("/api/v1/audit/", "list"): [str(self.list.pk)],
+            ("/api/v1/audit/", "tag"): [str(self.tag.pk)],
         }
+
+    def beside(self, name):
+        """What a filter needs beside it."""
+        return {"chain": str(self.record.chain)} if name == "sequence" else {}
 
     def ids(self):
         things = [self.owner, self.list, self.tag, self.parent, self.task, self.token]
@@ -220,11 +239,11 @@ def lists():
 def walk_filters(client, things):
     """Each list narrowed by each filter to somebody's things: what it then shows."""
     return {
-        (path, name, value): json.dumps(client.get(path, {name: value}).json()["results"])
+        (path, name, value): json.dumps(client.get(path, {**things.beside(name), name: value}).json()["results"])
         for path, names in lists()
         for name in names
         if name != "cursor"
-        for value in things.in_query()[name]
+        for value in things.in_query().get((path, name)) or things.in_query()[name]
     }
 
 
@@ -376,7 +395,33 @@ def test_without_owners_the_walk_of_the_paths_goes_red(no_owners, api, ada, eve)
     let_in = {path for (_, path, _), told in walk_paths(api, eve).items() if told != [404]}
 
     assert let_in == {path for _, path, _ in with_things_in_path() if path.startswith(("/api/v1/t", "/api/v1/l"))} - {
-        "/api/v1/tokens/{token_id}/"
+        "/api/v1/tokens/{token_id}/",
+        "/api/v1/tasks/{task_id}/history/",
+    }
+
+
+def test_with_a_trail_for_everybody_the_walk_goes_red(api, ada, eve, monkeypatch):
+    everything_there_is = AuditRecord.objects.select_related("content")
+    monkeypatch.setattr(selectors, "records_visible_to", lambda user: everything_there_is)
+    monkeypatch.setattr(
+        selectors, "history_of_task", lambda task_id, owner: everything_there_is.filter(subject_id=task_id)
+    )
+
+    let_in = {path for (_, path, _), told in walk_paths(api, eve).items() if told != [404]}
+    shown = walk_filters(api, eve)
+
+    assert let_in == {"/api/v1/audit/{id}/", "/api/v1/tasks/{task_id}/history/"}
+    unseen = {asked for asked, text in shown.items() if "audit" in asked[0] and str(eve.task.pk) not in text}
+    assert unseen == {
+        ("/api/v1/audit/", name, value)
+        for name, value in [
+            ("list", str(eve.list.pk)),
+            ("tag", str(eve.tag.pk)),
+            ("causation", str(eve.record.event_id)),
+            ("readable", "false"),
+            ("actor", "me"),
+            ("owner", "me"),
+        ]
     }
 
 

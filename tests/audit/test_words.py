@@ -190,7 +190,7 @@ def test_several_changes_make_one_sentence():
     }
 
     assert updated(**changed) == (
-        "Ada changed the title from “Milk” to “Buy milk”, moved due from 3 May at 09:00 to 5 May and marked it urgent"
+        "Ada changed the title from “Milk” to “Buy milk”, marked it urgent and moved due from 3 May at 09:00 to 5 May"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
@@ -18,9 +19,11 @@ APP_OF = dict(OURS)
 PRINTS_JSON = {
     "create_topics": [],
     "dead_letters": ["list"],
+    "doctor": [],
     "list_subscriptions": [],
     "replay_events": ["--group", "audit", "--since", "2000-01-01", "--no-wait"],
     "sync_schedules": [],
+    "verify_audit": [],
     "verify_events": [],
 }
 CHANGES = {"create_topics", "dead_letters", "replay_events", "seed", "sync_schedules"}
@@ -32,6 +35,7 @@ NEEDS_POSTGRESQL = {
     "replay_events": ["--group", "audit", "--since", "2000-01-01"],
     "seed": [],
     "sync_schedules": [],
+    "verify_audit": [],
     "verify_events": [],
 }
 
@@ -83,7 +87,8 @@ def test_these_commands_can_be_tried_first() -> None:
 @pytest.mark.usefixtures("pump")
 @pytest.mark.parametrize("name", PRINTS_JSON)
 def test_json_is_one_document_on_stdout(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    call_command(name, *PRINTS_JSON[name], "--json")
+    with suppress(CommandError, SystemExit):  # what it looked for may well be wrong here
+        call_command(name, *PRINTS_JSON[name], "--json")
 
     assert isinstance(json.loads(capsys.readouterr().out), dict | list)
 

@@ -5,7 +5,6 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,14 +13,15 @@ from apps.audit import selectors, verification
 from apps.audit.models import AuditVerification
 from apps.audit.verification import periodic
 from apps.audit.verification.findings import Report, heads_from_json
+from apps.events.management.manners import PlatformCommand
 
 
-class Command(BaseCommand):
+class Command(PlatformCommand):
     help = (
         "Hold the audit trail against its chains, the event log and the signed checkpoints. Reads only, and notes the"
-        " result. Exit 0: complete, contiguous and untouched; 1: something is wrong, and the first bad record is named;"
-        " 2: wrong use."
+        " result."
     )
+    exits = {0: "complete, contiguous and untouched", 1: "something is wrong, and the first bad record is named"}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

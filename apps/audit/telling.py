@@ -1,0 +1,48 @@
+"""Records as a person reads them: who did what, in a sentence of their language, with days of their wall clock.
+
+Invariant: however many records are told, two questions are asked: who the actors are and what the causes were.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.accounts.models import User
+from apps.audit import selectors, words
+from apps.audit.models import AuditRecord
+from apps.audit.words import Change
+from apps.calendar import zones
+
+# Whoever acted and is not there any more.
+GONE = "Somebody"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`who` is a name, "Somebody" for who is gone, or "the platform"."""
+
+    record: AuditRecord
+    who: str
+    sentence: str
+    changes: list[Change]
+
+
+def told(records: Sequence[AuditRecord], *, reader: User, now: datetime, naming: bool = False) -> list[Told]:
+    """Each record in words; `naming` puts a task's title before, for records of many things."""
+    names = selectors.names_of({record.actor_id for record in records if record.actor_id})
+    causes = selectors.types_of({record.causation_id for record in records if record.causation_id})
+    zone = zones.zone(reader.time_zone)
+    found = []
+    for record in records:
+        actor = names.get(record.actor_id, GONE) if record.actor_id else None
+        sentence = words.sentence(
+            record.type,
+            record.data,
+            actor=actor,
+            zone=zone,
+            now=now,
+            cause=causes.get(record.causation_id) if record.causation_id else None,
+            naming=naming,
+        )
+        found.append(Told(record, actor or "the platform", sentence, words.changes(record.data)))
+    return found
