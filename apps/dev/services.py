@@ -31,6 +31,7 @@ class Services:
 
     def __init__(self, state: StateFolder, *, given: Mapping[str, str], throw_away: bool) -> None:
         self._given = {name: given[name] for name in (*_BY_VARIABLE, "CHANNEL_REDIS_URL") if given.get(name)}
+        self._owner_given = {"DATABASE_OWNER_URL": given.get("DATABASE_OWNER_URL", "")}
         if "REDIS_URL" in self._given:
             self._given.setdefault("CHANNEL_REDIS_URL", self._given["REDIS_URL"])
         self.running: list[Service] = [
@@ -49,6 +50,13 @@ class Services:
     @property
     def keeps_kafka(self) -> bool:
         return any(isinstance(each, Kafka) for each in self.running)
+
+    @property
+    def owner_variables(self) -> dict[str, str]:
+        """What leads to the tables' owner: for what prepares the database, and nothing that serves."""
+        if self.postgres is not None:
+            return {"DATABASE_OWNER_URL": self.postgres.owner_url}
+        return {name: value for name, value in self._owner_given.items() if value}
 
     @property
     def children(self) -> list[Child]:

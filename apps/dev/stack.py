@@ -145,14 +145,22 @@ class Stack:
     def _publish_variables(self) -> None:
         variables = self._variables()
         self.env = {**_DEFAULTS, **self._surroundings, **variables}
+        # Of those who only use the stack nobody needs the owner, and a terminal beside is one of them.
+        self.env.pop("DATABASE_OWNER_URL", None)
         self.state.write_kafka_address(variables["KAFKA_BOOTSTRAP_SERVERS"])
         told = {f"METRICS_PORT_OF_{name.upper().replace('-', '_')}": str(port) for name, port in self._metrics.items()}
         self.state.write_env(variables | told)
 
+    @property
+    def owner_env(self) -> dict[str, str]:
+        """`env` for what works on the tables themselves: preparing, and measuring what a guard costs."""
+        assert self._services is not None
+        return {**self.env, **self._services.owner_variables}
+
     def _prepare(self) -> dict[str, Role]:
         """Migrate, seed, and learn the roles of the settings; those are imported over there, not here."""
         command = [sys.executable, "manage.py", "prepare_laptop"]
-        child = Child("prepare", command, {**self.env, "ROLE": "prepare"}, self.state.logs / "prepare.log")
+        child = Child("prepare", command, {**self.owner_env, "ROLE": "prepare"}, self.state.logs / "prepare.log")
         child.announces = True
         self._preparation = child
         child.start()

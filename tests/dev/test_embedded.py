@@ -1,5 +1,6 @@
 """The embedded services, really run: who may enter, what survives, what a killed run leaves."""
 
+import json
 import os
 import signal
 import socket
@@ -48,16 +49,23 @@ def started(service: Postgres) -> Postgres:
 
 
 def answer(service: Postgres, question: str) -> object:
-    with psycopg.connect(service.url, autocommit=True) as connection:
+    return answer_at(service.owner_url, question)
+
+
+def answer_at(url: str, question: str) -> object:
+    with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute(question).fetchone()
     assert row is not None
     return row[0]
 
 
-def test_the_role_of_the_platform_may_create_databases_and_is_no_superuser(postgres):
-    role = answer(postgres, "SELECT (rolsuper, rolcreatedb)::text FROM pg_roles WHERE rolname = current_user")
+POWERS = "SELECT (rolname, rolsuper, rolcreatedb, rolcreaterole)::text FROM pg_roles WHERE rolname = current_user"
 
-    assert role == "(f,t)"
+
+def test_the_owner_may_create_databases_the_platform_may_not_and_neither_is_superuser(postgres):
+    assert answer_at(postgres.owner_url, POWERS) == "(todo,f,t,f)"
+    assert answer_at(postgres.url, POWERS) == "(todo_app,f,f,f)"
+    assert postgres.variables == {"DATABASE_URL": postgres.url}
     assert answer(postgres, "SELECT current_database()") == "todo"
     assert answer(postgres, "SELECT lower('ÄÖÜ')") == "äöü"
 
@@ -80,6 +88,50 @@ def test_the_log_of_the_server_holds_nothing_of_what_failed(postgres, folder):
 def test_a_wrong_password_does_not_enter(postgres):
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(host=LOOPBACK, port=postgres.port, user="todo", password="guessed", dbname="todo")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(host=LOOPBACK, port=postgres.port, user="todo_app", password="guessed", dbname="todo")
+
+
+def test_the_platform_may_make_nothing_in_the_database(postgres):
+    with psycopg.connect(postgres.url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("CREATE TABLE made AS SELECT 42 AS number")
+
+    assert answer(postgres, "SELECT to_regclass('made') IS NULL") is True
+
+
+def test_data_of_the_release_with_one_role_goes_on_with_two_and_the_old_password_opens_nothing(folder):
+    """The one role stays the owner of its tables; the platform gets another."""
+    first = started(Postgres(folder, logs=folder))
+    with psycopg.connect(first.owner_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+    with first.administer() as connection:
+        connection.execute("DROP ROLE todo_app")
+    first.stop()
+    passwords = first.folder / "passwords.json"
+    was = json.loads(passwords.read_text())
+    passwords.write_text(json.dumps({role: was[role] for role in ("postgres", "todo")}))
+
+    second = started(Postgres(folder, logs=folder))
+
+    assert answer_at(second.owner_url, "SELECT number FROM kept") == 42
+    assert answer_at(second.url, "SELECT current_user::text") == "todo_app"
+    assert passwords.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(host=LOOPBACK, port=second.port, user="todo", password=was["todo"], dbname="todo")
+    second.remove()
+
+
+def test_a_password_that_was_written_down_and_not_told_to_the_server_is_told_at_the_next_start(folder):
+    first = started(Postgres(folder, logs=folder, throw_away=True))
+    first.stop()
+    passwords = first.folder / "passwords.json"
+    passwords.write_text(json.dumps({**json.loads(passwords.read_text()), "todo": "another", "todo_app": "other"}))
+
+    second = started(Postgres(folder, logs=folder, throw_away=True))
+
+    assert answer_at(second.owner_url, "SELECT 1") == 1
+    assert answer_at(second.url, "SELECT 2") == 2
+    second.remove()
 
 
 def test_the_server_does_not_run_as_root_and_its_data_is_closed_to_others(postgres):
@@ -96,7 +148,7 @@ def test_the_server_listens_on_loopback_only(postgres):
 
 def test_the_data_survives_a_stop_and_a_second_server(folder):
     first = started(Postgres(folder, logs=folder))
-    with psycopg.connect(first.url) as connection:
+    with psycopg.connect(first.owner_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
     first.stop()
     second = started(Postgres(folder, logs=folder))
@@ -107,7 +159,7 @@ def test_the_data_survives_a_stop_and_a_second_server(folder):
 
 def test_the_server_that_a_killed_run_left_is_ended_and_its_data_goes_on(folder):
     left = started(Postgres(folder, logs=folder))
-    with psycopg.connect(left.url) as connection:
+    with psycopg.connect(left.owner_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
     assert left.child is not None
 
@@ -132,7 +184,7 @@ def test_a_lock_file_that_names_somebody_elses_process_is_removed_and_that_proce
 
 
 def test_a_server_that_was_killed_starts_again_with_its_data_and_on_its_port(postgres):
-    url = postgres.url
+    url = postgres.owner_url
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
     postgres.child.ask_to_stop()
@@ -141,7 +193,7 @@ def test_a_server_that_was_killed_starts_again_with_its_data_and_on_its_port(pos
 
     started(postgres)
 
-    assert postgres.url == url
+    assert postgres.owner_url == url
     assert answer(postgres, "SELECT number FROM kept") == 42
 
 

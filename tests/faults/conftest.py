@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from apps.events import rights
 from tests.faults.pipeline import Pipeline
+from tests.support.application_role import login_role
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,9 +19,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def pipeline(transactional_db: None, tmp_path: Path) -> Iterator[Pipeline]:
-    running = Pipeline(tmp_path)
-    yield running
-    running.close()
+    with login_role() as (name, url):
+        rights.grant(to=name, using="default")
+        running = Pipeline(tmp_path, database_url=url)
+        yield running
+        running.close()
 
 
 @pytest.fixture

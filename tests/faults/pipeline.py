@@ -22,10 +22,11 @@ from apps.events.brokers.kafka import KafkaBroker
 
 
 class Pipeline:
-    """Starts roles against the current test database; a role may be told where to die."""
+    """Starts roles against the current test database, as a role that owns nothing; it may be told where to die."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, database_url: str) -> None:
         self.folder = folder
+        self.database_url = database_url
         self.logs = folder / "logs"
         self.logs.mkdir()
         self.heartbeats = folder / "heartbeats"
@@ -46,7 +47,7 @@ class Pipeline:
             **self.kafka.variables,
             **self.valkey.variables,
             "DJANGO_SETTINGS_MODULE": "todo_project.settings.base",
-            "DATABASE_URL": database_url(),
+            "DATABASE_URL": self.database_url,
             "EVENT_BROKER": "kafka",
             "HEARTBEAT_DIR": str(self.heartbeats),
             "LOG_LEVEL": "INFO",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.dev.embedded.postgres import Postgres
+from apps.dev.embedded.postgres import OWNER, Postgres
 from apps.dev.embedded.valkey import Valkey
 from apps.dev.state import StateFolder, throw_away_folder
 
@@ -52,7 +52,13 @@ def _start(kind: type[Postgres] | type[Valkey], folder: Path, logs: Path) -> Non
     _running.callback(service.remove if isinstance(service, Postgres) else service.stop)
     service.start()
     service.wait()
-    for name, value in service.variables.items():
+    variables = service.variables
+    if isinstance(service, Postgres):
+        # The tests own their databases, and make roles of the application where they need one.
+        variables = {"DATABASE_URL": service.owner_url}
+        with service.administer() as connection:
+            connection.execute(f"ALTER ROLE {OWNER} CREATEROLE")
+    for name, value in variables.items():
         os.environ.setdefault(name, value)
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from kombu import Exchange, Queue
 
 from todo_project import env
-from todo_project.databases import connection_settings
+from todo_project.databases import OWNER_LIMITS, connection_settings
 from todo_project.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -107,6 +107,8 @@ TEMPLATES = [
 DATABASE_URL = env.text("DATABASE_URL")
 # Past any transaction pool: the relay's advisory lock needs a session of its own.
 DATABASE_DIRECT_URL = env.text("DATABASE_DIRECT_URL", DATABASE_URL)
+# The owner of the tables, for `manage.py prepare`. What serves goes by DATABASE_URL, as a role that owns nothing.
+DATABASE_OWNER_URL = env.text("DATABASE_OWNER_URL", DATABASE_DIRECT_URL)
 # The pool is for the threads of the web server; it does not survive the forks of a Celery worker.
 DATABASES = {
     "default": connection_settings(
@@ -276,6 +278,11 @@ ROLES: dict[str, list[str]] = {
         *("beat", "--loglevel", "INFO", "--pidfile="),
     ],
 }
+# The name a process gives itself in its log lines and its heartbeat.
+ROLE = env.text("ROLE", "shell")
+if DATABASE_OWNER_URL != DATABASE_URL and ROLE not in ROLES:
+    # What serves has no such connection, even where the variable is set.
+    DATABASES["owner"] = connection_settings(DATABASE_OWNER_URL, limits=OWNER_LIMITS)
 
 # --- People -----------------------------------------------------------------------------------------
 
@@ -418,8 +425,6 @@ CSRF_FAILURE_VIEW = "todo_project.problems.csrf_failure"
 
 # --- Logs -------------------------------------------------------------------------------------------
 
-# The name a process gives itself in its log lines and its heartbeat.
-ROLE = env.text("ROLE", "shell")
 LOGGING_CONFIG = None  # todo_project.logs configures logging itself, below
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.text("LOG_FORMAT", "auto")  # json, console, or auto: console when a person watches

@@ -23,6 +23,7 @@ from apps.dev import process_ids, reach
 from apps.dev.children import Child, ChildFailed, last_lines
 from apps.dev.embedded import postgres_binaries
 from apps.dev.ports import LOOPBACK, free_port
+from apps.dev.state import write_private
 
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -48,11 +49,13 @@ _SETTINGS = {
 }
 # Survives a killed process, not a power cut. Commits stay synchronous: tests kill the server and count.
 _UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off"}
+SUPERUSER, OWNER, APPLICATION = "postgres", "todo", "todo_app"
 
 
 class Postgres:
     """A server with the database `todo`, owned by the role `todo`, which may create more and is no superuser.
 
+    The platform runs as `todo_app`, which owns nothing and has the rights that `manage.py prepare` gives it.
     `throw_away` trades the safety of the data for speed.
     """
 
@@ -73,7 +76,16 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        return f"postgresql://todo:{quote(self._passwords['todo'])}@{LOOPBACK}:{self.port}/todo"
+        """The platform's own."""
+        return self._url_of(APPLICATION)
+
+    @property
+    def owner_url(self) -> str:
+        """The owner's: for what makes and changes tables."""
+        return self._url_of(OWNER)
+
+    def _url_of(self, role: str) -> str:
+        return f"postgresql://{role}:{quote(self._passwords[role])}@{LOOPBACK}:{self.port}/todo"
 
     @property
     def variables(self) -> dict[str, str]:
@@ -89,16 +101,18 @@ class Postgres:
         if not reach.reachable(self._binaries / "bin", user=self.user):
             self._binaries = postgres_binaries.copied(self._binaries, to=self.folder / "binaries")
         if not (self.data / "PG_VERSION").exists():
-            self._passwords = {"postgres": secrets.token_urlsafe(24), "todo": secrets.token_urlsafe(24)}
+            self._passwords = {role: secrets.token_urlsafe(24) for role in (SUPERUSER, OWNER, APPLICATION)}
             self._write_secrets()
             self._initialise()
         self._passwords = json.loads(self._secrets_file.read_text())
+        if APPLICATION not in self._passwords:
+            # The owner's was the platform's until now: every process and terminal had it.
+            self._passwords |= {role: secrets.token_urlsafe(24) for role in (OWNER, APPLICATION)}
+            self._write_secrets()
         self._refuse_other_version()
 
     def _write_secrets(self) -> None:
-        descriptor = os.open(self._secrets_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(self._passwords, file)
+        write_private(self._secrets_file, json.dumps(self._passwords))
 
     def _initialise(self) -> None:
         """`initdb` into a folder beside, renamed when it is complete."""
@@ -187,37 +201,45 @@ class Postgres:
         self.child.start()
 
     def wait(self, *, seconds: float = 30) -> None:
-        """Until the role and the database are there. Raises `ChildFailed`."""
+        """Until the roles and the database are there. Raises `ChildFailed`."""
         deadline = time.monotonic() + seconds
         while True:
             if self.child is None or not self.child.runs:
                 raise ChildFailed(f"PostgreSQL did not start:\n{last_lines(self._log)}")
             try:
-                with self._administer() as connection:
-                    self._make_role_and_database(connection)
+                with self.administer() as connection:
+                    self._make_roles_and_database(connection)
                 return
             except psycopg.OperationalError as reason:
                 if time.monotonic() > deadline:
                     raise ChildFailed(f"PostgreSQL does not answer: {reason}") from reason
                 time.sleep(0.03)
 
-    def _administer(self) -> "psycopg.Connection[tuple[object, ...]]":
+    def administer(self) -> "psycopg.Connection[tuple[object, ...]]":
+        """A connection of the superuser."""
         return psycopg.connect(
             host=LOOPBACK,
             port=self.port,
-            user="postgres",
-            password=self._passwords["postgres"],
+            user=SUPERUSER,
+            password=self._passwords[SUPERUSER],
             dbname="postgres",
             connect_timeout=3,
             autocommit=True,
         )
 
-    def _make_role_and_database(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
-        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'todo'").fetchone():
-            password = sql.Literal(self._passwords["todo"])
-            connection.execute(sql.SQL("CREATE ROLE todo LOGIN CREATEDB PASSWORD {}").format(password))
+    def _make_roles_and_database(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+        for role, powers in ((OWNER, "LOGIN CREATEDB"), (APPLICATION, "LOGIN")):
+            there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+            # Set anew each time: a run that was killed may have written a password down and not told the server.
+            statement = sql.SQL("{} ROLE {} {} PASSWORD {}").format(
+                sql.SQL("ALTER" if there else "CREATE"),
+                sql.Identifier(role),
+                sql.SQL(powers),
+                sql.Literal(self._passwords[role]),
+            )
+            connection.execute(statement)
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'todo'").fetchone():
-            connection.execute("CREATE DATABASE todo OWNER todo")
+            connection.execute(sql.SQL("CREATE DATABASE todo OWNER {}").format(sql.Identifier(OWNER)))
 
     def stop(self) -> None:
         if self.child is not None:

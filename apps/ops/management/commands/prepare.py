@@ -3,19 +3,38 @@
 from typing import Any
 
 from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection, connections
 
-from apps.events import event_types, schedules
+from apps.events import event_types, rights, schedules
 from apps.events.brokers import get_broker
 from apps.events.management.manners import PlatformCommand
 
 
 class Command(PlatformCommand):
-    help = "Migrate the database, create missing topics and schedules. Repeatable."
+    help = (
+        "Migrate the database as its owner, give the application's role its rights, create missing topics and "
+        "schedules. Repeatable."
+    )
     exits = {0: "all is ready", 1: "PostgreSQL or Kafka refuses or is away: nothing may start"}
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=options["verbosity"])
+        owner = rights.OWNER_ALIAS if rights.OWNER_ALIAS in connections else "default"
+        call_command("migrate", database=owner, interactive=False, verbosity=options["verbosity"])
+        self.stdout.write(self._grant(owner))
         for topic, done in get_broker().ensure_topics(event_types.topics()).items():
             self.stdout.write(f"topic {topic}: {done}")
         for name, done in schedules.synchronise().items():
             self.stdout.write(f"schedule {name!r}: {done}")
+
+    def _grant(self, owner: str) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user")
+            role: str = cursor.fetchone()[0]
+        if owner == "default" or connections[owner].settings_dict["USER"] == role:
+            return f"role {role}: owns the tables, and could switch their guards off; see DATABASE_OWNER_URL"
+        try:
+            rights.grant(to=role, using=owner)
+        except rights.RightsNotGranted as reason:
+            raise CommandError(str(reason)) from reason
+        return f"role {role}: has its rights"
