@@ -15,6 +15,7 @@ OFFLINE := ENV_FILE= SECRET_KEY=not-a-secret-it-signs-nothing DATABASE_URL=postg
 SERVER := ENV_FILE= EMBEDDED_STACK=false PUBLIC_URL=https://tasks.example.org \
 	SECRET_KEY=$$(od -An -tx1 -N48 /dev/urandom | tr -d ' \n') \
 	JWT_SIGNING_KEY=$$(od -An -tx1 -N48 /dev/urandom | tr -d ' \n') \
+	AUDIT_SIGNING_KEY=$$(head -c 32 /dev/urandom | base64) AUDIT_CHECKPOINTS_URL=s3://trail/checkpoints \
 	DATABASE_URL=postgresql://nobody@127.0.0.1:1/nothing
 
 .PHONY: help

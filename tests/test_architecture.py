@@ -122,6 +122,7 @@ def test_every_job_lives_in_the_jobs_module_of_its_app():
     assert sorted(places) == [
         "audit.erase_late_contents",
         "audit.verify_trail",
+        "audit.write_checkpoint",
         "events.prune_log",
         "events.reconcile_group",
         "tasks.purge",

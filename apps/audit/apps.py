@@ -5,13 +5,14 @@ class AuditConfig(AppConfig):
     name = "apps.audit"
 
     def ready(self) -> None:
-        from apps.audit import subscribers
+        from apps.audit import checks, subscribers  # noqa: F401  `checks` registers itself
         from apps.events import rights, schedules
         from apps.events.schedules import Schedule
 
         queue = subscribers.group.name
         schedules.declare("Verify the audit trail", Schedule("audit.verify_trail", queue, 60, {}))
         schedules.declare("Erase late audit contents", Schedule("audit.erase_late_contents", queue, 60, {}))
+        schedules.declare("Sign a checkpoint of the audit trail", Schedule("audit.write_checkpoint", queue, 60, {}))
         # Content goes by the function that asks whether its person has been erased, and by nothing else.
         for table in ("audit_auditrecord", "audit_auditcontent"):
             rights.restrict(table, to={"SELECT", "INSERT"})

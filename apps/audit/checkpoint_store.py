@@ -45,6 +45,7 @@ class CheckpointStore:
         self.url = url
         parts = urlsplit(url)
         self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        self._refuse_missing_folder()
         try:
             self._store = _opened(url, **options)
         except (BaseError, ValueError, OSError) as reason:

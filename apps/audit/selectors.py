@@ -1,6 +1,6 @@
 """Reads of the audit trail. Who may see what is decided here alone."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -97,6 +97,17 @@ def heads(chains: Sequence[int] = range(chain.CHAINS)) -> dict[int, Head]:
     """Of each chain that has begun, the last sequence and hash."""
     with connection.cursor() as cursor:
         cursor.execute(_HEADS, [list(chains)])
+        return {number: Head(sequence, bytes(hash_)) for number, sequence, hash_ in cursor.fetchall()}
+
+
+def heads_at(sequences: Mapping[int, int]) -> dict[int, Head]:
+    """Of each chain its record with this sequence; chains that have none are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT chain, sequence, hash FROM audit_auditrecord"
+            " JOIN unnest(%s::int[], %s::bigint[]) AS at (chain, sequence) USING (chain, sequence)",
+            [list(sequences), list(sequences.values())],
+        )
         return {number: Head(sequence, bytes(hash_)) for number, sequence, hash_ in cursor.fetchall()}
 
 

@@ -4,6 +4,7 @@ A library for `make run`, the tour, the tests of faults and the benchmarks: `wit
 Invariant: what a stack starts, it ends; whatever is left in its folder lets the next one go on from there.
 """
 
+import base64
 import json
 import os
 import secrets
@@ -128,6 +129,8 @@ class Stack:
         return {
             **self._services.variables,
             **{name: given.get(name) or self._secret(name.lower()) for name in ("SECRET_KEY", "JWT_SIGNING_KEY")},
+            "AUDIT_SIGNING_KEY": given.get("AUDIT_SIGNING_KEY") or self._signing_key(),
+            "AUDIT_CHECKPOINTS_URL": given.get("AUDIT_CHECKPOINTS_URL") or self.state.checkpoints.as_uri(),
             "PORT": str(self.port),
             "WS_PORT": str(self.port + 1),
             "PUBLIC_URL": given.get("PUBLIC_URL") or f"http://{ports.LOOPBACK}:{self.port}",
@@ -141,6 +144,10 @@ class Stack:
 
     def _secret(self, name: str) -> str:
         return self.state.secret(name, make=secrets.token_urlsafe(48))
+
+    def _signing_key(self) -> str:
+        """Made once; whoever loses it cannot go on from the checkpoints that it signed."""
+        return self.state.secret("audit_signing_key", make=base64.b64encode(secrets.token_bytes(32)).decode())
 
     def _publish_variables(self) -> None:
         variables = self._variables()

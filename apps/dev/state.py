@@ -40,6 +40,7 @@ class StateFolder:
         self.logs = path / "logs"
         self.heartbeats = path / "heartbeats"
         self.metrics = path / "metrics"
+        self.checkpoints = path / "checkpoints"
         self.kafka_address = path / "kafka-address"
         self.env_file = path / "stack.env"
         self._processes_file = path / "processes.json"
@@ -66,9 +67,9 @@ class StateFolder:
             self._lock = None
 
     def prepare(self) -> None:
-        """Fresh logs (one older generation is kept), heartbeats and figures."""
+        """Fresh logs (one older generation is kept), heartbeats and figures; checkpoints stay."""
         shutil.rmtree(self.metrics, ignore_errors=True)
-        for folder in (self.logs, self.heartbeats, self.metrics):
+        for folder in (self.logs, self.heartbeats, self.metrics, self.checkpoints):
             folder.mkdir(mode=0o700, exist_ok=True)
         for log in self.logs.glob("*.log"):
             log.replace(log.with_suffix(".log.1"))

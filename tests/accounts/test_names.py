@@ -188,7 +188,8 @@ def test_of_names_that_looked_alike_before_the_eldest_gets_the_look():
     User.objects.update(look=None)
     User.objects.filter(pk=younger.pk).update(username="ADA")
 
-    import_module("apps.accounts.migrations.0003_looks_of_names").fill(apps, None)
+    with connection.schema_editor() as editor:
+        import_module("apps.accounts.migrations.0003_looks_of_names").fill(apps, editor)
 
     assert dict(User.objects.values_list("pk", "look")) == {eldest.pk: "ada", younger.pk: None, other.pk: "zoe"}
     with pytest.raises(ValidationError) as refusal:

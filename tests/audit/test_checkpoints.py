@@ -6,15 +6,27 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from threading import Barrier
 
+import obstore
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from structlog.testing import capture_logs
 
-from apps.audit import checkpoints
+from apps.audit import checkpoint_form, checkpoints, jobs
 from apps.audit.checkpoints import Checkpoint, CheckpointRefused, CheckpointsAway, Head, HeadsWentBack
+from apps.audit.checks import checkpoints_can_be_signed
+from apps.audit.models import AuditRecord
+from apps.audit.subscribers import group
+from apps.events import handling, schedules
+from apps.events.envelope import Envelope
+from tests.support.append_only import guards_off
+from tests.support.factories import event, life_of_one_subject
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -33,9 +45,9 @@ def public(key: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, settings) -> Path:
-    path = tmp_path / "checkpoints"
+    path = tmp_path / "of the trail, für immer"
     path.mkdir()
-    settings.AUDIT_CHECKPOINTS_URL = f"file://{path}"
+    settings.AUDIT_CHECKPOINTS_URL = path.as_uri()
     settings.AUDIT_SIGNING_KEY = KEY
     settings.AUDIT_VERIFYING_KEYS = []
     return path
@@ -44,10 +56,9 @@ def folder(tmp_path: Path, settings) -> Path:
 @pytest.fixture
 def three(folder: Path) -> list[Checkpoint]:
     """Three checkpoints of two chains, a minute apart."""
-    return [
+    for number in (1, 2, 3):
         checkpoints.write({0: head(number * 10), 7: head(number)}, now=NOW + timedelta(minutes=number))
-        for number in (1, 2, 3)
-    ]
+    return list(checkpoints.since(0))
 
 
 def files(folder: Path) -> list[str]:
@@ -56,7 +67,7 @@ def files(folder: Path) -> list[str]:
 
 def change(path: Path, **fields: object) -> None:
     """Write a document anew with other fields, its form kept and its signature as it was."""
-    path.write_bytes(checkpoints.canonical({**json.loads(path.read_bytes()), **fields}))
+    path.write_bytes(checkpoint_form.canonical({**json.loads(path.read_bytes()), **fields}))
 
 
 def sign_again(path: Path, *, key: str = KEY, **fields: object) -> None:
@@ -65,8 +76,8 @@ def sign_again(path: Path, *, key: str = KEY, **fields: object) -> None:
     told = {**json.loads(path.read_bytes()), **fields}
     told["key"] = hashlib.sha256(private.public_key().public_bytes_raw()).hexdigest()[:16]
     del told["signature"]
-    told["signature"] = base64.b64encode(private.sign(checkpoints.canonical(told))).decode()
-    path.write_bytes(checkpoints.canonical(told))
+    told["signature"] = base64.b64encode(private.sign(checkpoint_form.canonical(told))).decode()
+    path.write_bytes(checkpoint_form.canonical(told))
 
 
 def test_a_checkpoint_is_one_object_with_the_heads_and_a_signature_anybody_can_check(folder):
@@ -143,33 +154,58 @@ def test_heads_that_went_back_are_refused_and_nothing_is_signed(three, folder, h
 
 
 def test_the_heads_are_asked_for_after_the_newest_has_been_read(three):
-    """Another writer that comes between reading the heads and comparing them does not look like a cut trail."""
-    asked = []
+    """Heads of before another writer's checkpoint would look like a cut trail."""
+    given: list[Checkpoint | None] = []
 
-    def grown() -> dict[int, Head]:
-        asked.append(checkpoints.newest().number)
+    def heads(newest: Checkpoint | None) -> dict[int, Head]:
+        given.append(newest)
         return {0: head(40), 7: head(4)}
 
-    assert checkpoints.write(grown, now=NOW).number == 4
-    assert asked == [3]
+    checkpoints.write(heads, now=NOW)
+
+    assert given == [three[2]]
 
 
 def test_two_writers_at_once_take_different_numbers(folder):
     together = Barrier(6)
 
-    def write(worker: int) -> Checkpoint:
+    def write(_: int) -> Checkpoint | None:
         together.wait()
-        return checkpoints.write(lambda: {0: head((checkpoints.newest() or NOTHING).number + 1)}, now=NOW)
+        return checkpoints.write(lambda newest: {0: head(newest.number + 1 if newest else 1)}, now=NOW)
 
     with ThreadPoolExecutor(6) as writers:
         written = list(writers.map(write, range(6)))
 
-    numbers = sorted(each.number for each in written if each)
-    assert numbers == [1, 2, 3, 4, 5, 6]
-    assert [each.number for each in checkpoints.since(0)] == numbers
+    assert sorted(each.number for each in written if each) == [1, 2, 3, 4, 5, 6]
+    assert [each.number for each in checkpoints.since(0)] == [1, 2, 3, 4, 5, 6]
 
 
-NOTHING = Checkpoint(0, NOW, {}, "", "", "", "")
+def test_a_store_that_did_not_refuse_a_taken_number_would_lose_a_checkpoint(folder, monkeypatch):
+    """Negative control: it is the store that keeps two writers from one number."""
+    put = obstore.put
+
+    def put_over(store, path, file, *, mode, **options):
+        return put(store, path, file, mode="overwrite", **options)
+
+    monkeypatch.setattr(obstore, "put", put_over)
+    first = checkpoints.write({0: head(1)}, now=NOW)
+    monkeypatch.setattr(checkpoints, "newest", lambda: None)
+    checkpoints.write({0: head(2)}, now=NOW)
+
+    assert files(folder) == [FIRST]
+    assert [each.heads for each in checkpoints.since(0)] != [first.heads]
+
+
+def test_a_writer_that_comes_second_reads_again_and_takes_the_next(folder, monkeypatch):
+    first = checkpoints.write({0: head(1)}, now=NOW)
+    newest = checkpoints.newest
+    seen = iter([None])
+    monkeypatch.setattr(checkpoints, "newest", lambda: next(seen, first))
+
+    second = checkpoints.write({0: head(2)}, now=NOW)
+
+    assert (second.number, second.previous) == (2, first.digest)
+    assert newest() == second
 
 
 # --- What somebody did to the objects -----------------------------------------------------------------
@@ -441,3 +477,210 @@ def test_an_address_that_leads_nowhere_is_away(settings, url):
 
     with pytest.raises(CheckpointsAway, match=url):
         checkpoints.newest()
+
+
+# --- The trail itself ---------------------------------------------------------------------------------
+
+
+def record(*events: Envelope) -> None:
+    handling.handle(group, list(events))
+
+
+def heads_of_the_trail() -> dict[int, Head]:
+    return {
+        row["chain"]: Head(row["sequence"], bytes(row["hash"]))
+        for row in AuditRecord.objects.order_by("sequence").values("chain", "sequence", "hash")
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_trails_own_heads_are_signed_and_what_comes_later_too(folder):
+    life = life_of_one_subject(5)
+    record(*life[:3])
+
+    first = checkpoints.take(now=NOW)
+    first_heads = heads_of_the_trail()
+    record(*life[3:])
+    second = checkpoints.take(now=NOW)
+
+    assert (first.heads, second.heads) == (first_heads, heads_of_the_trail())
+    assert sum(head.sequence for head in second.heads.values()) == 5
+    assert checkpoints.take(now=NOW) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_heads_that_may_never_be_are_not_signed(folder):
+    with transaction.atomic():
+        record(event())
+        with pytest.raises(RuntimeError, match="durable"):
+            checkpoints.take(now=NOW)
+
+    assert files(folder) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_trail_that_was_cut_is_not_signed_again(folder):
+    record(*life_of_one_subject(3))
+    checkpoints.take(now=NOW)
+
+    with guards_off():
+        AuditRecord.objects.filter(sequence=3).delete()
+    with pytest.raises(HeadsWentBack, match="ends at 2, was signed up to 3"):
+        checkpoints.take(now=NOW)
+
+    assert files(folder) == [FIRST]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_trail_that_was_rewritten_and_went_on_is_not_signed_again(folder):
+    """The head alone would not tell: it has moved on, as it should."""
+    life = life_of_one_subject(4)
+    record(*life[:3])
+    checkpoints.take(now=NOW)
+
+    with guards_off():
+        AuditRecord.objects.filter(sequence=3).update(hash=bytes(32))
+    record(life[3])
+    with pytest.raises(HeadsWentBack, match="record 3 has another hash than was signed"):
+        checkpoints.take(now=NOW)
+
+    assert files(folder) == [FIRST]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_job_writes_at_its_beat_and_nothing_when_nothing_moved(folder):
+    record(event())
+
+    jobs.write_checkpoint()
+    jobs.write_checkpoint()
+
+    assert files(folder) == [FIRST]
+    assert checkpoints.newest().heads == heads_of_the_trail()
+
+
+def test_the_job_beats_every_minute_in_the_queue_of_its_group():
+    assert schedules.declared()["Sign a checkpoint of the audit trail"] == schedules.Schedule(
+        "audit.write_checkpoint", "audit", 60, {}
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("harm", "event_name", "words"),
+    [
+        (lambda folder, settings: shutil.rmtree(folder), "checkpoints_away", "there is no such folder"),
+        (lambda folder, settings: setattr(settings, "AUDIT_SIGNING_KEY", ""), "checkpoint_not_written", "is not set"),
+        (lambda folder, settings: change(folder / FIRST, heads={}), "checkpoint_not_written", FIRST),
+    ],
+    ids=["the store is away", "no key", "a forged checkpoint"],
+)
+def test_the_job_tells_what_is_wrong_disturbs_nothing_and_goes_on_when_it_heals(
+    folder, settings, harm, event_name, words
+):
+    record(event())
+    jobs.write_checkpoint()
+    was = (folder / FIRST).read_bytes()
+    harm(folder, settings)
+    record(event())
+
+    with capture_logs() as logs:
+        jobs.write_checkpoint()
+
+    assert [(line["event"], line["log_level"]) for line in logs] == [(event_name, "error")]
+    assert words in logs[0]["reason"]
+    assert AuditRecord.objects.count() == 2
+    settings.AUDIT_SIGNING_KEY = KEY
+    (folder / "000000000").mkdir(parents=True, exist_ok=True)
+    (folder / FIRST).write_bytes(was)
+    jobs.write_checkpoint()
+    assert files(folder) == [FIRST, SECOND]
+
+
+# --- The command and the deploy checks ----------------------------------------------------------------
+
+
+def run(*words: str) -> str:
+    out = StringIO()
+    call_command("checkpoint_audit", *words, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_writes_and_says_so(folder):
+    record(*life_of_one_subject(2))
+
+    assert run("--dry-run") == f"Would write checkpoint {FIRST}: 2 records in 1 chains.\n"
+    assert files(folder) == []
+    assert run() == f"Wrote checkpoint {FIRST}: 2 records in 1 chains.\n"
+    assert files(folder) == [FIRST]
+    assert run() == "Nothing moved since the newest checkpoint.\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_prints_one_json_document(folder):
+    record(event())
+
+    told = json.loads(run("--json"))
+
+    ((chain, head_),) = heads_of_the_trail().items()
+    assert told["checkpoint"].pop("taken_at").endswith("+00:00")
+    assert told == {
+        "written": True,
+        "dry_run": False,
+        "refused": "",
+        "checkpoint": {
+            "number": 1,
+            "name": FIRST,
+            "heads": {str(chain): {"sequence": 1, "hash": head_.hash.hex()}},
+            "previous": "0" * 64,
+            "key": checkpoints.newest().key_id,
+            "sha256": hashlib.sha256((folder / FIRST).read_bytes()).hexdigest(),
+        },
+    }
+    assert json.loads(run("--json")) == {"written": False, "dry_run": False, "refused": "", "checkpoint": None}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_exits_with_1_for_a_trail_that_went_back(folder):
+    record(event())
+    checkpoints.take(now=NOW)
+    with guards_off():
+        AuditRecord.objects.all().delete()
+
+    with pytest.raises(CommandError, match="was signed up to 1") as refused:
+        run()
+
+    assert refused.value.returncode == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_exits_with_3_when_the_store_is_away(settings):
+    settings.AUDIT_CHECKPOINTS_URL, settings.AUDIT_SIGNING_KEY = "file:///nowhere/at/all", KEY
+
+    with pytest.raises(CommandError, match="there is no such folder") as refused:
+        run()
+
+    assert refused.value.returncode == 3
+
+
+def test_a_server_with_a_key_and_a_place_passes(folder):
+    assert checkpoints_can_be_signed(None) == []
+
+
+def test_a_server_without_a_key_or_a_place_is_told_the_fix(settings):
+    settings.AUDIT_SIGNING_KEY, settings.AUDIT_CHECKPOINTS_URL = "", ""
+
+    told = [(error.id, error.msg) for error in checkpoints_can_be_signed(None)]
+
+    assert told == [
+        ("audit.E001", "AUDIT_SIGNING_KEY is not set: `openssl rand -base64 32` makes one."),
+        ("audit.E002", "AUDIT_CHECKPOINTS_URL is not set: the trail has no checkpoint outside the database."),
+    ]
+
+
+def test_a_verifying_key_that_is_none_is_told_before_it_is_needed(folder, settings):
+    settings.AUDIT_VERIFYING_KEYS = ["short"]
+
+    (error,) = checkpoints_can_be_signed(None)
+
+    assert error.msg.startswith("AUDIT_VERIFYING_KEYS must be 32 bytes in base64")

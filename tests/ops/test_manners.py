@@ -17,6 +17,7 @@ APP_OF = dict(OURS)
 
 # What a program may want to read, and how each is asked for the least.
 PRINTS_JSON = {
+    "checkpoint_audit": [],
     "create_topics": [],
     "dead_letters": ["list"],
     "doctor": [],
@@ -26,9 +27,10 @@ PRINTS_JSON = {
     "verify_audit": [],
     "verify_events": [],
 }
-CHANGES = {"create_topics", "dead_letters", "replay_events", "seed", "sync_schedules"}
+CHANGES = {"checkpoint_audit", "create_topics", "dead_letters", "replay_events", "seed", "sync_schedules"}
 # Needs PostgreSQL from its first step, and cannot wait for it.
 NEEDS_POSTGRESQL = {
+    "checkpoint_audit": [],
     "dead_letters": ["list"],
     "prepare": [],
     "prepare_laptop": [],

@@ -170,7 +170,7 @@ AUDIT_SIGNING_KEY = env.text("AUDIT_SIGNING_KEY", "")
 AUDIT_VERIFYING_KEYS = env.words("AUDIT_VERIFYING_KEYS")
 # file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://account/container/prefix.
 AUDIT_CHECKPOINTS_URL = env.text(
-    "AUDIT_CHECKPOINTS_URL", f"file://{BASE_DIR / '.dev' / 'checkpoints'}" if EMBEDDED_STACK else ""
+    "AUDIT_CHECKPOINTS_URL", (BASE_DIR / ".dev" / "checkpoints").as_uri() if EMBEDDED_STACK else ""
 )
 # For S3 and what is compatible with it; without them the library looks where the cloud's own tools do.
 AUDIT_CHECKPOINTS_OPTIONS = {

@@ -18,3 +18,6 @@ THROTTLE_PERSON_PER_MINUTE = 1_000_000
 THROTTLE_ADDRESS_PER_MINUTE = 1_000_000
 # Loops run inside the tests' process; a thread of theirs would hold the database beyond a test's end.
 HEARTBEAT_ROWS = False
+# Nothing of the tests is signed for, or found among, the checkpoints of the laptop; some name a folder of their own.
+AUDIT_SIGNING_KEY = ""
+AUDIT_CHECKPOINTS_URL = ""

@@ -1,0 +1,72 @@
+"""Signs a checkpoint of the audit trail now, instead of at the next beat."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError, CommandParser
+
+from apps.audit import checkpoints
+from apps.audit.checkpoints import Checkpoint, CheckpointRefused, CheckpointsAway, HeadsWentBack
+from apps.events.management.manners import PlatformCommand
+
+NO_PLACE = 3
+
+
+class Command(PlatformCommand):
+    help = (
+        "Sign the heads of the audit chains and keep them outside the database, if they moved since the newest "
+        "checkpoint."
+    )
+    exits = {
+        0: "signed and kept, or nothing moved",
+        1: "nothing kept: the trail went back behind what was signed, or the newest checkpoint is not what was signed",
+        NO_PLACE: "nothing kept: no key, or the store is away",
+    }
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON document.")
+        parser.add_argument("--dry-run", action="store_true", help="Sign, and keep nothing.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        dry_run: bool = options["dry_run"]
+        try:
+            told = _as_dict(checkpoints.take(now=datetime.now(UTC), dry_run=dry_run), dry_run=dry_run)
+        except (CheckpointRefused, HeadsWentBack, CheckpointsAway, ImproperlyConfigured) as reason:
+            if options["json"]:
+                self.print_json(_as_dict(None, dry_run=dry_run, refused=str(reason)))
+            found_wrong = isinstance(reason, CheckpointRefused | HeadsWentBack)
+            raise CommandError(str(reason), returncode=1 if found_wrong else NO_PLACE) from reason
+        if options["json"]:
+            self.print_json(told)
+        else:
+            self.stdout.write(_in_words(told))
+
+
+def _as_dict(taken: Checkpoint | None, *, dry_run: bool, refused: str = "") -> dict[str, Any]:
+    if taken is None:
+        return {"written": False, "dry_run": dry_run, "refused": refused, "checkpoint": None}
+    heads = {str(chain): {"sequence": head.sequence, "hash": head.hash.hex()} for chain, head in taken.heads.items()}
+    return {
+        "written": not dry_run,
+        "dry_run": dry_run,
+        "refused": refused,
+        "checkpoint": {
+            "number": taken.number,
+            "name": taken.name,
+            "taken_at": taken.taken_at.isoformat(),
+            "heads": heads,
+            "previous": taken.previous,
+            "key": taken.key_id,
+            "sha256": taken.digest,
+        },
+    }
+
+
+def _in_words(told: dict[str, Any]) -> str:
+    checkpoint = told["checkpoint"]
+    if checkpoint is None:
+        return "Nothing moved since the newest checkpoint."
+    records = sum(head["sequence"] for head in checkpoint["heads"].values())
+    verb = "Would write" if told["dry_run"] else "Wrote"
+    return f"{verb} checkpoint {checkpoint['name']}: {records} records in {len(checkpoint['heads'])} chains."
