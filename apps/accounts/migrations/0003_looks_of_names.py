@@ -6,15 +6,17 @@ from django.db import migrations, models
 def fill(apps, schema_editor):
     """Of names that look alike already the eldest has the look; the others go on, with none."""
     user_model = apps.get_model("accounts", "User")
+    # The connection that migrates has the table locked: another would wait for it for ever.
+    people = user_model.objects.using(schema_editor.connection.alias)
     taken = set()
     changed = []
-    for user in user_model.objects.order_by("id").only("id", "username").iterator(chunk_size=2000):
+    for user in people.order_by("id").only("id", "username").iterator(chunk_size=2000):
         look = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", user.username).casefold())
         if look not in taken:
             taken.add(look)
             user.look = look
             changed.append(user)
-    user_model.objects.bulk_update(changed, ["look"], batch_size=1000)
+    people.bulk_update(changed, ["look"], batch_size=1000)
 
 
 class Migration(migrations.Migration):
