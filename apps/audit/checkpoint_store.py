@@ -24,6 +24,8 @@ _NAME = re.compile(r"[0-9]{9}/([0-9]{12})\.json")
 _CLIENT = {"connect_timeout": "3s", "timeout": "8s"}
 _RETRIES = {"max_retries": 1}
 _READERS = 8
+# Who stops reading early has so many in vain.
+_READ_AHEAD = 64
 
 
 class CheckpointsAway(Exception):
@@ -86,8 +88,8 @@ class CheckpointStore:
     def read_many(self, first: int, last: int) -> Iterator[tuple[int, bytes | None]]:
         """Objects by their numbers, in order, several asked for at once; `None` for each that is missing."""
         with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="checkpoints") as readers:
-            for start in range(first, last + 1, PER_FOLDER):
-                numbers = range(start, min(start + PER_FOLDER, last + 1))
+            for start in range(first, last + 1, _READ_AHEAD):
+                numbers = range(start, min(start + _READ_AHEAD, last + 1))
                 yield from zip(numbers, readers.map(self.read, numbers), strict=True)
 
     def _folders(self) -> list[str]:

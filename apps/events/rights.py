@@ -144,11 +144,11 @@ def _exactly(allowed: AbstractSet[str], *, on: list[str], to: sql.Identifier, ki
 
 def findings(*, using: str = "default") -> list[TooMuch]:
     """What the connection's role can do beyond what is declared; empty when the trail is safe from it."""
-    connection = connections[using]
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(_POWERS)
         found = [TooMuch("", words) for (words,) in cursor.fetchall()]
-        if connection.pg_version >= 150_000:
+        cursor.execute("SELECT current_setting('server_version_num')::int >= 150000")
+        if cursor.fetchone()[0]:
             cursor.execute(_REPLICATION_ROLE)
             found += [TooMuch("", words) for (words,) in cursor.fetchall()]
         cursor.execute(_OWNED)
