@@ -1,8 +1,11 @@
 """Every command of ours has the same manners: it says how it exits, keeps stdout for programs, throws no traceback."""
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
@@ -54,6 +57,12 @@ def run(name: str, *arguments: str) -> int:
     except SystemExit as ended:
         return int(ended.code or 0)
     return 0
+
+
+@pytest.fixture(autouse=True)
+def place_for_checkpoints(tmp_path: Path, settings: Any) -> None:
+    settings.AUDIT_SIGNING_KEY = base64.b64encode(bytes(32)).decode()
+    settings.AUDIT_CHECKPOINTS_URL = tmp_path.as_uri()
 
 
 @pytest.fixture
