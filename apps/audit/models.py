@@ -149,6 +149,7 @@ class AuditVerification(models.Model):
     sound = models.BooleanField()
     findings = models.JSONField(default=list)
     heads = models.JSONField(default=dict)
+    log_position = models.BigIntegerField(default=0, help_text="Up to where the event log was found recorded.")
     lap = models.JSONField(default=dict)
     checkpoint = models.BigIntegerField(null=True, help_text="The newest signed checkpoint that was there.")
 

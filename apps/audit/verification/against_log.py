@@ -35,42 +35,64 @@ WHERE e.position > %(after)s AND e.position <= %(upto)s AND NOT e.type = ANY(%(s
         AND (c.text::jsonb -> 'data' <> e.data OR c.correlation_id <> e.correlation_id)))
 ORDER BY e.position
 """
-_RANGE = "SELECT coalesce(min(position), 1) - 1, coalesce(max(position), 0) FROM events_event WHERE recorded_at >= %s"
-# By the ids of the records, since the log may have forgotten what is older than its retention.
+# Backwards from the end: what is asked for is near it. Positions follow the time but for transactions under way.
+_POSITION_AT = "SELECT position FROM events_event WHERE recorded_at < %s ORDER BY position DESC LIMIT 1"
+_LAST_POSITION = "SELECT coalesce(max(position), 0) FROM events_event"
+_ID_AT = "SELECT id FROM audit_auditrecord WHERE recorded_at < %s ORDER BY id DESC LIMIT 1"
+_LAST_ID = "SELECT coalesce(max(id), 0) FROM audit_auditrecord"
+# The log may have forgotten what is older than its retention.
 _UNLOGGED = """
 SELECT count(*) FROM audit_auditrecord r
-WHERE r.recorded_at >= %s AND r.readable AND r.recorded_at > now() - make_interval(days => %s)
+WHERE r.id > %s AND r.id <= %s AND r.readable AND r.recorded_at > now() - make_interval(days => %s)
   AND NOT EXISTS (SELECT 1 FROM events_event e WHERE e.event_id = r.event_id)
 """
 
 
 @dataclass(slots=True)
 class Stretch:
-    """A piece of the log that was looked at; `waiting` events are not recorded yet."""
+    """A piece of the log that was looked at, up to `position`.
 
+    `waiting` events are not recorded yet, the first of them at `waits_from`.
+    """
+
+    position: int
     waiting: int = 0
+    waits_from: int | None = None
     findings: list[Finding] = field(default_factory=list)
 
 
-def compare(*, since: datetime) -> Iterator[Stretch]:
-    """Everything logged since an instant, stretch by stretch."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RANGE, [since])
-        after, last = cursor.fetchone()
+def compare(*, after: int = 0) -> Iterator[Stretch]:
+    """Everything logged behind a position, stretch by stretch."""
+    last = _one(_LAST_POSITION)
     while after < last:
-        yield _stretch(after, after + STEP)
-        after += STEP
+        stretch = _stretch(after, min(after + STEP, last))
+        after = stretch.position
+        yield stretch
+
+
+def position_at(instant: datetime) -> int:
+    """The last position that was logged before an instant, 0 for none."""
+    return _one(_POSITION_AT, instant)
 
 
 def unlogged(*, since: datetime) -> int:
     """Records since an instant whose events the log does not have: somebody else wrote them onto the topic."""
+    after, last, count = _one(_ID_AT, since), _one(_LAST_ID), 0
+    while after < last:
+        count += _one(_UNLOGGED, after, after + STEP, settings.EVENT_RETENTION_DAYS - 1)
+        after += STEP
+    return count
+
+
+def _one(query: str, *parameters: Any) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_UNLOGGED, [since, settings.EVENT_RETENTION_DAYS - 1])
-        return int(cursor.fetchone()[0])
+        cursor.execute(query, parameters)
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def _stretch(after: int, upto: int) -> Stretch:
-    stretch = Stretch()
+    stretch = Stretch(position=upto)
     with connection.cursor() as cursor:
         cursor.execute(
             _STEP,
@@ -95,6 +117,7 @@ def _judge(stretch: Stretch, position: int, event_id: Any, event_type: str, subj
         wrong, told = Wrong.EVENT_MISSING, f"{what} was recorded, and its record is gone."
     else:
         stretch.waiting += 1
+        stretch.waits_from = stretch.waits_from or position
         return
     stretch.findings.append(
         Finding(wrong=wrong, told=told, chain=number, sequence=sequence, record_id=record_id, event_id=event_id)

@@ -50,7 +50,8 @@ class Report:
     end. `waiting` events are in the log and not recorded yet, which is no fault of the trail; `unlogged` records
     came by Kafka of events that the log does not have: written onto the topic by another's hand. `checkpoint` is
     the number of the newest signed one that the trail was held against, `None` when there is none; `unproven` says
-    why the checkpoints could not be asked.
+    why the checkpoints could not be asked. `log_position` is up to where the log was found recorded for good. Not
+    `complete` when time was up first.
     """
 
     whole: bool
@@ -63,7 +64,9 @@ class Report:
     checkpoint: int | None = None
     checkpoint_at: datetime | None = None
     unproven: str = ""
+    complete: bool = True
     heads: dict[int, Head] = field(default_factory=dict)
+    log_position: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -76,7 +79,9 @@ class Report:
         return min(self.findings, key=_age, default=None)
 
     def add(self, *found: Finding) -> None:
-        self.findings.extend(found[: MOST_FINDINGS - len(self.findings)])
+        """Once each, as many as say something."""
+        fresh = [finding for finding in found if finding not in self.findings]
+        self.findings.extend(fresh[: MOST_FINDINGS - len(self.findings)])
 
     def as_dict(self) -> dict[str, Any]:
         return {

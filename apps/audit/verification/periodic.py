@@ -14,13 +14,15 @@ import structlog
 from apps.audit import chain, verification
 from apps.audit.chain import Head
 from apps.audit.models import AuditVerification
-from apps.audit.verification import walk
+from apps.audit.verification import Behind, walk
 from apps.audit.verification.findings import Report, heads_as_json, heads_from_json
 
 log = structlog.get_logger(__name__)
 
 # Of every run, for the lap over the whole trail: about 50,000 records.
 LAP_SECONDS = 2.0
+# For what is new; what is left over is new in the next run too.
+NEW_SECONDS = 15.0
 KEPT = timedelta(days=7)
 
 
@@ -41,19 +43,30 @@ class Lap:
 
 def run(*, now: datetime) -> AuditVerification:
     """What is new since the last run, and a piece of the lap; what it found, kept."""
-    last = AuditVerification.objects.order_by("-id").first()
+    last = last_run()
     report = verification.verify(
         now=now,
-        after=heads_from_json(last.heads) if last else {},
-        since=last.started_at if last else None,
+        behind=behind(last),
         known_checkpoint=last.checkpoint if last else None,
+        until=time.monotonic() + NEW_SECONDS,
     )
     lap = Lap.from_json(last.lap if last else {})
-    behind, ended = _go_on(lap, report)
-    report.whole = ended and report.sound
-    done = keep(report, last=last, lap=lap if not report.sound else behind)
+    stands, came_round = _go_on(lap, report)
+    report.whole = came_round and report.sound and report.complete
+    done = keep(report, last=last, lap=stands if report.sound else lap)
     _forget(now)
     return done
+
+
+def last_run() -> AuditVerification | None:
+    return AuditVerification.objects.order_by("-id").first()
+
+
+def behind(last: AuditVerification | None) -> Behind:
+    """Where to go on after a run; at the beginning after none."""
+    if last is None:
+        return Behind()
+    return Behind(heads_from_json(last.heads), last.log_position, last.started_at)
 
 
 def keep(report: Report, *, last: AuditVerification | None, lap: Lap | None = None) -> AuditVerification:
@@ -62,16 +75,17 @@ def keep(report: Report, *, last: AuditVerification | None, lap: Lap | None = No
         log.critical("audit_trail_not_sound", findings=len(report.findings), first=_told(report))
     if report.unproven:
         log.warning("audit_checkpoints_not_asked", reason=report.unproven)
-    heads = heads_as_json(report.heads) if report.sound else (last.heads if last else {})
+    before = last or AuditVerification()
     return AuditVerification.objects.create(
         started_at=report.started_at,
         whole=report.whole,
         records=report.records,
         sound=report.sound,
         findings=[finding.as_dict() for finding in report.findings],
-        heads=heads,
-        lap=lap.as_json() if lap else (last.lap if last else {}),
-        checkpoint=max(report.checkpoint or 0, (last.checkpoint if last else 0) or 0) or None,
+        heads=heads_as_json(report.heads) if report.sound else before.heads,
+        log_position=report.log_position if report.sound else before.log_position,
+        lap=lap.as_json() if lap else before.lap,
+        checkpoint=max(report.checkpoint or 0, before.checkpoint or 0) or None,
     )
 
 
@@ -84,7 +98,7 @@ def _go_on(lap: Lap, report: Report) -> tuple[Lap, bool]:
         for stretch in walk.walk(number, after=after):
             report.records += stretch.records
             report.erased += stretch.erased
-            report.add(*(finding for finding in stretch.findings if finding not in report.findings))
+            report.add(*stretch.findings)
             if time.monotonic() > until:
                 return Lap(number, stretch.head), False
     return Lap(), True

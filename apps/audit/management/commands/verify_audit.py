@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from apps.audit import selectors, verification
 from apps.audit.models import AuditVerification
 from apps.audit.verification import periodic
-from apps.audit.verification.findings import Report, heads_from_json
+from apps.audit.verification.findings import Report
 from apps.events.management.manners import PlatformCommand
 
 
@@ -30,8 +30,8 @@ class Command(PlatformCommand):
         parser.add_argument("--json", action="store_true", help="The report as one JSON document on stdout.")
 
     def handle(self, *args: Any, new: bool, json: bool, **options: Any) -> None:
-        last = AuditVerification.objects.order_by("-id").first()
-        report = self._verify(last, new=new and last is not None)
+        last = periodic.last_run()
+        report = self._verify(last, new=new)
         periodic.keep(report, last=last)
         if json:
             self._tell_program(report)
@@ -49,13 +49,13 @@ class Command(PlatformCommand):
             transient=True,
             disable=not sys.stderr.isatty(),
         ) as progress:
-            behind = heads_from_json(last.heads) if new and last else {}
+            behind = periodic.behind(last) if new else None
             ahead = sum(head.sequence for head in selectors.heads().values())
-            bar = progress.add_task("", total=ahead - sum(head.sequence for head in behind.values()))
+            known = sum(head.sequence for head in behind.heads.values()) if behind else 0
+            bar = progress.add_task("", total=ahead - known)
             return verification.verify(
                 now=timezone.now(),
-                after=behind if new else None,
-                since=last.started_at if new and last else None,
+                behind=behind,
                 known_checkpoint=last.checkpoint if last else None,
                 progress=lambda records: progress.update(bar, completed=records),
             )
