@@ -214,18 +214,36 @@ def test_a_chain_rewritten_to_its_end_is_named_by_checkpoint_and_log(trail):
     assert (report.first.wrong, report.first.record_id) == (Wrong.NOT_AS_LOGGED, trail[4].pk)
 
 
-def test_checkpoints_before_the_newest_narrow_down_where_a_chain_was_rewritten(store):
-    life = life_of_one_subject(LENGTH)
-    for each in life:
+@pytest.mark.parametrize(
+    ("every", "first", "told"),
+    [(1, 5, "record 5 was changed"), (4, 5, "one of the records 5 to 8 was changed")],
+    ids=["to the record", "to the stretch"],
+)
+def test_checkpoints_before_the_newest_narrow_down_where_a_chain_was_rewritten(store, every, first, told):
+    for number, each in enumerate(life_of_one_subject(LENGTH), start=1):
         handling.handle(group, [each])
-        sign()
-    record = AuditRecord.objects.get(subject_version=5)
+        if number % every == 0:
+            sign()
+    record = AuditRecord.objects.get(subject_version=5 if every == 1 else 6)
     rewrite_from(record, actor_id=uuid4())
 
-    rewritten = [finding for finding in verify().findings if finding.wrong is Wrong.REWRITTEN]
+    rewritten = verify().findings
 
-    assert [(f.chain, f.sequence, f.record_id) for f in rewritten] == [(record.chain, 5, None)]
-    assert "one of the records 5 to 12 was changed" in rewritten[0].told
+    assert [(f.wrong, f.chain, f.sequence) for f in rewritten] == [(Wrong.REWRITTEN, record.chain, first)]
+    assert told in rewritten[0].told
+
+
+def test_a_checkpoint_signed_over_a_rewritten_chain_does_not_hide_it(store):
+    """Also when the rewriting went on to be signed, an earlier checkpoint still tells of it."""
+    life = life_of_one_subject(LENGTH)
+    handling.handle(group, life[:6])
+    sign()
+    record = AuditRecord.objects.get(subject_version=5)
+    rewrite_from(record, actor_id=uuid4())
+    handling.handle(group, life[6:])
+    sign()
+
+    assert [(f.wrong, f.chain, f.sequence) for f in verify().findings] == [(Wrong.REWRITTEN, record.chain, 1)]
 
 
 def test_without_log_and_checkpoint_a_rewritten_chain_cannot_be_told(trail):

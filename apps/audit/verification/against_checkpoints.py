@@ -101,4 +101,12 @@ def _finding(number: int, signed: Head, checkpoint: Checkpoint, *, agreed: int) 
         " hash after it computed anew.",
         chain=number,
         sequence=first,
+        record_id=_id_at(number, first) if exactly else None,
     )
+
+
+def _id_at(number: int, sequence: int) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_AT, [[number], [sequence]])
+        record_id: int | None = cursor.fetchone()[2]
+    return record_id
