@@ -53,7 +53,7 @@ def tried(told: Callable[[], str | None]) -> str | None:
     """What `told` says, or nothing where it stumbles over a value of a shape it does not know."""
     try:
         return told()
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
 
 
