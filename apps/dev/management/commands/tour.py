@@ -39,6 +39,7 @@ class Command(PlatformCommand):
             tour = Tour(client, tail=tail)
             tour.wait_until_quiet()
             slowest = [self._show(step, tour) for step in STEPS]
+            self._show_proof(tour)
         except (HopFailed, RequestFailed, BrokerFailed) as reason:
             raise CommandError(f"The tour ended early. {reason}") from reason
         self.console.print(
@@ -54,3 +55,9 @@ class Command(PlatformCommand):
             milliseconds = hop.milliseconds
             self.console.print(f"  {hop.name:<7} {milliseconds:>7.1f} ms  [dim]{hop.seen}[/dim]")
         return milliseconds
+
+    def _show_proof(self, tour: Tour) -> None:
+        self.console.print("\n[bold]prove[/bold]  what the audit trail tells of the task")
+        for hop in tour.prove():
+            milliseconds = f"{hop.milliseconds:>7.1f} ms" if hop.milliseconds else " " * 10
+            self.console.print(f"  {hop.name:<7} {milliseconds}  [dim]{hop.seen}[/dim]")
