@@ -83,7 +83,7 @@ def _add_same_request(record: AuditRecord, found: dict[UUID, AuditRecord]) -> bo
     if not record.correlation_id:
         return False
     same = AuditContent.objects.filter(correlation_id=record.correlation_id)
-    with by_index():
+    with by_index(in_order=True):
         ids = list(same.values_list("pk", flat=True)[: MAX_NODES + 1])
     others = [one for one in ids if one not in found][: max(0, MAX_NODES - len(found))]
     found |= {one.event_id: one for one in _records().filter(event_id__in=others)}

@@ -220,12 +220,12 @@ def _of_title(words: list[str]) -> _Way:
 
 def _of_request(correlation_id: str) -> _Way:
     there = AuditContent.objects.filter(correlation_id=correlation_id)
-    return _looked_up(there, along=Q(content__correlation_id=correlation_id))
+    return _looked_up(there, along=Q(content__correlation_id=correlation_id), in_order=True)
 
 
-def _looked_up(contents: QuerySet[AuditContent], *, along: Any) -> _Way:
+def _looked_up(contents: QuerySet[AuditContent], *, along: Any, in_order: bool = False) -> _Way:
     """By what is written: looked up where few have it, looked for along the trail where many have."""
-    with by_index():
+    with by_index(in_order=in_order):
         found = list(contents.values_list("pk", flat=True)[: MAX_FOUND + 1])
     if len(found) > MAX_FOUND:
         return _Way(along=(along,))
@@ -241,12 +241,18 @@ def _says(title: str, query: SearchQuery) -> Any:
 
 
 @contextmanager
-def by_index() -> Iterator[None]:
-    """How common the planner believes a word or a request to be must not decide: by the index it is never slow."""
+def by_index(*, in_order: bool) -> Iterator[None]:
+    """Reads by an index, however common the planner believes a word or a request to be.
+
+    `in_order` reads along it and stops when there is enough; an index of words has no order to read along.
+    """
+    ways = ["enable_seqscan", *(["enable_bitmapscan"] if in_order else [])]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        for way in ways:
+            cursor.execute(f"SET LOCAL {way} = off")
         yield
-        cursor.execute("SET LOCAL enable_seqscan = on")
+        for way in ways:
+            cursor.execute(f"SET LOCAL {way} = on")
 
 
 def _time_of(asked: Asked) -> Q:
