@@ -4,10 +4,11 @@ import argparse
 import os
 import platform
 import statistics
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from apps.dev.stack import throw_away_stack
+from apps.dev.stack import Stack, throw_away_stack
 
 READER = {"username": "reader", "password": "reads-a-hundred-thousand"}
 PAGE = "/api/v1/tasks/?page_size=50"
@@ -68,13 +69,7 @@ def main() -> None:
             f"{sum(spent.values()):.1f} ms: {', '.join(f'{part} {each:.2f}' for part, each in parts if each >= 0.01)}",
         )
 
-        through = [pipeline.backlog(stack, count=count) for _ in range(ROUNDS)]
-        producer, insert = raw.producer_alone(count=count), raw.audit_insert_alone(count=count // 2)
-        note(
-            f"backlog of {count:,} through relay, Kafka (mock) and audit",
-            f"{statistics.median(through):.0f} events/s (of {ROUNDS}: {', '.join(f'{each:.0f}' for each in through)})",
-            f"producer alone {producer:.0f}/s; audit insert alone {insert:.0f}/s",
-        )
+        measure_backlog(stack, note, count=count)
 
         tasks = int(100_000 * scale)
         reader = User.objects.create_user(email="reader@example.org", **READER)
@@ -89,6 +84,29 @@ def main() -> None:
         )
     if not quick:
         write(rows)
+
+
+def measure_backlog(stack: Stack, note: Callable[..., None], *, count: int) -> None:
+    """The backlog through everything, and through each part alone; medians of several rounds."""
+    from benchmarks import pipeline, raw
+
+    through = [pipeline.backlog(stack, count=count) for _ in range(ROUNDS)]
+    relay, group = zip(*(pipeline.apart(stack, count=count) for _ in range(ROUNDS)), strict=True)
+    producer = statistics.median(raw.producer_alone(count=count) for _ in range(ROUNDS))
+    insert = statistics.median(raw.audit_insert_alone(count=count // 2) for _ in range(ROUNDS))
+    median = statistics.median(each.per_second for each in through)
+    note(
+        f"backlog of {count:,} facts through relay, Kafka (mock) and the audit group with its chains",
+        f"{median:.0f} facts/s (of {ROUNDS}: {', '.join(f'{each.per_second:.0f}' for each in through)})",
+        f"relay alone {statistics.median(each.per_second for each in relay):.0f}/s; "
+        f"audit group alone {statistics.median(each.per_second for each in group):.0f}/s; "
+        f"producer alone {producer:.0f}/s; audit insert alone {insert:.0f}/s (medians of {ROUNDS})",
+    )
+    parts = {part: statistics.median(each.spent.get(part, 0.0) for each in through) * 1000 for part in through[0].spent}
+    shown = ", ".join(
+        f"{part} {each:.0f}" for part, each in sorted(parts.items(), key=lambda item: -item[1]) if each >= 1
+    )
+    note("processor time of one such fact, all roles and services", f"{sum(parts.values()):.0f} µs: {shown}")
 
 
 def write(rows: list[tuple[str, str, str]]) -> None:

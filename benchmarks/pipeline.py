@@ -4,13 +4,17 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import connection
 
+from apps.audit import chain
+from apps.audit import selectors as audit
 from apps.dev.stack import Stack
 from apps.events import event_types
 from apps.events.models import OutboxEntry
+from benchmarks import processors
 
 _BACKLOG = """
 WITH e AS (
@@ -45,23 +49,64 @@ class Load:
     client: float
 
 
-def backlog(stack: Stack, *, count: int, patience: float = 120) -> float:
-    """So many events wait for a stopped relay: how many a second go through it, Kafka and the audit group."""
+@dataclass(frozen=True)
+class Passage:
+    """How many events a second got through, and what each cost in milliseconds of a processor, by role and service."""
+
+    per_second: float
+    spent: dict[str, float]
+
+
+def backlog(stack: Stack, *, count: int) -> Passage:
+    """So many events wait for a stopped relay, then go through it, Kafka and the audit group."""
     stack.stop_roles("relay")
+    _append_backlog(count)
+    before = _recorded()
+    waiting = OutboxEntry.objects.count()
+    stack.start_roles("relay")
+    _wait(lambda: OutboxEntry.objects.count() < waiting)  # it is still starting
+    return _passage(stack, lambda: _recorded() - before, count=count)
+
+
+def apart(stack: Stack, *, count: int) -> tuple[Passage, Passage]:
+    """The same backlog one after the other: through the relay while the group stands, and, when all of it is in
+    Kafka, through the group while the relay has nothing to do.
+    """
+    stack.stop_roles("relay", "worker-audit")
+    _append_backlog(count)
+    stack.start_roles("relay")
+    _wait(lambda: OutboxEntry.objects.count() < count)
+    relayed = _passage(stack, lambda: count - OutboxEntry.objects.count(), count=count)
+    before = _recorded()
+    stack.start_roles("worker-audit")
+    _wait(lambda: _recorded() > before)
+    return relayed, _passage(stack, lambda: _recorded() - before, count=count)
+
+
+def _append_backlog(count: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_BACKLOG, [count])
-    last = OutboxEntry.objects.latest("event_id").pk
-    before = _handled()
-    stack.start_roles("relay")
+
+
+def _passage(stack: Stack, done: Callable[[], int], *, count: int) -> Passage:
+    """From now, when the first are done, to the last."""
+    first, before, started = done(), processors.seconds_by_part(stack), time.monotonic()
+    _wait(lambda: done() >= count)
+    took, after = time.monotonic() - started, processors.seconds_by_part(stack)
+    return Passage((count - first) / took, processors.milliseconds_each(before, after, count - first))
+
+
+def _wait(true: Callable[[], bool], *, patience: float = 120) -> None:
+    """Rarely asked and by cheap questions: what is measured shares the processors."""
     until = time.monotonic() + patience
-    while OutboxEntry.objects.filter(pk__lte=last).count() == count:
-        time.sleep(0.005)  # the relay is still starting
+    while not true():
+        time.sleep(0.05)
         _refuse_for_ever(until)
-    started = time.monotonic()
-    while _handled() - before < count:
-        time.sleep(0.02)
-        _refuse_for_ever(until)
-    return count / (time.monotonic() - started)
+
+
+def _recorded() -> int:
+    """Records in the trail, without counting them."""
+    return sum(head.sequence for head in audit.heads(range(chain.CHAINS)).values())
 
 
 def changes(stack: Stack, *, connections: int, seconds: float, rate: float = 0) -> Load:
@@ -123,12 +168,6 @@ def wait_until_quiet(*, patience: float = 60) -> None:
                 return
             time.sleep(0.05)
             _refuse_for_ever(until)
-
-
-def _handled() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM events_handledevent WHERE \"group\" = 'audit'")
-        return int(cursor.fetchone()[0])
 
 
 def _quantile(ordered: list[float], share: float) -> float:

@@ -132,14 +132,17 @@ def producer_alone(*, count: int) -> float:
 
 
 def audit_insert_alone(*, count: int) -> float:
-    """Audit records in batches as the consumer writes them, rolled back at the end: records a second."""
+    """Chained audit records in batches as the consumer writes them, rolled back at the end: records a second."""
     from dataclasses import replace
 
     from uuid_utils.compat import uuid7
 
     event = an_event()
     batches = [
-        [replace(event, id=uuid7(), occurred_at=datetime.now(UTC)) for _ in range(settings.CONSUMER_BATCH_SIZE)]
+        [
+            replace(event, id=uuid7(), subject_id=uuid7(), occurred_at=datetime.now(UTC))
+            for _ in range(settings.CONSUMER_BATCH_SIZE)
+        ]
         for _ in range(count // settings.CONSUMER_BATCH_SIZE)
     ]
     started = time.perf_counter()

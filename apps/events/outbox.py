@@ -33,6 +33,17 @@ INSERT INTO events_outboxentry (event_id) SELECT position FROM appended
 """
 _ROW = f"({', '.join(['%s'] * 15)})"
 
+# The fields of an envelope in the order in which `_OLDEST` reads them.
+_FIELDS = (
+    *("id", "type", "topic", "key", "source", "subject_type", "subject_id", "version", "owner_id", "actor_id"),
+    *("occurred_at", "correlation_id", "causation_id", "traceparent"),
+)
+_OLDEST = """
+SELECT e.position, e.event_id, e.type, e.topic, e.key, e.source, e.subject_type, e.subject_id, e.subject_version,
+       e.owner_id, e.actor_id, e.occurred_at, e.correlation_id, e.causation_id, e.traceparent, e.data
+FROM events_outboxentry o JOIN events_event e ON e.position = o.event_id ORDER BY o.event_id LIMIT %s
+"""
+
 # More than the key and all headers can take together, with 200 characters each as the columns have them.
 _ATTRIBUTE_BYTES = 16 * 1024
 
@@ -126,6 +137,26 @@ def _tell(envelope: Envelope) -> None:
         actor_id=str(envelope.actor_id),
         correlation_id=envelope.correlation_id,
     )
+
+
+def oldest(limit: int) -> list[tuple[int, Envelope]]:
+    """The events that wait for Kafka, in order, each with its position in the log.
+
+    As tuples: making two models of each row took the relay a third of its time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDEST, [limit])
+        # A row is the position, the fields of an envelope in order, and the data as text.
+        return [
+            (row[0], Envelope(**dict(zip(_FIELDS, row[1:-1], strict=True)), data=json.loads(row[-1])))
+            for row in cursor.fetchall()
+        ]
+
+
+def forget(positions: list[int]) -> None:
+    """Take the pointers to these events away: Kafka has them."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM events_outboxentry WHERE event_id = ANY(%s::bigint[])", [positions])
 
 
 def envelope_of(event: Event) -> Envelope:

@@ -12,14 +12,12 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apps.events import crash, heartbeat
+from apps.events import crash, heartbeat, outbox
 from apps.events.backoff import Backoff
 from apps.events.brokers.base import Broker, Delivery, OutgoingRecord, Producer
-from apps.events.envelope import encode
+from apps.events.envelope import Envelope, encode
 from apps.events.errors import LostLeadership
 from apps.events.leadership import Leadership
-from apps.events.models import OutboxEntry
-from apps.events.outbox import envelope_of
 
 log = structlog.get_logger(__name__)
 
@@ -77,38 +75,38 @@ class Relay:
 
         Raises `LostLeadership` before producing or deleting as anything but the leader.
         """
-        entries = list(OutboxEntry.objects.select_related("event")[: settings.RELAY_BATCH_SIZE])
+        entries = outbox.oldest(settings.RELAY_BATCH_SIZE)
         crash.at("relay.selected")
         if not entries:
             return 0
-        envelopes = [envelope_of(entry.event) for entry in entries]
         self._check_leadership("produce")
         if self.producer is None:
             self.producer = self.broker.producer()
-        records = [OutgoingRecord(e.topic, *encode(e)) for e in envelopes]
+        records = [OutgoingRecord(event.topic, *encode(event)) for _, event in entries]
         deliveries = self.producer.send(records, give_up=_Patience(self))
         crash.at("relay.produced")
         self._check_leadership("delete")
         acknowledged = self._settle(entries, deliveries)
-        OutboxEntry.objects.filter(pk__in=acknowledged).delete()
+        outbox.forget(acknowledged)
         crash.at("relay.deleted")
         return len(acknowledged)
 
-    def _settle(self, entries: list[OutboxEntry], deliveries: list[Delivery]) -> list[int]:
-        refused = [(entry, delivery) for entry, delivery in zip(entries, deliveries, strict=True) if delivery.refusal]
+    def _settle(self, entries: list[tuple[int, Envelope]], deliveries: list[Delivery]) -> list[int]:
+        pairs = list(zip(entries, deliveries, strict=True))
+        refused = [(event, delivery) for (_, event), delivery in pairs if delivery.refusal]
         if refused:
-            entry, delivery = refused[0]
+            event, delivery = refused[0]
             log.error(
                 "relay_refused",
                 records=len(refused),
                 reason=delivery.refusal,
-                event_id=str(entry.event.event_id),
-                topic=entry.event.topic,
+                event_id=str(event.id),
+                topic=event.topic,
             )
             self.stop.wait(1)  # refused for a reason that stays: do not ask Kafka a hundred times a second
         else:
-            log.info("relayed", records=len(entries), last_position=entries[-1].pk)
-        return [entry.pk for entry, delivery in zip(entries, deliveries, strict=True) if not delivery.refusal]
+            log.info("relayed", records=len(entries), last_position=entries[-1][0])
+        return [position for (position, _), delivery in pairs if not delivery.refusal]
 
     def _check_leadership(self, purpose: str) -> None:
         if not self.leadership.holds():
