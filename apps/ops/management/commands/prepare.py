@@ -31,10 +31,11 @@ class Command(PlatformCommand):
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_user")
             role: str = cursor.fetchone()[0]
-        if owner == "default" or connections[owner].settings_dict["USER"] == role:
-            return f"role {role}: owns the tables, and could switch their guards off; see DATABASE_OWNER_URL"
-        try:
-            rights.grant(to=role, using=owner)
-        except rights.RightsNotGranted as reason:
-            raise CommandError(str(reason)) from reason
-        return f"role {role}: has its rights"
+        if owner != "default" and connections[owner].settings_dict["USER"] != role:
+            try:
+                rights.grant(to=role, using=owner)
+            except rights.RightsNotGranted as reason:
+                raise CommandError(str(reason)) from reason
+        if found := rights.findings():
+            return f"role {role}: {'; '.join(map(str, found))}. See DATABASE_OWNER_URL in .env.example"
+        return f"role {role}: has its rights and no more"
