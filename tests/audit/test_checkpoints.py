@@ -663,6 +663,21 @@ def test_the_command_exits_with_3_when_the_store_is_away(settings):
     assert refused.value.returncode == 3
 
 
+def test_the_public_key_is_told_for_those_who_only_verify_and_for_a_rotation(folder):
+    assert run("--public-key") == f"{public(KEY)}\n"
+    assert json.loads(run("--public-key", "--json"))["public_key"] == public(KEY)
+    assert files(folder) == []
+
+
+def test_without_a_key_there_is_no_public_key(settings):
+    settings.AUDIT_SIGNING_KEY = ""
+
+    with pytest.raises(CommandError, match="AUDIT_SIGNING_KEY is not set") as refused:
+        run("--public-key")
+
+    assert refused.value.returncode == 3
+
+
 def test_a_server_with_a_key_and_a_place_passes(folder):
     assert checkpoints_can_be_signed(None) == []
 

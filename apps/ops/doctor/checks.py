@@ -18,6 +18,7 @@ WITH_SETTINGS = [
     Check("direct url", f"{_HERE}.postgresql:direct_url", after="postgresql"),
     Check("clock", f"{_HERE}.postgresql:clock", after="postgresql"),
     Check("migrations", f"{_HERE}.postgresql:migrations", after="postgresql"),
+    Check("role's rights", f"{_HERE}.postgresql:rights_of_role", after="migrations"),
     Check("redis for jobs", f"{_HERE}.redis_servers:jobs"),
     Check("redis for sockets", f"{_HERE}.redis_servers:sockets"),
     Check("kafka", f"{_HERE}.kafka:cluster"),

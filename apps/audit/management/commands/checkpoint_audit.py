@@ -1,12 +1,13 @@
 """Signs a checkpoint of the audit trail now, instead of at the next beat."""
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
-from apps.audit import checkpoints
+from apps.audit import checkpoints, signing
 from apps.audit.checkpoints import Checkpoint, CheckpointRefused, CheckpointsAway, HeadsWentBack
 from apps.events.management.manners import PlatformCommand
 
@@ -27,10 +28,18 @@ class Command(PlatformCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON document.")
         parser.add_argument("--dry-run", action="store_true", help="Sign, and keep nothing.")
+        parser.add_argument(
+            "--public-key",
+            action="store_true",
+            help="Only print what the key's signatures are verified by, for AUDIT_VERIFYING_KEYS.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         dry_run: bool = options["dry_run"]
         try:
+            if options["public_key"]:
+                self._tell_public_key(as_json=options["json"])
+                return
             told = _as_dict(checkpoints.take(now=datetime.now(UTC), dry_run=dry_run), dry_run=dry_run)
         except (CheckpointRefused, HeadsWentBack, CheckpointsAway, ImproperlyConfigured) as reason:
             if options["json"]:
@@ -41,6 +50,14 @@ class Command(PlatformCommand):
             self.print_json(told)
         else:
             self.stdout.write(_in_words(told))
+
+    def _tell_public_key(self, *, as_json: bool) -> None:
+        signer = signing.Signer()
+        public_key = base64.b64encode(signer.public_key).decode()
+        if as_json:
+            self.print_json({"key": signer.key_id, "public_key": public_key})
+        else:
+            self.stdout.write(public_key)
 
 
 def _as_dict(taken: Checkpoint | None, *, dry_run: bool, refused: str = "") -> dict[str, Any]:
