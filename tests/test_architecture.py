@@ -63,6 +63,7 @@ def test_every_subscription_is_this_one():
 
 def test_every_type_travels_on_this_topic():
     assert {event_type.name: event_type.topic for event_type in event_types.declared()} == {
+        "account.erased.v1": "account-events",
         "account.time_zone_changed.v1": "account-events",
         "list.created.v1": "task-events",
         "list.deleted.v1": "task-events",
@@ -123,6 +124,7 @@ def test_every_job_lives_in_the_jobs_module_of_its_app():
         "audit.erase_late_contents",
         "audit.verify_trail",
         "audit.write_checkpoint",
+        "events.erase_again",
         "events.prune_log",
         "events.reconcile_group",
         "tasks.purge",

@@ -47,6 +47,11 @@ class UserAdmin(DjangoUserAdmin):
         if "is_active" in form.changed_data and not obj.is_active:
             services.deactivate(user_id=obj.pk, now=now)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Of who was erased there is nothing to change, and no way back in."""
+        erased = isinstance(obj, User) and obj.erased_at is not None
+        return not erased and super().has_change_permission(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody is deleted: their tasks and the trail refer to them. Take `active` away instead."""
         return False

@@ -6,4 +6,5 @@ TOPIC = "account-events"
 
 
 class AccountEvent:
+    ERASED = declare("account.erased.v1", topic=TOPIC)
     TIME_ZONE_CHANGED = declare("account.time_zone_changed.v1", topic=TOPIC)

@@ -1,5 +1,7 @@
 """Why the accounts app refuses; each says what happened and what to do."""
 
+from datetime import datetime
+
 
 class AccountRefused(Exception):
     """The account or one of its credentials, as it is, does not allow this."""
@@ -10,6 +12,13 @@ class UsernameTaken(AccountRefused):
 
     def __init__(self) -> None:
         super().__init__("Somebody has this username already. Choose another.")
+
+
+class StaffNotErased(AccountRefused):
+    """The person has rights over other people's things; somebody takes those away first, on purpose and on record."""
+
+    def __init__(self) -> None:
+        super().__init__("Staff are not erased. Take their staff and superuser status away in the admin first.")
 
 
 class InvalidAccountField(AccountRefused):
@@ -36,6 +45,21 @@ class SignInEnded(AccountRefused):
 
     def __init__(self) -> None:
         super().__init__("This sign-in has ended. Sign in again.")
+
+
+class AccountErased(SignInEnded):
+    """Nobody is behind this account any more. `erased_at` is since when."""
+
+    def __init__(self, erased_at: datetime) -> None:
+        Exception.__init__(self, f"This account was erased at {erased_at:%Y-%m-%d %H:%M} UTC.")
+        self.erased_at = erased_at
+
+
+class StillActive(AccountRefused):
+    """Who is to be erased is deactivated first, so that nothing of theirs comes while they go."""
+
+    def __init__(self) -> None:
+        super().__init__("The person may still come in. Deactivate them first.")
 
 
 class RefreshTokenReused(SignInEnded):

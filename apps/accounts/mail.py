@@ -4,7 +4,10 @@ Invariant: what a caller waits for does not depend on whether a mail is sent. A 
 process ends is lost; whoever asked for it asks again.
 """
 
+import email
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from email.utils import getaddresses
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -35,6 +38,18 @@ def send_soon(message: EmailMessage, *, user_id: Any) -> None:
 def wait_until_sent(*, seconds: float = 10) -> None:
     """Return when what was queued until now is sent or has failed."""
     wait(list(_waiting), timeout=seconds)
+
+
+def kept_for(address: str) -> Iterator[Path]:
+    """The files that mails to an address lie in where no mail server takes them."""
+    folder = Path(settings.EMAIL_FILE_PATH)
+    if settings.EMAIL_HOST or not address or not folder.is_dir():
+        return
+    for path in sorted(folder.glob("*.log")):
+        mail = email.message_from_bytes(path.read_bytes())
+        told = [str(text) for name in ("To", "Cc", "Bcc") for text in mail.get_all(name, [])]
+        if address.casefold() in {found.casefold() for _, found in getaddresses(told)}:
+            yield path
 
 
 def _send(message: EmailMessage, user_id: str) -> None:

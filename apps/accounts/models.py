@@ -42,13 +42,35 @@ class User(AbstractUser):
     """A person. `time_zone` is where their wall clock hangs.
 
     `look` is what nobody else's name may look like. It is null for who had such a name before it was asked.
-    `deactivations` is how often they were put out: a browser's session from before is over.
+    `deactivations` is how often they were put out: a browser's session from before is over. With `erased_at` set
+    nobody is behind the row any more: it is what the ids in the trail point to, and the database keeps it empty.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     look = models.CharField(max_length=_MAX_LOOK_LENGTH, unique=True, null=True, editable=False)
     deactivations = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    erased_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(erased_at=None)
+                | models.Q(
+                    is_active=False,
+                    is_staff=False,
+                    is_superuser=False,
+                    email="",
+                    first_name="",
+                    last_name="",
+                    time_zone="UTC",
+                    last_login=None,
+                    username__startswith="erased-",
+                    password__startswith="!",  # noqa: S106 - what an unusable one begins with
+                ),
+                name="erased_person_is_nobody",
+            )
+        ]
 
     def save(self, *, update_fields: Iterable[str] | None = None, **more: Any) -> None:
         if update_fields is None or "username" in update_fields:

@@ -28,3 +28,20 @@ def publish_time_zone_changed(user: User, actor: User, occurred_at: datetime, be
             data={"time_zone": {"before": before, "after": user.time_zone}},
         )
     )
+
+
+@receiver(signals.account_erased)
+def publish_account_erased(user: User, actor: User | None, occurred_at: datetime, **_: Any) -> None:
+    """That and when, and nothing of the person: whoever keeps something of theirs lets go of it."""
+    outbox.append(
+        envelope.new(
+            AccountEvent.ERASED,
+            subject_type="account",
+            subject_id=user.id,
+            version=None,
+            owner_id=user.id,
+            actor_id=actor.id if actor else None,
+            occurred_at=occurred_at,
+            data={},
+        )
+    )

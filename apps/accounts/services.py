@@ -13,8 +13,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
-from apps.accounts import credentials, signals
-from apps.accounts.exceptions import InvalidAccountField, UsernameTaken
+from apps.accounts import credentials, signals, traces
+from apps.accounts.exceptions import AccountErased, InvalidAccountField, StaffNotErased, StillActive, UsernameTaken
 from apps.accounts.models import SignIn, User, look_of, validate_time_zone
 
 CHANGEABLE = frozenset({"email", "first_name", "last_name", "time_zone"})
@@ -85,9 +85,45 @@ def deactivate(*, user_id: UUID, now: datetime) -> User:
     return user
 
 
+def check_may_be_erased(user: User) -> None:
+    """Raises `StaffNotErased`: who has rights over others loses those first, by somebody's hand and on record."""
+    if user.is_staff or user.is_superuser:
+        raise StaffNotErased
+
+
+@transaction.atomic
+def erase(*, user_id: UUID, actor: User | None, now: datetime) -> User:
+    """Leave of a person nothing but the id that the trail points to. Nothing brings them back.
+
+    They were deactivated and their things taken away before. Raises `AccountErased` the second time, `StaffNotErased`
+    and `StillActive`.
+    """
+    user = locked(user_id)
+    check_may_be_erased(user)
+    if user.is_active:
+        raise StillActive
+    name = _name_of_nobody(user)
+    traces.forget(user, called=name)
+    user.username, user.email, user.first_name, user.last_name, user.time_zone = name, "", "", "", "UTC"
+    user.set_unusable_password()
+    user.last_login, user.erased_at = None, now
+    user.save()
+    signals.account_erased.send(sender=User, user=user, actor=actor, occurred_at=now)
+    return user
+
+
+def _name_of_nobody(user: User) -> str:
+    """From the end of the id, which is random; all of it should somebody have taken that as their name."""
+    short = f"erased-{user.pk.hex[-12:]}"
+    return f"erased-{user.pk.hex}" if User.objects.filter(look=short).exists() else short
+
+
 def locked(user_id: UUID) -> User:
-    """The person as they now are, changed by nobody else until the transaction ends."""
-    return User.objects.select_for_update().get(pk=user_id)
+    """The person as they now are, changed by nobody else until the transaction ends. Raises `AccountErased`."""
+    user = User.objects.select_for_update().get(pk=user_id)
+    if user.erased_at is not None:
+        raise AccountErased(user.erased_at)
+    return user
 
 
 def _check(field: str, value: str) -> None:

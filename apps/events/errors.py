@@ -72,6 +72,13 @@ class GroupBehind(RuntimeError):
         )
 
 
+class EventErased(ValueError):
+    """The event is hollow since its owner was erased: nobody is given it any more."""
+
+    def __init__(self, event_id: UUID) -> None:
+        super().__init__(f"Event {event_id} was erased with its owner.")
+
+
 class DeadLetterNotParked(ValueError):
     """A dead letter was already replayed or discarded."""
 

@@ -32,16 +32,18 @@ ATTEMPTS_BEFORE_PARKING = 3
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch: applied now, already applied before, set aside."""
+    """What became of a batch: applied now, already applied before, set aside; left out, erased with their owner."""
 
     handled: int = 0
     repeated: int = 0
     parked: int = 0
+    erased: int = 0
 
     def __iadd__(self, other: "Outcome") -> Self:
         self.handled += other.handled
         self.repeated += other.repeated
         self.parked += other.parked
+        self.erased += other.erased
         return self
 
 

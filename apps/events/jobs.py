@@ -5,7 +5,7 @@ They ride in the queue of a consumer group, so that a group's worker looks after
 
 from celery import shared_task
 
-from apps.events import reconcile, retention
+from apps.events import erasure, reconcile, retention
 from apps.events.brokers import get_broker
 from apps.events.subscriptions import group_named
 
@@ -19,3 +19,9 @@ def reconcile_group(group: str) -> None:
 def prune_log() -> None:
     retention.prune_handled_events()
     retention.prune_events()
+
+
+@shared_task(name="events.erase_again")
+def erase_again() -> None:
+    """What was still under way when a person was erased is emptied once every group has been given it."""
+    erasure.erase_unfinished()

@@ -1,8 +1,8 @@
 """The tables of the event core.
 
 Invariant: an event and its outbox entry are inserted in the transaction of the change they tell of; an event
-is never changed, and deleted only when older than its retention (the database refuses both, see the
-migrations `append_only` and `snapshots_go_sooner`).
+is deleted only when older than its retention, and never changed but to empty it after its owner was erased (the
+database refuses all else, see the migrations `append_only`, `snapshots_go_sooner` and `erasing`).
 """
 
 from django.contrib.postgres.indexes import BrinIndex
@@ -16,6 +16,7 @@ class Event(models.Model):
     `position` numbers the rows in the order of their insertion, which for one subject is the order of its
     versions. It is no cursor over commits: a transaction may commit after one with higher positions.
     `transaction_id` tells which transaction wrote the row, so that a reader can know what may still appear.
+    With `erased_at` set the event is hollow: its owner was erased, and what they wrote is gone from it.
     """
 
     position = models.BigAutoField(primary_key=True)
@@ -35,6 +36,7 @@ class Event(models.Model):
     causation_id = models.UUIDField(null=True)
     traceparent = models.CharField(max_length=55)
     data = models.JSONField()
+    erased_at = models.DateTimeField(null=True)
     transaction_id = models.BigIntegerField(
         db_default=Cast(Cast(models.Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField())
     )
@@ -53,6 +55,8 @@ class Event(models.Model):
             models.Index(
                 fields=["recorded_at"], condition=models.Q(type__contains=".snapshot.v"), name="event_snapshots_by_age"
             ),
+            models.Index(fields=["owner_id"], condition=models.Q(erased_at=None), name="event_to_erase"),
+            models.Index(fields=["owner_id"], condition=models.Q(type="account.erased.v1"), name="event_that_erases"),
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from apps.events import crash, event_types
 from apps.events.envelope import Envelope, encode
-from apps.events.errors import EventTooLarge, OutsideTransaction
+from apps.events.errors import EventErased, EventTooLarge, OutsideTransaction
 from apps.events.models import Event
 
 log = structlog.get_logger(__name__)
@@ -160,7 +160,9 @@ def forget(positions: list[int]) -> None:
 
 
 def envelope_of(event: Event) -> Envelope:
-    """The envelope that was appended as `event`."""
+    """The envelope that was appended as `event`. Raises `EventErased` for a hollow one."""
+    if event.erased_at is not None:
+        raise EventErased(event.event_id)
     return Envelope(
         id=event.event_id,
         type=event.type,

@@ -39,6 +39,7 @@ SELECT e.position
 FROM events_event e
 WHERE e.transaction_id >= %(mark)s
   AND e.recorded_at > now() - make_interval(days => %(days)s)
+  AND e.erased_at IS NULL
   AND (e.type = ANY(%(types)s) OR (%(every)s AND NOT e.type = ANY(%(snapshots)s)))
   AND NOT EXISTS (SELECT 1 FROM events_handledevent h WHERE h."group" = %(group)s AND h.event_id = e.event_id)
   AND NOT EXISTS (SELECT 1 FROM events_deadletter d WHERE d."group" = %(group)s AND d.event_id = e.event_id)
@@ -178,6 +179,6 @@ def _repair(group: ConsumerGroup, positions: list[int]) -> int:
     handled = 0
     size = settings.CONSUMER_BATCH_SIZE
     for start in range(0, len(positions), size):
-        events = Event.objects.filter(position__in=positions[start : start + size]).order_by("position")
+        events = Event.objects.filter(position__in=positions[start : start + size], erased_at=None).order_by("position")
         handled += handling.handle(group, [envelope_of(event) for event in events]).handled
     return handled

@@ -72,13 +72,18 @@ def _what_is_behind(group: ConsumerGroup, broker: Broker, *, waited_seconds: flo
 
 
 def feed(group: ConsumerGroup, events: QuerySet[Event], *, report: Callable[[int], None]) -> Outcome:
-    """Apply the events in order; `report` hears after each batch how many were fed so far."""
+    """Apply the events in order; `report` hears after each batch how many were fed so far.
+
+    Those that were erased with their owner are left out and counted: the group has been given them before.
+    """
     outcome, fed = Outcome(), 0
     last = events.aggregate(last=Max("position"))["last"] or 0
     position = 0
     while batch := list(events.filter(position__gt=position, position__lte=last)[: settings.CONSUMER_BATCH_SIZE]):
-        wanted = [envelope_of(event) for event in batch if group.wants(event.type)]
+        chosen = [event for event in batch if group.wants(event.type)]
+        wanted = [envelope_of(event) for event in chosen if event.erased_at is None]
         outcome += handling.handle(group, wanted)
+        outcome.erased += len(chosen) - len(wanted)
         position = batch[-1].position
         fed += len(wanted)
         report(fed)

@@ -43,6 +43,7 @@ def declared() -> dict[str, Schedule]:
             f"Reconcile {group}": Schedule("events.reconcile_group", group, 60, {"group": group})
             for group in settings.CONSUMER_GROUPS
         },
+        "Finish erasures": Schedule("events.erase_again", first_queue, 60, {}),
         "Prune the event log": Schedule("events.prune_log", first_queue, 900, {}),
     }
 

@@ -70,6 +70,7 @@ _UNHANDLED = """
 FROM events_event e
 WHERE e.recorded_at < now() - make_interval(secs => %(seconds)s)
   AND e.recorded_at > now() - make_interval(days => %(days)s)
+  AND e.erased_at IS NULL
   AND (e.type = ANY(%(types)s) OR (%(every)s AND NOT e.type LIKE %(snapshots)s))
   AND e.position <= %(last)s
   AND NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
+from django.db.models import QuerySet
 
 from apps.tasks.models import IdempotentAnswer
 
@@ -75,6 +76,11 @@ def keep(*, owner_id: UUID, key: str, fingerprint: str, status: int, headers: Ma
         headers=dict(headers),
         data=json.loads(json.dumps(data, cls=DjangoJSONEncoder)),
     )
+
+
+def answers_to(owner_id: UUID) -> QuerySet[IdempotentAnswer]:
+    """What a person was answered: it repeats what they wrote."""
+    return IdempotentAnswer.objects.filter(owner_id=owner_id)
 
 
 def forget_old(*, now: datetime, most: int = 5000) -> int:

@@ -25,6 +25,12 @@ def tags_of(*, owner: User) -> QuerySet[Tag]:
     return Tag.objects.owned_by(owner)
 
 
+def counts_of(owner_id: UUID) -> dict[str, int]:
+    """How many tasks, lists and tags a person has, deleted ones among them."""
+    things: dict[str, Any] = {"tasks": Task, "lists": TaskList, "tags": Tag}
+    return {name: model.objects.filter(owner_id=owner_id).count() for name, model in things.items()}
+
+
 def open_tasks(*, owner: User) -> Any:
     """What is still to be done, the next due first."""
     return tasks_of(owner=owner).filter(status__in=OPEN).order_by("due_order_at", "id")

@@ -188,4 +188,10 @@ def test_a_replay_prints_what_came_of_it_as_json(group, capsys):
 
     replay("--since", "2000-01-01", "--json")
 
-    assert json.loads(capsys.readouterr().out) == {"group": "chores", "handled": 2, "repeated": 0, "parked": 0}
+    assert json.loads(capsys.readouterr().out) == {
+        "group": "chores",
+        "handled": 2,
+        "repeated": 0,
+        "parked": 0,
+        "erased": 0,
+    }

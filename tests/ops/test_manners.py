@@ -14,6 +14,7 @@ from django.utils.connection import ConnectionProxy
 
 from apps.events.errors import BrokerFailed
 from apps.events.management.manners import PlatformCommand, fix_for
+from tests.support.factories import person
 
 OURS = sorted((name, str(app)) for name, app in get_commands().items() if str(app).startswith("apps."))
 APP_OF = dict(OURS)
@@ -24,17 +25,27 @@ PRINTS_JSON = {
     "create_topics": [],
     "dead_letters": ["list"],
     "doctor": [],
+    "erase_user": ["grace", "--dry-run"],
     "list_subscriptions": [],
     "replay_events": ["--group", "audit", "--since", "2000-01-01", "--no-wait"],
     "sync_schedules": [],
     "verify_audit": [],
     "verify_events": [],
 }
-CHANGES = {"checkpoint_audit", "create_topics", "dead_letters", "replay_events", "seed", "sync_schedules"}
+CHANGES = {
+    "checkpoint_audit",
+    "create_topics",
+    "dead_letters",
+    "erase_user",
+    "replay_events",
+    "seed",
+    "sync_schedules",
+}
 # Needs PostgreSQL from its first step, and cannot wait for it.
 NEEDS_POSTGRESQL = {
     "checkpoint_audit": [],
     "dead_letters": ["list"],
+    "erase_user": ["grace", "--dry-run"],
     "prepare": [],
     "prepare_laptop": [],
     "replay_events": ["--group", "audit", "--since", "2000-01-01"],
@@ -98,6 +109,8 @@ def test_these_commands_can_be_tried_first() -> None:
 @pytest.mark.usefixtures("pump")
 @pytest.mark.parametrize("name", PRINTS_JSON)
 def test_json_is_one_document_on_stdout(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    person("grace")
+
     with suppress(CommandError, SystemExit):  # what it looked for may well be wrong here
         call_command(name, *PRINTS_JSON[name], "--json")
 

@@ -7,7 +7,7 @@ transaction; its receiver appends the events there.
 from apps.tasks.services.bulk import ItemResult, change_many
 from apps.tasks.services.copies import duplicate_task
 from apps.tasks.services.lists import create_list, delete_list, update_list
-from apps.tasks.services.purge import purge_deleted_tasks
+from apps.tasks.services.purge import purge_deleted_tasks, purge_owner
 from apps.tasks.services.tags import create_tag, delete_tag, update_tag
 from apps.tasks.services.tasks import (
     complete_task,
@@ -32,6 +32,7 @@ __all__ = [
     "delete_task",
     "duplicate_task",
     "purge_deleted_tasks",
+    "purge_owner",
     "reopen_task",
     "restore_task",
     "snooze_task",

@@ -1,14 +1,15 @@
-"""Takes deleted tasks away for good, when their time is over."""
+"""Takes things away for good: deleted tasks when their time is over, and all of a person who is to be erased."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from apps.tasks import signals
 from apps.tasks.exceptions import TaskNotFound
-from apps.tasks.models import Task
+from apps.tasks.models import Evented, Tag, Task, TaskList
 from apps.tasks.services import changes as writing
 from apps.tasks.services import family
 
@@ -44,3 +45,26 @@ def _purge(task_id: UUID, *, now: datetime) -> int:
         writing.announce_end(one, signals.task_purged, actor=None, now=now)
         writing.take_away(one)
     return len(going)
+
+
+@transaction.atomic
+def purge_owner(*, owner_id: UUID, now: datetime, most: int = 100) -> int:
+    """Take away up to `most` things of a person, each with its event; how many. 0 when nothing is left.
+
+    Tasks without parts go first, so that in a few rounds any tree is gone; then lists and tags, which nothing is in.
+    """
+    writing.take_turn(owner_id)
+    parts = Task.objects.filter(parent=OuterRef("pk"))
+    tasks = Task.objects.filter(~Exists(parts), owner_id=owner_id)
+    for going, signal in (
+        (tasks, signals.task_purged),
+        (TaskList.objects.filter(owner_id=owner_id), signals.list_deleted),
+        (Tag.objects.filter(owner_id=owner_id), signals.tag_deleted),
+    ):
+        things: list[Evented] = list(going.select_for_update(of=("self",)).order_by("pk")[:most])
+        for thing in things:
+            writing.announce_end(thing, signal, actor=None, now=now)
+            writing.take_away(thing)
+        if things:
+            return len(things)
+    return 0

@@ -58,16 +58,21 @@ class Command(PlatformCommand):
             outcome = self._feed(group, events, patience_seconds=0 if options["no_wait"] else PATIENCE_SECONDS)
         except (ReplayTooOld, GroupBehind, GroupStopped, Transient) as reason:
             raise CommandError(str(reason)) from reason
-        counts = {"handled": outcome.handled, "repeated": outcome.repeated, "parked": outcome.parked}
+        counts = {
+            "handled": outcome.handled,
+            "repeated": outcome.repeated,
+            "parked": outcome.parked,
+            "erased": outcome.erased,
+        }
         if options["json"]:
             self.print_json({"group": group.name, **counts})
             return
-        self.stdout.write(
-            f"{group.name}: {outcome.handled} handled, {outcome.repeated} handled before, {outcome.parked} parked."
-        )
+        erased = f" {outcome.erased} left out: erased with their owner." if outcome.erased else ""
+        told = f"{outcome.handled} handled, {outcome.repeated} handled before, {outcome.parked} parked."
+        self.stdout.write(f"{group.name}: {told}{erased}")
 
     def _tell_what_would_be(self, group: ConsumerGroup, events: QuerySet[Event], *, as_json: bool) -> None:
-        count = events.count()
+        count = events.filter(erased_at=None).count()
         if as_json:
             self.print_json({"group": group.name, "would_be_fed": count})
         else:
