@@ -16,3 +16,5 @@ class AuditConfig(AppConfig):
         # Content goes by the function that asks whether its person has been erased, and by nothing else.
         for table in ("audit_auditrecord", "audit_auditcontent"):
             rights.restrict(table, to={"SELECT", "INSERT"})
+        # What was found once is not found otherwise afterwards; old ones go.
+        rights.restrict("audit_auditverification", to={"SELECT", "INSERT", "DELETE"})

@@ -130,6 +130,19 @@ def tasks_in(run: Run) -> int:
     return int(row[0])
 
 
+def test_nothing_that_serves_and_no_terminal_beside_is_led_to_the_owner_of_the_tables(start):
+    run = start().wait_for_banner()
+    url = run.variables()["DATABASE_URL"]
+    environments = [Path(f"/proc/{each.number}/environ").read_bytes() for each in run.processes()]
+
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("ALTER TABLE audit_auditrecord DISABLE TRIGGER ALL")
+    assert any(url.encode() in each for each in environments)
+    assert [each for each in environments if b"DATABASE_OWNER_URL" in each] == []
+    assert "DATABASE_OWNER_URL" not in run.variables()
+    assert (run.folder / "audit_signing_key").stat().st_mode & 0o777 == 0o600
+
+
 def test_it_starts_says_where_everything_is_and_ends_well_on_sigterm(start):
     run = start().wait_for_banner()
     children = run.processes()

@@ -74,6 +74,7 @@ REFUSED = {
         }.items()
     },
     **{f"delete from {table}": f"DELETE FROM {table}" for table in TRAIL},
+    "find otherwise what a verification found": "UPDATE audit_auditverification SET sound = true",
     "lock the trail's rows as if to change them": "SELECT 1 FROM audit_auditrecord FOR UPDATE",
     "drop a guard": "DROP TRIGGER event_refuse_update ON events_event",
     "replace what a guard does": (
@@ -211,6 +212,7 @@ def test_the_declared_tables_are_these():
     assert rights.restricted() == {
         "audit_auditcontent": {"SELECT", "INSERT"},
         "audit_auditrecord": {"SELECT", "INSERT"},
+        "audit_auditverification": {"SELECT", "INSERT", "DELETE"},
         "django_migrations": {"SELECT"},
         "events_event": {"SELECT", "INSERT", "DELETE"},
     }
@@ -260,6 +262,7 @@ def test_an_owner_can_do_too_much(transactional_db):
         TooMuch("django_migrations", "owns it"),
         TooMuch("audit_auditrecord", "owns it"),
         TooMuch("audit_auditcontent", "owns it"),
+        TooMuch("audit_auditverification", "owns it"),
     ]
 
 
