@@ -63,9 +63,8 @@ def logging_config(*, role: str, level: str, format: str) -> None:
     logging.captureWarnings(True)
     # No line of ours tells the place in the source, the thread or the process, so they are not looked for either:
     # https://docs.python.org/3/howto/logging.html#optimization
-    logging._srcfile = None  # type: ignore[attr-defined]  # noqa: SLF001
+    logging._srcfile = None  # noqa: SLF001 - the documented way
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.logAsyncioTasks = False
     logging.config.dictConfig(
         {
             "version": 1,

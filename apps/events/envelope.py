@@ -1,20 +1,21 @@
 """The event as it travels: a CloudEvent 1.0 in Kafka's binary mode, by the official SDK.
 
-Invariant: `decode(encode(envelope))` is the same envelope, and anything else on a topic is an
-`UnreadableRecord`, never an exception of some library.
+Invariants: `decode(encode(envelope))` is the same envelope, and anything else on a topic is an
+`UnreadableRecord`, never an exception of some library. A record in the very form that `encode` writes is read without
+the SDK, and comes out as the SDK would read it.
 
 Source: CloudEvents 1.0.2 and its Kafka protocol binding; extension attributes `partitionkey`, `sequence` and
 `traceparent` as registered there, `correlationid`, `causationid`, `actorid` and `ownerid` are ours.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
 from cloudevents.core.exceptions import BaseCloudEventException
 from cloudevents.core.formats.json import JSONFormat
@@ -38,6 +39,17 @@ class _PlainJSON(JSONFormat):
 
 
 _FORMAT = _PlainJSON()
+_OUR_HEADERS = {
+    "content-type": "datacontenttype",
+    **{
+        f"ce_{name}": name
+        for name in (
+            *("specversion", "id", "source", "type", "subject", "time", "partitionkey", "sequence"),
+            *("ownerid", "actorid", "causationid", "correlationid", "traceparent"),
+        )
+    },
+}
+_OUR_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +168,11 @@ def decode(
         raise UnreadableRecord("The record has no value.")
     try:
         message = KafkaMessage(headers=dict(headers), key=key, value=value)
-        soundness.check_headers(message.headers)
-        event = from_binary(message, _FORMAT, CloudEvent)
-        envelope = _from_cloud_event(event, record)
+        if (read := _in_our_own_form(message)) is None:
+            soundness.check_headers(message.headers)
+            event = from_binary(message, _FORMAT, CloudEvent)
+            read = event.get_attributes(), event.get_data()
+        envelope = _from_cloud_event(*read, record=record)
         if event_types.find(envelope.type):
             event_types.check_data(envelope.type, envelope.data, exact=False)
     except UnreadableRecord:
@@ -172,10 +186,34 @@ def decode(
     return envelope
 
 
-def _from_cloud_event(event: BaseCloudEvent, record: RecordPosition) -> Envelope:
-    attributes = event.get_attributes()
+def _in_our_own_form(message: KafkaMessage) -> tuple[dict[str, Any], Any] | None:
+    """The attributes and data that the SDK would read, of a record exactly as `encode` writes them.
+
+    `None` for any other: there the SDK judges. Its reading took a consumer a fifth of its time.
+    """
+    try:
+        attributes: dict[str, Any] = {_OUR_HEADERS[name]: text.decode() for name, text in message.headers.items()}
+        if not (
+            attributes["specversion"] == "1.0"
+            and attributes["datacontenttype"] == "application/json"
+            and attributes["id"]
+            and attributes["source"]
+            and attributes["type"]
+            and attributes["subject"]
+            and _OUR_TIME.fullmatch(attributes["time"])
+            and isinstance(message.value, bytes)
+        ):
+            return None
+        attributes["time"] = datetime.fromisoformat(attributes["time"])
+        if message.key is not None:
+            attributes["partitionkey"] = message.key.decode()  # type: ignore[union-attr]
+        return attributes, json.loads(message.value.decode())
+    except (AttributeError, KeyError, ValueError):
+        return None
+
+
+def _from_cloud_event(attributes: Mapping[str, Any], data: Any, *, record: RecordPosition) -> Envelope:
     subject_type, _, subject_id = str(attributes.get("subject", "")).partition("/")
-    data = event.get_data()
     occurred_at = attributes.get("time")
     if not isinstance(data, dict):
         raise UnreadableRecord("The data is not a JSON object.")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -244,3 +245,98 @@ def test_the_record_is_a_cloudevent_in_binary_mode():
         "ce_correlationid": b"a-correlation",
         "ce_traceparent": b"",
     }
+
+
+def told(**record):
+    """The event of a record, or why there is none; what would be made up at random is the same each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context, "new_correlation_id", lambda: "made-up")
+        patch.setattr(context, "new_traceparent", lambda: "made-up")
+        try:
+            return decode(**record, record=PLACE)
+        except UnreadableRecord as reason:
+            return str(reason)
+
+
+def told_by_the_sdk(**record):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(envelope, "_in_our_own_form", lambda _: None)
+        return told(**record)
+
+
+def message_of(one):
+    key, value, headers = encode(one)
+    return KafkaMessage(headers=dict(headers), key=key, value=value)
+
+
+def test_what_we_write_is_read_without_the_sdk():
+    assert envelope._in_our_own_form(message_of(event(causation_id=UUID(int=7)))) is not None
+    assert envelope._in_our_own_form(message_of(replace(event(), version=None, owner_id=None, actor_id=None)))
+
+
+@pytest.mark.parametrize("changed", [changed for changed, _ in MALFORMED.values()], ids=MALFORMED)
+def test_a_malformed_record_is_refused_as_by_the_sdk_in_the_same_words(changed):
+    good = record_of(event())
+    headers = dict(good.headers) | changed.get("headers", {})
+    for name in changed.get("without", ()):
+        del headers[name]
+    record = {
+        "key": changed.get("key", good.key),
+        "value": changed.get("value", good.value),
+        "headers": list(headers.items()),
+    }
+
+    assert told(**record) == told_by_the_sdk(**record)
+
+
+TIMES = st.sampled_from(
+    [
+        *("2026-11-20T24:00:00Z", "2026-11-20T09:00:00Z", "2026-11-20T09:00:00.5Z", "2026-11-20T09:00:00.123456Z"),
+        *("2026-11-20T09:00:00+00:00", "2026-11-20T09:00:60Z", "2026-13-20T09:00:00Z", "2026-02-30T09:00:00Z"),
+        *("20261120T090000Z", "2026-11-20 09:00:00Z", "2026-11-20T09:00Z", "2026-W47-5T09:00:00Z", "2026-11-20"),
+        *("٢٠٢٦-11-20T09:00:00Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-11-20T09:00:00Z\n"),
+        *("9999-12-31T23:59:59.999999Z", "2026-11-20T09:00:00,123456Z", "2026-11-20T09:00:00z"),
+    ]
+)
+OUR_NAMES = [name for name, _ in record_of(event()).headers]
+NAMES = st.sampled_from([*OUR_NAMES, *map(str.upper, OUR_NAMES), "ce_causationid", "ce_data", "ce_dataschema", "other"])
+TEXTS = st.sampled_from(
+    [
+        *(b"", b"1.0", b"0.3", b"application/json", b"application/json; charset=utf-8", b"text/plain", b"7", b" "),
+        *(b"task/00000000-0000-0000-0000-000000000001", b"00000000-0000-0000-0000-000000000001", b"\xff"),
+    ]
+)
+
+
+@settings(max_examples=500, deadline=None, database=None)
+@given(
+    headers=st.dictionaries(NAMES, TEXTS | BYTES | TIMES.map(str.encode), max_size=3),
+    time=st.none() | TIMES,
+    without=st.sets(NAMES, max_size=2),
+    key=st.none() | BYTES | st.just(b"a-key"),
+    value=st.none() | BYTES | st.builds(lambda data: json.dumps(data).encode(), VALUES),
+    known=st.booleans(),
+)
+def test_every_record_is_read_as_by_the_sdk(headers, time, without, key, value, known):
+    good = record_of(event())
+    named = dict(good.headers) | ({} if known else UNKNOWN) | headers
+    if time is not None:
+        named["ce_time"] = time.encode()
+    for name in without & set(named):
+        del named[name]
+    record = {"key": key, "value": good.value if known else value, "headers": list(named.items())}
+
+    assert told(**record) == told_by_the_sdk(**record)
+
+
+def test_with_a_reading_that_forgets_the_key_the_difference_is_seen():
+    """The negative control of the comparison."""
+    good = record_of(event(key="another key"))
+    record = {"key": b"the key", "value": good.value, "headers": good.headers}
+    forgetful = KafkaMessage(headers=dict(good.headers), key=None, value=good.value)
+    real = envelope._in_our_own_form
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(envelope, "_in_our_own_form", lambda _: real(forgetful))
+        read = told(**record)
+
+    assert (read.key, told_by_the_sdk(**record).key) == ("another key", "the key")
