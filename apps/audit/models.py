@@ -59,8 +59,7 @@ class AuditRecord(models.Model):
             models.Index(fields=["owner_id", "type", "-id"], name="audit_record_of_owner_type"),
             models.Index(fields=["owner_id", "actor_id", "-id"], name="audit_record_of_owner_actor"),
             models.Index(fields=["owner_id", "-occurred_at", "-id"], name="audit_record_of_owner_when"),
-            models.Index(fields=["-occurred_at", "-id"], name="audit_record_occurred_at"),
-            models.Index(fields=["-id"], condition=models.Q(readable=False), name="audit_record_unreadable"),
+            models.Index(fields=["readable", "-occurred_at", "-id"], name="audit_record_by_instant"),
             models.Index(
                 fields=["causation_id"],
                 condition=models.Q(causation_id__isnull=False),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.audit import chain
 from apps.audit.chain import Head
-from apps.audit.models import AuditRecord, AuditVerification
+from apps.audit.models import AuditContent, AuditRecord, AuditVerification
 
 # The fact after which nothing that a person wrote is kept.
 ERASED = "account.erased.v1"
@@ -47,7 +47,17 @@ SELECT type, subject_type FROM known
 def records_visible_to(user: User) -> QuerySet[AuditRecord]:
     """Staff see the whole trail; others see what happened to what is theirs."""
     records = AuditRecord.objects.select_related("content")
-    return records if user.is_staff else records.filter(owner_id=user.id)
+    return records if user.is_staff else of_owner(records, user.pk)
+
+
+def of_owner(records: QuerySet[AuditRecord], owner_id: UUID) -> QuerySet[AuditRecord]:
+    """As a range, so that `first_of` can sort by it: see there."""
+    return records.filter(owner_id__range=(owner_id, owner_id))
+
+
+def by_actor(records: QuerySet[AuditRecord], actor_id: UUID) -> QuerySet[AuditRecord]:
+    """As a range, for the same reason."""
+    return records.filter(actor_id__range=(actor_id, actor_id))
 
 
 def history_of_task(task_id: UUID, *, owner: User) -> QuerySet[AuditRecord]:
@@ -63,25 +73,68 @@ def types_with_subjects() -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
-def first_of_types(records: QuerySet[AuditRecord], types: Sequence[str], *, most: int) -> list[AuditRecord]:
-    """The first of some ordered records of these types.
+def first_of(
+    records: QuerySet[AuditRecord],
+    *,
+    most: int,
+    owner_id: UUID | None = None,
+    actor_id: UUID | None = None,
+    types: Sequence[str] | None = None,
+) -> list[AuditRecord]:
+    """The first of some records, sorted by id or by instant, that are all of this owner, actor, and these types.
 
-    Each type is read by itself, a page at most, from its index: no statistics know which are rare among one person's.
+    Sorted by id alone, PostgreSQL may walk the primary key, past everybody's records: it takes what is asked for to be
+    spread evenly, and what equals a constant for nothing to sort by. So the column that the right index has before the
+    id is asked for as a range, and sorted by too; the columns before that one are asked for as equal.
     """
+    if types is not None:
+        return _first_of_types(records, types, owner_id=owner_id, most=most)
+    order = [str(column) for column in records.query.order_by]
+    if order[-1] != order[0]:
+        return list(_by_instant(records, owner_id)[:most])
+    if actor_id is not None:
+        return list(_after(_equal(records, owner_id), "actor_id")[:most])
+    return list((_after(records, "owner_id") if owner_id is not None else records)[:most])
+
+
+def _first_of_types(
+    records: QuerySet[AuditRecord], types: Sequence[str], *, owner_id: UUID | None, most: int
+) -> list[AuditRecord]:
+    """Each type is read by itself, a page at most: no statistics know which are rare among one person's."""
     if not types:
         return []
     order = [str(column) for column in records.query.order_by]
     columns = [column.removeprefix("-") for column in order]
-    each = [records.filter(type=name).values_list(*columns)[:most] for name in types]
-    places = each[0].union(*each[1:], all=True).order_by(*order)[:most] if len(each) > 1 else each[0]
-    place_of_id = columns.index("id")
-    return list(records.filter(pk__in=[place[place_of_id] for place in places]))
+    by_id = order[-1] == order[0]
+    found = _equal(records, owner_id) if by_id else _by_instant(records, owner_id)
+    each = [found.filter(type__range=(name, name)) for name in types]
+    parts = [(_after(part, "type") if by_id else part).values_list(*columns)[:most] for part in each]
+    places = parts[0].union(*parts[1:], all=True).order_by(*order)[:most] if len(parts) > 1 else parts[0]
+    return list(records.filter(pk__in=[place[-1] for place in places]))
+
+
+def _equal(records: QuerySet[AuditRecord], owner_id: UUID | None) -> QuerySet[AuditRecord]:
+    return records if owner_id is None else records.filter(owner_id=owner_id)
+
+
+def _by_instant(records: QuerySet[AuditRecord], owner_id: UUID | None) -> QuerySet[AuditRecord]:
+    """Everybody's have an index of their own, which says `readable` first, so that one person's are not looked for in
+    it. What has an instant is readable.
+    """
+    return records.filter(readable=True) if owner_id is None else records.filter(owner_id=owner_id)
+
+
+def _after(records: QuerySet[AuditRecord], column: str) -> QuerySet[AuditRecord]:
+    """Sorted by a column that is the same in all of them, then by id, as an index has both."""
+    (by_id,) = (str(column) for column in records.query.order_by)
+    return records.order_by(column if by_id.startswith("-") else f"-{column}", by_id)
 
 
 def with_words(records: QuerySet[AuditRecord], words: Sequence[str]) -> QuerySet[AuditRecord]:
     """Records of things in whose title, as it then was, each of these words (of letters and digits) begins one."""
     asked = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
-    return records.annotate(words=SearchVector("content__title", config="simple")).filter(words=asked)
+    named = AuditContent.objects.annotate(words=SearchVector("title", config="simple")).filter(words=asked)
+    return records.filter(event_id__in=named.values("record_id"))
 
 
 def names_of(user_ids: Collection[UUID]) -> dict[UUID, str]:

@@ -49,8 +49,8 @@ class AuditRecordViewSet(RefusesUnknownParameters, viewsets.ReadOnlyModelViewSet
     lookup_value_regex = "[0-9]{1,18}"
     queryset = AuditRecord.objects.none()
     page_sorts = {"recorded": "id", "occurred": "occurred_at"}
-    # The types that were asked for, where any were.
-    types: Sequence[str] | None = None
+    # What the filters asked for.
+    asked: TrailFilter
 
     @property
     def default_sort(self) -> str:
@@ -72,17 +72,18 @@ class AuditRecordViewSet(RefusesUnknownParameters, viewsets.ReadOnlyModelViewSet
     def filter_queryset(self, queryset: QuerySet[Any]) -> Any:
         if self.action != "list":
             return queryset
-        asked = TrailFilter(self.request.query_params, queryset, request=self.request)
-        if not asked.is_valid():
-            raise translate_validation(asked.errors)
-        found: QuerySet[AuditRecord] = asked.qs
-        self.types = asked.types
-        # What has no instant has no place among instants.
+        self.asked = TrailFilter(self.request.query_params, queryset, request=self.request)
+        if not self.asked.is_valid():
+            raise translate_validation(self.asked.errors)
+        found: QuerySet[AuditRecord] = self.asked.qs
         sort = self.request.query_params.get("sort") or self.default_sort
+        # What nobody could read has no instant, so no place among instants.
         return found.filter(occurred_at__isnull=False) if sort.endswith("occurred") else found
 
-    def read_rows(self, rows: QuerySet[AuditRecord], *, most: int) -> list[AuditRecord]:
-        return list(rows[:most]) if self.types is None else selectors.first_of_types(rows, self.types, most=most)
+    def read_rows(self, rows: QuerySet[AuditRecord], *, most: int) -> Sequence[AuditRecord]:
+        reader, asked = _reader(self.request), self.asked
+        owner_id = asked.owner_id if reader.is_staff else reader.pk
+        return selectors.first_of(rows, most=most, owner_id=owner_id, actor_id=asked.actor_id, types=asked.types)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
