@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import Count
 
 from apps.events import liveness
+from apps.events.leadership import RELAY_LOCK
 from apps.events.models import DeadLetter, GroupProgress
 
 
@@ -113,3 +114,65 @@ def _role_life(role: str, processes: list[ProcessLife]) -> RoleLife:
         youngest_age_seconds=min((each.age_seconds for each in processes), default=None),
         limit_seconds=liveness.limit_seconds(role),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RecentHandling:
+    """What a group handled in the last minute; the ways from commit to its handling, of a sample, in seconds.
+
+    Both ends are the database's clock: the beginning of the change's transaction and of the group's.
+    """
+
+    group: str
+    handled: int
+    median_seconds: float | None
+    p99_seconds: float | None
+
+
+# The inbox is never counted whole: its index by time leads to the last minute's pages. The sample is of those.
+_RECENT = """
+WITH recent AS MATERIALIZED (
+    SELECT "group", event_id, handled_at FROM events_handledevent WHERE handled_at > now() - interval '1 minute'
+), sample AS (
+    SELECT r."group", extract(epoch FROM r.handled_at - e.recorded_at)::float8 AS seconds
+    FROM (SELECT *, row_number() OVER (PARTITION BY "group" ORDER BY handled_at DESC) AS number FROM recent) r
+    JOIN events_event e ON e.event_id = r.event_id WHERE r.number <= %s
+)
+SELECT c."group", c.handled, s.median, s.p99
+FROM (SELECT "group", count(*) AS handled FROM recent GROUP BY 1) c
+LEFT JOIN (
+    SELECT "group", percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median,
+        percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds) AS p99
+    FROM sample GROUP BY 1
+) s ON s."group" = c."group"
+ORDER BY 1
+"""
+_SAMPLE = 500
+
+
+def recently_handled() -> dict[str, RecentHandling]:
+    """By group; without those that handled nothing within a minute."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RECENT, [_SAMPLE])
+        return {row[0]: RecentHandling(*row) for row in cursor.fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLeader:
+    """The session that holds the relay's lock: where it is connected from, and since when."""
+
+    address: str
+    since: datetime
+
+
+def relay_leader() -> RelayLeader | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(host(a.client_addr), 'local'), a.backend_start"
+            " FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+            " WHERE l.locktype = 'advisory' AND l.granted AND (l.classid::bigint << 32) + l.objid::bigint = %s"
+            " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [RELAY_LOCK],
+        )
+        row = cursor.fetchone()
+    return RelayLeader(*row) if row else None

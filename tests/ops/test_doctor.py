@@ -75,11 +75,12 @@ def test_checks_run_side_by_side_and_are_told_in_their_order() -> None:
 def test_what_stands_on_something_wrong_is_not_asked() -> None:
     asked = []
 
+    def above() -> Verdict:
+        asked.append("above")
+        return well("fine")
+
     results = examine(
-        [
-            Check("beneath", lambda: wrong("gone", fix="Start it.")),
-            Check("above", lambda: asked.append(1) or well("fine"), after="beneath"),  # type: ignore[func-returns-value]
-        ]
+        [Check("beneath", lambda: wrong("gone", fix="Start it.")), Check("above", above, after="beneath")]
     )
 
     assert results[1].verdict == wrong("not known while beneath is wrong", fix="Mend beneath first.")
@@ -368,6 +369,17 @@ def test_a_migration_that_is_missing_or_unknown_is_wrong() -> None:
 
     assert verdict.level is Level.WRONG
     assert verdict.told == "not applied: tasks.0001_initial; applied and unknown here: events.9999_of_a_later_release"
+
+
+@pytest.mark.django_db
+def test_a_role_that_may_do_too_much_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own role owns the tables."""
+    owner = postgresql.rights_of_role()
+    monkeypatch.setattr("apps.events.rights.findings", list)
+
+    assert owner.level is Level.WRONG
+    assert "DATABASE_OWNER_URL" in owner.fix
+    assert postgresql.rights_of_role() == well("this role may do no more than it needs")
 
 
 @pytest.mark.django_db

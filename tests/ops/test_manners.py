@@ -28,6 +28,7 @@ PRINTS_JSON = {
     "erase_user": ["grace", "--dry-run"],
     "list_subscriptions": [],
     "replay_events": ["--group", "audit", "--since", "2000-01-01", "--no-wait"],
+    "status": [],
     "sync_schedules": [],
     "verify_audit": [],
     "verify_events": [],
@@ -37,6 +38,7 @@ CHANGES = {
     "create_topics",
     "dead_letters",
     "erase_user",
+    "prepare",
     "replay_events",
     "seed",
     "sync_schedules",
@@ -183,7 +185,7 @@ def test_what_the_database_says_becomes_one_line(reason: Exception, words: str) 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("pump")
-@pytest.mark.parametrize("name", ["seed", "sync_schedules"])
+@pytest.mark.parametrize("name", ["prepare", "seed", "sync_schedules"])
 def test_a_dry_run_leaves_the_database_as_it_was(name: str) -> None:
     before = _rows()
 

@@ -10,6 +10,7 @@ import sys
 from argparse import HelpFormatter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from functools import partial
 from typing import Any, NoReturn
 
@@ -76,6 +77,11 @@ def _sqlstate(reason: BaseException) -> str | None:
     return state or ("42P01" if isinstance(reason, ProgrammingError) and "does not exist" in str(reason) else None)
 
 
+def as_text(value: object) -> str:
+    """What JSON has no form for: instants as in ISO 8601, ids and the like as they print."""
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
 class _Formatter(DjangoHelpFormatter):
     """Keeps the lines of a text that has lines, the exit codes; wraps every other."""
 
@@ -124,7 +130,7 @@ class PlatformCommand(RichCommand):
 
     def print_json(self, document: Any) -> None:
         """The one document on stdout. Instants and ids become text."""
-        self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+        self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=as_text))
 
     @contextmanager
     def progress(self, what: str, *, total: int | None = None) -> Iterator["Steps"]:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.events import rights
 from apps.ops.doctor.examination import Verdict, warning, well, worst_of, wrong
 from todo_project.databases import SESSION_LIMITS
 
@@ -180,9 +181,10 @@ def _replaced(executor: MigrationExecutor, key: tuple[str, str]) -> bool:
 
 
 def rights_of_role() -> Verdict:
-    from apps.events import rights
-
     findings = [str(each) for each in rights.findings()]
     if findings:
-        return wrong("; ".join(findings), fix=f"Give the platform a role of its own in DATABASE_URL. {_PREPARE}")
+        return wrong(
+            "; ".join(findings),
+            fix=f"Put a role of its own into DATABASE_URL and the owner's into DATABASE_OWNER_URL. {_PREPARE}",
+        )
     return well("this role may do no more than it needs")

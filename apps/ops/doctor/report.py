@@ -58,7 +58,7 @@ def draw(results: Sequence[Result], *, console: Console) -> None:
             continue
         table.add_row(Text(mark, colour), Text(result.name), Text(result.verdict.told))
         if fix:
-            table.add_row("", "", Text(f"→ {fix}", colour))
+            table.add_row("", "", Text(f"→ {fix}", colour.removeprefix("bold ")))
     if console.is_terminal:
         console.print(table)
     counts = Counter(result.verdict.level for result in results)

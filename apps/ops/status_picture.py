@@ -1,0 +1,210 @@
+"""Draws an overview for a terminal, 80 columns wide and readable on light and on dark.
+
+Invariant: every part has its place in the picture, also while it is away; colours only say again what the words say.
+"""
+
+from datetime import datetime
+
+from django.conf import settings
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from apps.events.selectors import GroupStatus, RecentHandling
+from apps.ops.asking import Away
+from apps.ops.overview import Overview, Sweep, Work, troubles
+from apps.ops.pipeline import LAG_LATE_RECORDS, OUTBOX_LATE_SECONDS, RECONCILE_LATE_SECONDS
+
+_WELL, _LATE, _AWAY = ("●", "green"), ("▲", "yellow"), ("✘", "bold red")
+_PLACES_SHOWN = 2
+_NAME_WIDTH = max(len(role) for role in ("verified", *settings.ROLES))
+
+
+def draw(seen: Overview) -> RenderableType:
+    return Group(
+        _head(seen),
+        _ways(seen),
+        Rule("groups", style="dim", align="left"),
+        _groups(seen),
+        Rule("roles", style="dim", align="left"),
+        _roles(seen),
+        Rule("sweeps, last rung", style="dim", align="left"),
+        _sweeps(seen),
+        Rule("audit", style="dim", align="left"),
+        _trail(seen),
+    )
+
+
+def _head(seen: Overview) -> RenderableType:
+    wrong = troubles(seen)
+    line = Table.grid(expand=True, padding=(0, 1))
+    line.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+    line.add_column(justify="right", no_wrap=True)
+    what = Text("● all is well", "bold green") if not wrong else Text(f"✘ {wrong[0]}{_more(wrong)}", "bold red")
+    line.add_row(what, Text(f"{seen.taken_at:%H:%M:%S} UTC", "dim"))
+    return line
+
+
+def _more(wrong: list[str]) -> str:
+    return f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+
+
+def _rows() -> Table:
+    table = Table.grid(padding=(0, 1), expand=True)
+    # Widths of their own: a long reason may take from nobody's mark and name.
+    table.add_column(no_wrap=True, width=1)
+    table.add_column(no_wrap=True, width=_NAME_WIDTH)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    return table
+
+
+def _add(table: Table, mark: tuple[str, str], name: str, told: str) -> None:
+    table.add_row(Text(*mark), Text(name), Text(told, "red" if mark is _AWAY else ""))
+
+
+def _ways(seen: Overview) -> Table:
+    """Where events and jobs pass: outbox, relay, Kafka, the queues."""
+    table = _rows()
+    if isinstance(seen.state, Away):
+        _add(table, _AWAY, "outbox", seen.state.reason)
+    else:
+        outbox = seen.state.outbox
+        late = outbox.oldest_age_seconds > OUTBOX_LATE_SECONDS
+        told = f"{outbox.depth:,} wait, the oldest for {ago(outbox.oldest_age_seconds)}" if outbox.depth else "empty"
+        _add(table, _LATE if late else _WELL, "outbox", told)
+    if isinstance(seen.work, Away):
+        _add(table, _AWAY, "relay", seen.work.reason)
+    elif seen.work.leader is None:
+        _add(table, _AWAY, "relay", "nobody leads")
+    else:
+        _add(table, _WELL, "relay", _leads(seen.work, now=seen.taken_at))
+    if isinstance(seen.kafka, Away):
+        _add(table, _AWAY, "kafka", seen.kafka.reason)
+    else:
+        kind = "" if seen.kafka.keeps_records else ", embedded: in memory"
+        _add(table, _WELL, "kafka", f"cluster {seen.kafka.cluster_id}{kind}")
+    if isinstance(seen.queues, Away):
+        _add(table, _AWAY, "jobs", seen.queues.reason)
+    else:
+        _add(table, _WELL, "jobs", ", ".join(f"{depth:,} in {queue}" for queue, depth in seen.queues.items()))
+    return table
+
+
+def _leads(work: Work, *, now: datetime) -> str:
+    assert work.leader is not None
+    standing_by = sum(each.role == "relay" and each.lives for each in work.processes) - 1
+    told = f"one leads from {work.leader.address} for {ago((now - work.leader.since).total_seconds())}"
+    return f"{told}, {standing_by} stand by" if standing_by > 0 else told
+
+
+def _groups(seen: Overview) -> RenderableType:
+    if isinstance(seen.state, Away):
+        return Text(f"✘ {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
+    table = Table.grid(padding=(0, 1))
+    headings = ("", "", "lag", "handled", "commit→handled", "parked", "reconciled", "repaired", "caught up")
+    for number in range(len(headings)):
+        table.add_column(justify="left" if number < 2 else "right", no_wrap=True)
+    table.add_row(*(Text(heading, "dim") for heading in headings))
+    recent = {} if isinstance(seen.work, Away) else seen.work.recent
+    for name, status in seen.state.groups.items():
+        lag = None if isinstance(seen.lags, Away) else seen.lags.get(name)
+        parked = seen.state.parked.get(name, 0)
+        _add_group(table, name, status, lag=lag, parked=parked, recent=recent.get(name), now=seen.taken_at)
+    return table
+
+
+def _add_group(
+    table: Table,
+    name: str,
+    status: GroupStatus | None,
+    *,
+    lag: int | None,
+    parked: int,
+    recent: RecentHandling | None,
+    now: datetime,
+) -> None:
+    age = (now - status.checked_at).total_seconds() if status and status.checked_at else None
+    late = age is None or age > RECONCILE_LATE_SECONDS or lag is None or lag > LAG_LATE_RECORDS or parked > 0
+    table.add_row(
+        Text(*(_LATE if late else _WELL)),
+        name,
+        Text("?", "red") if lag is None else f"{lag:,}",
+        f"{recent.handled if recent else 0:,}/min",
+        _way(recent),
+        Text(f"{parked:,}", "red" if parked else ""),
+        "never" if age is None else f"{ago(age)} ago",
+        f"{status.repaired if status else 0:,}",
+        f"{status.caught_up if status else 0:,}",
+    )
+
+
+def _way(recent: RecentHandling | None) -> str:
+    if recent is None or recent.median_seconds is None or recent.p99_seconds is None:
+        return "-"
+    return f"{recent.median_seconds * 1000:,.0f}, p99 {recent.p99_seconds * 1000:,.0f} ms"
+
+
+def _roles(seen: Overview) -> RenderableType:
+    if isinstance(seen.state, Away):
+        return Text(f"✘ {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
+    table = _rows()
+    processes = [] if isinstance(seen.work, Away) else seen.work.processes
+    for life in seen.state.roles:
+        alive = [each.instance for each in processes if each.role == life.role and each.lives]
+        more = f" and {len(alive) - _PLACES_SHOWN} more" if len(alive) > _PLACES_SHOWN else ""
+        where = f"  {', '.join(alive[:_PLACES_SHOWN])}{more}" if alive else ""
+        age = (
+            "has not beaten for a day" if life.youngest_age_seconds is None else f"{ago(life.youngest_age_seconds)} ago"
+        )
+        told = f"{life.processes} beating, {age}{where}" if life.lives else f"none beats, {age}"
+        _add(table, _WELL if life.lives else _AWAY, life.role, told)
+    return table
+
+
+def _sweeps(seen: Overview) -> RenderableType:
+    if isinstance(seen.work, Away):
+        return Text(f"✘ {seen.work.reason}", "red", overflow="ellipsis", no_wrap=True)
+    return Text(" · ", "dim").join([_sweep(sweep) for sweep in seen.work.sweeps])
+
+
+def _sweep(sweep: Sweep) -> Text:
+    """How long ago it rang; in colour, and with its pace, only when that is too long."""
+    told = f"{sweep.name} {'never rang' if sweep.age_seconds is None else ago(sweep.age_seconds)}"
+    if not sweep.enabled:
+        return Text(f"▲ {sweep.name} is switched off", "yellow")
+    return Text(f"▲ {told}, not every {ago(sweep.every_seconds)}", "yellow") if sweep.is_late else Text(told)
+
+
+def _trail(seen: Overview) -> Table:
+    table = _rows()
+    if isinstance(seen.trail, Away):
+        _add(table, _AWAY, "trail", seen.trail.reason)
+    else:
+        found = seen.trail.verification
+        _add(table, _WELL, "trail", f"{seen.trail.records:,} records in {seen.trail.chains} chains")
+        if found.age_seconds is None:
+            _add(table, _LATE, "verified", "never")
+        elif found.sound:
+            _add(table, _WELL, "verified", f"{ago(found.age_seconds)} ago: sound")
+        else:
+            told = f"{ago(found.age_seconds)} ago: NOT SOUND, {found.findings} findings"
+            _add(table, _AWAY, "verified", told)
+    if isinstance(seen.checkpoint, Away):
+        _add(table, _AWAY, "signed", seen.checkpoint.reason)
+    elif seen.checkpoint.taken_at is None:
+        _add(table, _LATE, "signed", "no checkpoint yet")
+    else:
+        age = (seen.taken_at - seen.checkpoint.taken_at).total_seconds()
+        _add(table, _WELL, "signed", f"{ago(age)} ago: checkpoint {seen.checkpoint.number}")
+    return table
+
+
+def ago(seconds: float) -> str:
+    """A duration in its largest unit: 0.4 s, 12 s, 3 min, 2 h, 5 d."""
+    if seconds < 1:
+        return f"{max(0.0, seconds):.1f} s"
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
