@@ -31,7 +31,7 @@ class Row:
 
 
 def rows(records: Sequence[AuditRecord], *, zone: ZoneInfo) -> list[Row]:
-    names = names_of(one.actor_id for one in records)
+    names = names_of(each for one in records for each in (one.actor_id, one.subject_id))
     return [_row(one, names, zone) for one in records]
 
 
