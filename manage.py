@@ -6,6 +6,11 @@ import sys
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["healthcheck"]:
+        # A probe runs every few seconds, and Django would take most of its time.
+        from apps.ops import probe
+
+        sys.exit(probe.main(sys.argv[2:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "todo_project.settings.base")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

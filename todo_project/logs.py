@@ -216,8 +216,8 @@ def _masks_credentials(_logger: WrappedLogger, _method: str, rendered: Any) -> A
 
 
 def without_healthy_probes(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """A probe asks every few seconds; only an answer other than well is news."""
-    probed = str(line.get("request", "")).startswith(("GET /health/", "HEAD /health/"))
+    """Probes and scrapers ask every few seconds; only an answer other than well is news."""
+    probed = str(line.get("request", "")).startswith(("GET /health/", "HEAD /health/", "GET /metrics"))
     if probed and line.get("event") == "request_finished" and line.get("code", 500) < 400:
         raise structlog.DropEvent
     return line

@@ -23,7 +23,7 @@ from apps.accounts.views import (
     TokenView,
 )
 from apps.audit.views import AuditRecordViewSet, TaskHistoryView
-from apps.ops.views import health, live, ready
+from apps.ops.views import health, live, metrics, ready
 from apps.tasks.views import ListViewSet, TagViewSet, TaskViewSet
 from apps.tasks.views.base import UUID_PATTERN
 from apps.web.account_views import (
@@ -94,6 +94,7 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("health/live/", live, name="health-live"),
     path("health/ready/", ready, name="health-ready"),
+    path("metrics/", metrics, name="metrics"),
 ]
 
 handler400 = "todo_project.problems.bad_request"

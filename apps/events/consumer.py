@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections
 
-from apps.events import crash, dead_letters, handling, heartbeat, reconcile
+from apps.events import crash, dead_letters, handling, heartbeat, metrics, reconcile
 from apps.events.backoff import Backoff
 from apps.events.brokers.base import Broker, Consumer, Record
 from apps.events.envelope import Envelope, RecordPosition, decode, header
@@ -140,6 +140,7 @@ class GroupConsumer:
                 offset=record.offset,
                 reason="no type",
             )
+            metrics.count_unreadable(self.group.name)
         return False
 
     def _unreadable(self, record: Record, reason: str) -> None:
@@ -153,6 +154,7 @@ class GroupConsumer:
         )
         if self.group.unreadable:
             handling.record_unreadable(self.group, record, reason)
+        metrics.count_unreadable(self.group.name)
 
     def _reconcile_at_start(self) -> None:
         """What the log has and the broker lost meanwhile is made good as soon as nothing else is waiting."""

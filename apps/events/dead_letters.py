@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.events import envelope as envelopes
-from apps.events import inbox
+from apps.events import inbox, metrics
 from apps.events.envelope import Envelope
 from apps.events.errors import DeadLetterNotParked, GroupStopped
 from apps.events.models import DeadLetter, GroupProgress
@@ -147,9 +147,11 @@ def _drain(letter: DeadLetter) -> int:
             if oldest is None:
                 return applied
             event = envelopes.from_json(oldest.envelope)
-            inbox.apply(group, inbox.claim(group, [event]))
+            fresh = inbox.claim(group, [event])
+            inbox.apply(group, fresh)
             _resolve(oldest, DeadLetter.Status.REPLAYED)
             GroupProgress.objects.filter(group=group.name).update(parked_in_a_row=0)
+        metrics.count_handled(group.name, fresh)
         applied += 1
 
 

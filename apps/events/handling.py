@@ -17,7 +17,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from apps.events import crash, dead_letters, inbox
+from apps.events import crash, dead_letters, inbox, metrics
 from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 from apps.events.errors import PoisonEvent, Transient
@@ -69,8 +69,10 @@ def _handle_or_split(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcom
         try:
             return _handle_in_one_transaction(group, events)
         except (OperationalError, InterfaceError, Transient):
+            metrics.count_failed(group.name)
             raise
         except Exception as reason:
+            metrics.count_failed(group.name)
             if not group.parks:
                 log.exception("group_cannot_handle", group=group.name, event_id=str(events[0].id))
                 raise Transient(f"{type(reason).__name__}: {reason}") from reason
@@ -94,9 +96,10 @@ def _handle_in_one_transaction(group: ConsumerGroup, events: Sequence[Envelope])
     if fresh and group.parks:
         GroupProgress.objects.filter(group=group.name, parked_in_a_row__gt=0).update(parked_in_a_row=0)
     _log_handled(group, fresh)
-    return Outcome(
-        handled=len(fresh), repeated=len(events) - len(fresh) - waiting.parked_now, parked=waiting.parked_now
-    )
+    repeated = len(events) - len(fresh) - waiting.parked_now
+    metrics.count_handled(group.name, fresh)
+    metrics.count_set_aside(group.name, repeated=repeated, parked=waiting.parked_now)
+    return Outcome(handled=len(fresh), repeated=repeated, parked=waiting.parked_now)
 
 
 def record_unreadable(group: ConsumerGroup, record: Record, reason: str) -> None:
@@ -118,6 +121,7 @@ def _park(group: ConsumerGroup, event: Envelope, reason: Exception) -> Outcome:
         dead_letters.park(group, event, reason=f"{type(reason).__name__}: {reason}", trace=traceback.format_exc())
         progress, _ = GroupProgress.objects.get_or_create(group=group.name)
         GroupProgress.objects.filter(pk=progress.pk).update(parked_in_a_row=F("parked_in_a_row") + 1)
+    metrics.count_set_aside(group.name, parked=1)
     dead_letters.stop_if_too_many(group)
     return Outcome(parked=1)
 

@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apps.events import crash, heartbeat, outbox
+from apps.events import crash, heartbeat, metrics, outbox
 from apps.events.backoff import Backoff
 from apps.events.brokers.base import Broker, Delivery, OutgoingRecord, Producer
 from apps.events.envelope import Envelope, encode
@@ -50,6 +50,7 @@ class Relay:
                 continue
             standing_by = False
             log.info("relay_active")
+            metrics.relay_leader.set(1)
             try:
                 self._lead(backoff)
             except LostLeadership as reason:
@@ -89,6 +90,7 @@ class Relay:
         acknowledged = self._settle(entries, deliveries)
         outbox.forget(acknowledged)
         crash.at("relay.deleted")
+        metrics.count_relayed(acknowledged=len(acknowledged), refused=len(entries) - len(acknowledged))
         return len(acknowledged)
 
     def _settle(self, entries: list[tuple[int, Envelope]], deliveries: list[Delivery]) -> list[int]:
@@ -118,6 +120,7 @@ class Relay:
             self.producer.close()
             self.producer = None
         self.leadership.release()
+        metrics.relay_leader.set(0)
 
 
 class _Patience:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.audit.selectors import VerificationStatus, verification_status
 from apps.events import selectors
 from apps.events.brokers import current_broker
 from apps.events.selectors import GroupStatus, OutboxStatus, RoleLife
@@ -29,6 +30,9 @@ OUTBOX_LATE_SECONDS = 30
 LAG_LATE_RECORDS = 10_000
 # The reconcile runs every minute.
 RECONCILE_LATE_SECONDS = 180
+# What is new is verified every minute, everything piece by piece beside it.
+VERIFICATION_LATE_SECONDS = 300
+WHOLE_VERIFICATION_LATE_SECONDS = 24 * 3600
 
 
 class Status(StrEnum):
@@ -56,6 +60,7 @@ class PipelineState:
     parked: dict[str, int]
     groups: dict[str, GroupStatus | None]
     roles: list[RoleLife]
+    verification: VerificationStatus
 
 
 def state() -> PipelineState:
@@ -68,6 +73,7 @@ def state() -> PipelineState:
             parked=selectors.parked_by_group(),
             groups={group: progress.get(group) for group in settings.CONSUMER_GROUPS},
             roles=selectors.role_lives(),
+            verification=verification_status(),
         )
 
 
@@ -99,6 +105,7 @@ def findings_of(found: PipelineState) -> Findings:
     return {
         "outbox": _outbox(found.outbox),
         "dead_letters": _dead_letters(sum(found.parked.values())),
+        "audit_trail": _audit_trail(found.verification),
         **{f"group_{group}": _group(status) for group, status in found.groups.items()},
         **{f"role_{life.role}": _role(life) for life in found.roles},
     }
@@ -122,6 +129,21 @@ def _outbox(outbox: OutboxStatus) -> Finding:
 
 def _dead_letters(parked: int) -> Finding:
     return _finding(late=parked > 0, parked=parked)
+
+
+def _audit_trail(found: VerificationStatus) -> Finding:
+    if found.age_seconds is None:
+        return Finding(Status.DEGRADED, {"reason": "it has not been verified yet"})
+    whole_age_seconds = found.whole_age_seconds
+    late = found.age_seconds > VERIFICATION_LATE_SECONDS
+    whole_is_late = whole_age_seconds is not None and whole_age_seconds > WHOLE_VERIFICATION_LATE_SECONDS
+    return _finding(
+        late=late or whole_is_late or not found.sound,
+        sound=found.sound,
+        findings=found.findings,
+        verified_seconds_ago=round(found.age_seconds, 1),
+        whole_verified_seconds_ago=None if whole_age_seconds is None else round(whole_age_seconds, 1),
+    )
 
 
 def _group(status: GroupStatus | None) -> Finding:

@@ -1,12 +1,21 @@
-"""Health over HTTP, for probes and people. Anonymous callers get a word per thing, staff the details."""
+"""Health and metrics over HTTP, for probes, scrapers and people.
+
+Of health anonymous callers get a word per thing, staff the details; metrics are for staff and for who has the token.
+"""
 
 from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
 
+from apps.accounts.authentication import BearerAuthentication
+from apps.accounts.models import User
 from apps.ops import health as health_checks
+from apps.ops import scraping
+from apps.ops.exposition import CONTENT_TYPE, exposition
 from apps.ops.pipeline import Status
 
 
@@ -39,6 +48,30 @@ def health(request: HttpRequest) -> JsonResponse:
     }
     status = 503 if found.status is Status.DOWN else 200
     return _json({"status": found.status, "checks": checks}, status=status)
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What this role's processes counted and where the pipeline stands, in Prometheus's text format."""
+    if not scraping.has_token(request.headers.get("Authorization", "")):
+        person = _who_asks(request)
+        if person is None:
+            return HttpResponse(scraping.REFUSED, status=401, content_type="text/plain", headers=scraping.REALM)
+        if not (person.is_active and person.is_staff):
+            return HttpResponse("Metrics are for staff.\n", status=403, content_type="text/plain")
+    return HttpResponse(exposition(with_state=True), content_type=CONTENT_TYPE)
+
+
+def _who_asks(request: HttpRequest) -> User | None:
+    """By a token of the API, else by the session."""
+    try:
+        known = BearerAuthentication().authenticate(Request(request))
+    except APIException:
+        return None
+    if known:
+        return known[0]
+    return request.user if isinstance(request.user, User) else None
 
 
 def _json(content: dict[str, Any], *, status: int = 200) -> JsonResponse:

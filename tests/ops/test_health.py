@@ -16,6 +16,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
+from apps.audit.models import AuditVerification
 from apps.events.brokers import current_broker, get_broker
 from apps.events.brokers.kafka import KafkaBroker
 from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
@@ -30,6 +31,7 @@ CLOSED_PORT = 1
 
 
 WELL = {
+    "audit_trail": "ok",
     "dead_letters": "ok",
     "group_audit": "ok",
     "kafka": "ok",
@@ -61,10 +63,18 @@ def beaten(role: str, *, seconds_ago: float) -> None:
         )
 
 
+def verified(*, sound: bool, whole: bool, seconds_ago: float) -> None:
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    AuditVerification.objects.create(
+        started_at=at, finished_at=at, whole=whole, records=1, sound=sound, findings=[] if sound else [{}]
+    )
+
+
 @pytest.fixture
 def reconciled(settings: Any) -> None:
-    """The roles live and the group's worker has reconciled."""
+    """The roles live, the group's worker has reconciled and the trail was verified."""
     GroupProgress.objects.create(group="audit", checked_at=timezone.now())
+    verified(sound=True, whole=True, seconds_ago=1)
     for role in settings.ROLES:
         beaten(role, seconds_ago=1)
 
@@ -267,6 +277,30 @@ def test_a_group_that_is_far_behind_degrades(staff: Client, monkeypatch: pytest.
     monkeypatch.setattr(broker, "lag", lambda *_, **__: 10_001)
 
     assert staff.get("/health/").json()["checks"]["lag_audit"] == {"status": "degraded", "records": 10_001}
+
+
+@pytest.mark.parametrize(
+    ("run", "status"),
+    [
+        ({"sound": True, "whole": False, "seconds_ago": 299}, "ok"),
+        ({"sound": True, "whole": False, "seconds_ago": 301}, "degraded"),
+        ({"sound": True, "whole": True, "seconds_ago": 86_401}, "degraded"),
+        ({"sound": False, "whole": False, "seconds_ago": 1}, "degraded"),
+    ],
+)
+def test_the_trail_is_well_when_it_was_found_sound_just_now(staff: Client, run: Any, status: str) -> None:
+    verified(**run)
+
+    found = staff.get("/health/").json()["checks"]["audit_trail"]
+
+    assert (found["status"], found["sound"]) == (status, run["sound"])
+
+
+def test_a_trail_that_was_never_verified_degrades(staff: Client) -> None:
+    assert staff.get("/health/").json()["checks"]["audit_trail"] == {
+        "status": "degraded",
+        "reason": "it has not been verified yet",
+    }
 
 
 def test_an_embedded_kafka_is_asked_at_its_address_of_now(settings: Any, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Outside of all that can refuse, so that refusals too carry the correlation id and leave a line.
     "todo_project.middleware.Correlation",
+    "apps.ops.middleware.CountRequests",
     "django_structlog.middlewares.RequestMiddleware",
     "todo_project.middleware.ContentSecurityPolicy",
     "todo_project.middleware.RequestLimits",
@@ -412,8 +413,8 @@ SESSION_COOKIE_SECURE = SERVED_SECURELY
 CSRF_COOKIE_SECURE = SERVED_SECURELY
 SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = SERVED_SECURELY and env.boolean("SECURE_SSL_REDIRECT", True)
-# Probes ask over plain HTTP from inside the cluster.
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
+# Probes and scrapers ask over plain HTTP from inside the cluster.
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics/?$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SERVED_SECURELY else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SERVED_SECURELY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SERVED_SECURELY

@@ -1,0 +1,19 @@
+"""`manage.py healthcheck --role R`: listed with the other commands; `manage.py` runs it without starting Django."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.ops import probe
+
+
+class Command(BaseCommand):
+    help = probe.HELP
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        probe.add_arguments(parser)
+
+    def handle(self, *args: Any, role: str, **options: Any) -> None:
+        if why := probe.failure(role):
+            raise CommandError(why)

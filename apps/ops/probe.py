@@ -1,0 +1,86 @@
+"""Whether a role does its work here: what `manage.py healthcheck` asks for a probe, every few seconds.
+
+It runs before anything of Django is imported, because starting Django would be most of the work.
+Invariant: web and ws are asked over HTTP, where their callers are; of the other loops the heartbeat is looked at.
+"""
+
+import argparse
+import http.client
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from apps.events.liveness import limit_seconds
+
+HELP = (
+    "Whether ROLE does its work here, for probes of its container. Exit 0 when it does, 1 when it does not, with one "
+    "line on stderr that says why, 2 for a wrong argument."
+)
+PORTS = {"web": ("PORT", "8000"), "ws": ("WS_PORT", "8001")}
+ASK_SECONDS = 3.0
+LOOPBACK = "127.0.0.1"
+_ENV = Path(__file__).resolve().parents[2] / "todo_project" / "env.py"
+Setting = Callable[[str, str], str]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--role", required=True, metavar="ROLE", help="web, ws, relay, beat or worker-<group>")
+
+
+def failure(role: str) -> str | None:
+    """Why the role does not do its work; `None` when it does."""
+    setting = _settings()
+    if role in PORTS:
+        name, default = PORTS[role]
+        return _unanswered(setting, port=int(setting(name, default)))
+    folder = setting("HEARTBEAT_DIR", "")
+    if not folder:
+        return "HEARTBEAT_DIR is not set: no loop leaves a sign of life here."
+    return _silence(Path(folder, role), limit=limit_seconds(role))
+
+
+def _settings() -> Setting:
+    """`todo_project.env.text`, without the package around it, which imports Celery."""
+    spec = importlib.util.spec_from_file_location("probe_env", _ENV)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text: Setting = module.text
+    return text
+
+
+def _silence(heartbeat: Path, *, limit: float) -> str | None:
+    try:
+        age = time.time() - heartbeat.stat().st_mtime
+    except OSError as reason:
+        return f"No heartbeat of {heartbeat.name}: {reason.strerror}."
+    return None if age <= limit else f"The loop of {heartbeat.name} has not come round for {age:.0f} s ({limit:g} s)."
+
+
+def _unanswered(setting: Setting, *, port: int) -> str | None:
+    host = setting("BIND_HOST", LOOPBACK)
+    address = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - where to ask, not where to listen
+    connection = http.client.HTTPConnection(address, port, timeout=ASK_SECONDS)
+    name = urlsplit(setting("PUBLIC_URL", f"http://{LOOPBACK}")).hostname or LOOPBACK
+    try:
+        connection.request("GET", "/health/live/", headers={"Host": name})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as reason:
+        return f"No answer from {address}:{port}: {type(reason).__name__} {reason}".strip()
+    finally:
+        connection.close()
+    return None if status == HTTPStatus.OK else f"{address}:{port} answers with status {status}."
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status of `manage.py healthcheck` with these arguments."""
+    parser = argparse.ArgumentParser(prog="manage.py healthcheck", description=HELP)
+    add_arguments(parser)
+    why = failure(parser.parse_args(arguments).role)
+    if why:
+        print(why, file=sys.stderr)
+    return 1 if why else 0

@@ -1,0 +1,488 @@
+"""Metrics: every name is documented and no other is told; they count exactly what happened; who may read them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.db import connection
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from apps.audit.verification import periodic
+from apps.dev import ports
+from apps.events import handling, metrics, reconcile
+from apps.events.errors import PoisonEvent, Transient
+from apps.events.models import Event
+from apps.events.subscriptions import group_named
+from apps.ops import exposition, health, scraping
+from apps.tasks.events import TaskEvent
+from tests.events.conftest import new_group
+from tests.events.effects import effect, effects_table
+from tests.support.factories import NOW, append, event, life_of_one_subject, person, record_of, task_of
+from tests.support.pump import Pump, fresh_pump
+
+__all__ = ["effect", "effects_table", "new_group"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TOKEN = "the-token-of-the-scraper"
+Labels = dict[str, str]
+
+
+@pytest.fixture
+def pump() -> Iterator[Pump]:
+    with fresh_pump() as pump:
+        yield pump
+
+
+@pytest.fixture(autouse=True)
+def asked_anew(settings: Any) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    health.forget()
+
+
+def scraped() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample of the web by its name and labels."""
+    answer = Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    return samples(answer.content.decode())
+
+
+def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(name: str, **labels: str) -> float:
+    return scraped().get((name, tuple(sorted(labels.items()))), 0.0)
+
+
+class Growth:
+    """By how much a sample has grown since."""
+
+    def __init__(self, name: str, **labels: str) -> None:
+        self.name, self.labels = name, labels
+        self.before = value(name, **labels)
+
+    def __call__(self) -> float:
+        return value(self.name, **self.labels) - self.before
+
+
+# --- Names ----------------------------------------------------------------------------------------------
+
+
+def documented() -> dict[str, list[str]]:
+    """The table of docs/metrics.md: the labels of each name."""
+    table = (project.BASE_DIR / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)(?:\{([\w,]+)\})?` \|", table, re.MULTILINE)
+    return {name: sorted(labels.split(",")) if labels else [] for name, labels in rows}
+
+
+def told() -> dict[str, list[str]]:
+    """The names and labels that a scrape told; a histogram is one name."""
+    found: dict[str, list[str]] = {}
+    for name, labels in scraped():
+        base = re.sub(r"(?<=seconds)_(bucket|sum|count)$", "", name)
+        found[base] = sorted({*found.get(base, []), *(label for label, _ in labels if label != "le")})
+    return found
+
+
+def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group, effect):
+    chores = new_group("chores")
+
+    @chores.on(TaskEvent.CREATED)
+    def refuse(_one):
+        raise PoisonEvent("never")
+
+    task_of(person())
+    pump.run()
+    pump.redeliver_everything()
+    handling.handle(chores, life_of_one_subject(1))
+    metrics.count_unreadable("audit")
+    metrics.count_failed("audit")
+    reconcile.run(group_named("audit"), broker=pump.broker)
+    periodic.run(now=datetime.now(UTC))
+    periodic.run(now=datetime.now(UTC))
+    for role in project.ROLES:
+        beaten(role)
+    scraped()  # a request that is answered before the one that tells of it
+    health.forget()
+
+    assert told() == documented()
+
+
+def beaten(role: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_heartbeat (role, instance, started_at, beat_at, release)"
+            " VALUES (%s, 'a:1', now(), clock_timestamp(), '')",
+            [role],
+        )
+
+
+# --- Counting -------------------------------------------------------------------------------------------
+
+
+def test_handled_events_are_counted_once_by_their_type_and_repeated_ones_apart(pump):
+    created = Growth("events_handled_total", group="audit", type="task.created.v1")
+    updated = Growth("events_handled_total", group="audit", type="task.updated.v1")
+    repeated = Growth("events_repeated_total", group="audit")
+    relayed = Growth("relay_records_total")
+    observed = Growth("event_commit_to_handled_seconds_count", group="audit")
+    append(*life_of_one_subject(3))
+
+    pump.run()
+    assert (created(), updated(), repeated(), relayed(), observed()) == (1, 2, 0, 3, 3)
+
+    pump.redeliver_everything()
+    assert (created(), updated(), repeated(), relayed(), observed()) == (1, 2, 3, 3, 3)
+
+
+def test_the_time_from_an_event_to_its_handling_is_observed():
+    below = Growth("event_commit_to_handled_seconds_bucket", group="audit", le="2.5")
+    above = Growth("event_commit_to_handled_seconds_bucket", group="audit", le="5.0")
+    total = Growth("event_commit_to_handled_seconds_sum", group="audit")
+
+    metrics.count_handled("audit", [event()], now=NOW + timedelta(seconds=3))
+
+    assert (below(), above()) == (0, 1)
+    assert total() == pytest.approx(3)
+
+
+def test_an_event_of_the_future_takes_no_negative_time():
+    total = Growth("event_commit_to_handled_seconds_sum", group="audit")
+
+    metrics.count_handled("audit", [event()], now=NOW - timedelta(seconds=3))
+
+    assert total() == 0
+
+
+def test_a_type_that_nobody_declared_is_one_label_for_all():
+    unknown = Growth("events_handled_total", group="audit", type="unknown")
+
+    metrics.count_handled("audit", [event(type=f"of.tomorrow.v{number}") for number in range(3)])
+
+    assert unknown() == 3
+    assert not [labels for _, labels in scraped() if ("type", "of.tomorrow.v1") in labels]
+
+
+def test_an_event_that_fails_for_good_counts_as_failed_and_parked_and_those_behind_it_as_parked(new_group):
+    chores = new_group("chores")
+
+    @chores.on(TaskEvent.CREATED, TaskEvent.UPDATED)
+    def refuse(_one):
+        raise PoisonEvent("never")
+
+    failed, parked = Growth("events_failed_total", group="chores"), Growth("events_parked_total", group="chores")
+    first, second = life_of_one_subject(2)
+
+    handling.handle(chores, [first])
+    assert (failed(), parked()) == (1, 1)
+
+    handling.handle(chores, [second])
+    assert (failed(), parked()) == (1, 2)
+    assert not [
+        labels for name, labels in scraped() if name == "events_handled_total" and ("group", "chores") in labels
+    ]
+
+
+def test_a_failure_that_may_heal_counts_as_failed_only(new_group):
+    chores = new_group("chores")
+
+    @chores.on(TaskEvent.CREATED)
+    def wait(_one):
+        raise Transient("later")
+
+    failed, parked = Growth("events_failed_total", group="chores"), Growth("events_parked_total", group="chores")
+
+    with pytest.raises(Transient):
+        handling.handle(chores, [event()])
+
+    assert (failed(), parked()) == (1, 0)
+
+
+def test_a_record_that_is_no_event_is_counted(pump):
+    from apps.events.consumer import GroupConsumer
+
+    unreadable = Growth("events_unreadable_total", group="audit")
+    good = record_of(event())
+    bad = type(good)(good.topic, 0, 1, b"k", b"{not json", good.headers)
+
+    GroupConsumer(group_named("audit"), broker=pump.broker).handle_records([bad])
+
+    assert unreadable() == 1
+
+
+def test_the_state_is_told_as_it_is(pump, settings):
+    append(*life_of_one_subject(2))
+    assert (value("outbox_depth"), value("consumer_group_lag_records", group="audit")) == (2, 0)
+
+    pump.relay_once()
+    health.forget()
+
+    assert (value("outbox_depth"), value("outbox_oldest_age_seconds")) == (0, 0)
+    assert value("consumer_group_lag_records", group="audit") == 2
+    assert value("dead_letters_parked", group="audit") == 0
+    assert value("pipeline_state_read", part="postgresql") == 1
+    assert Event.objects.count() == 2
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_is_told(pump, monkeypatch):
+    monkeypatch.setattr(pump.broker, "lag", lambda *_, **__: 1 / 0)
+    found = scraped()
+
+    assert found["pipeline_state_read", (("part", "kafka"),)] == 0
+    assert found["pipeline_state_read", (("part", "postgresql"),)] == 1
+    assert found["outbox_depth", ()] == 0
+    assert [name for name, _ in found if name == "consumer_group_lag_records"] == []
+
+
+def test_a_storm_of_scrapes_reads_the_state_once(pump, monkeypatch):
+    reads = []
+    read = pump.broker.lag
+    monkeypatch.setattr(pump.broker, "lag", lambda *words, **named: reads.append(1) or read(*words, **named))
+
+    with ThreadPoolExecutor(8) as scrapers:
+        answers = list(scrapers.map(lambda _: exposition.exposition(with_state=True), range(200)))
+
+    assert len(answers) == 200
+    assert 1 <= len(reads) <= 3
+
+
+# --- Requests -------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_counted_by_the_name_of_its_route_and_its_status():
+    live = Growth("http_requests_total", method="GET", route="health-live", status="200")
+    refused = Growth("http_requests_total", method="POST", route="health-live", status="405")
+    took = Growth("http_request_duration_seconds_count", route="health-live")
+
+    Client().get("/health/live/")
+    Client().get("/health/live")
+    Client().post("/health/live/")
+
+    assert (live(), refused(), took()) == (2, 1, 3)
+
+
+def test_what_callers_write_makes_no_label():
+    nowhere = Growth("http_requests_total", method="GET", route="unmatched", status="404")
+    odd = Growth("http_requests_total", method="other", route="health-live", status="405")
+    names = {labels for _, labels in scraped()}
+
+    for number in range(5):
+        Client().get(f"/nothing/{number}/")
+    Client().generic("BREW", "/health/live/")
+
+    assert (nowhere(), odd()) == (5, 1)
+    new = {labels for _, labels in scraped()} - names
+    assert not [labels for labels in new if "nothing" in str(labels) or "BREW" in str(labels)]
+
+
+def test_things_of_one_kind_are_one_route():
+    owner = person()
+    client = Client()
+    client.force_login(owner)
+    read = Growth("http_requests_total", method="GET", route="task-detail", status="200")
+
+    for task in (task_of(owner), task_of(owner)):
+        client.get(f"/api/v1/tasks/{task.pk}/")
+
+    assert read() == 2
+
+
+# --- Who may read ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer", f"Bearer é{TOKEN}"]
+)
+def test_without_the_token_nothing_is_told(header: str):
+    answer = Client().get("/metrics", headers={"Authorization": header})
+
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
+    assert b"outbox" not in answer.content
+
+
+def test_without_a_token_set_an_empty_one_opens_nothing(settings):
+    settings.METRICS_TOKEN = ""
+
+    assert [
+        Client().get("/metrics", headers={"Authorization": each}).status_code for each in ("Bearer ", "Bearer")
+    ] == [
+        401,
+        401,
+    ]
+
+
+def test_staff_read_by_session_and_by_token_of_the_api():
+    boss = person(is_staff=True)
+    client = Client()
+    client.force_login(boss)
+    access = Client().post(
+        "/api/v1/auth/token/",
+        {"username": boss.username, "password": "a-good-password"},
+        content_type="application/json",
+    )
+
+    assert client.get("/metrics/").status_code == 200
+    by_token = Client().get("/metrics", headers={"Authorization": f"Bearer {access.json()['access']}"})
+    assert by_token.status_code == 200
+    assert by_token["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+def test_people_who_are_no_staff_are_refused():
+    client = Client()
+    client.force_login(person())
+
+    answer = client.get("/metrics")
+
+    assert (answer.status_code, answer.content) == (403, b"Metrics are for staff.\n")
+
+
+# --- The server of the other roles ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(settings) -> Iterator[str]:
+    settings.METRICS_PORT = ports.free_port()
+    scraping.serve("relay")
+    server = scraping._serving[0]
+    yield f"http://127.0.0.1:{settings.METRICS_PORT}"
+    scraping._serving.clear()
+    server.shutdown()
+    server.server_close()
+
+
+def asked(url: str, *, token: str = "") -> tuple[int, str]:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read().decode()
+
+
+def test_a_role_answers_on_its_port_who_has_the_token(served):
+    status, text = asked(f"{served}/metrics", token=TOKEN)
+
+    assert status == 200
+    assert ("relay_leader", ()) in samples(text)
+    assert "outbox_depth" not in text
+    assert asked(f"{served}/metrics", token="wrong")[0] == 401
+    assert asked(f"{served}/metrics")[0] == 401
+    assert asked(f"{served}/", token=TOKEN)[0] == 404
+
+
+def test_a_role_without_a_token_set_answers_nobody(served, settings):
+    settings.METRICS_TOKEN = ""
+
+    assert asked(f"{served}/metrics")[0] == 401
+
+
+@pytest.mark.parametrize(("role", "port"), [("web", "free"), ("relay", 0)])
+def test_the_web_and_who_has_no_port_open_none(settings, role, port):
+    settings.METRICS_PORT = ports.free_port() if port == "free" else port
+
+    scraping.serve(role)
+
+    assert scraping._serving == []
+
+
+def test_a_taken_port_is_said_and_stops_nobody(settings, served, monkeypatch):
+    from structlog.testing import capture_logs
+
+    monkeypatch.setattr(scraping, "_serving", [])
+    with capture_logs() as lines:
+        scraping.serve("beat")
+
+    assert [line["event"] for line in lines] == ["metrics_not_served"]
+
+
+# --- Several processes ----------------------------------------------------------------------------------
+
+COUNTING = """
+import sys
+import django
+django.setup()
+from apps.events import metrics
+metrics.events_handled.labels("audit", "task.created.v1").inc(int(sys.argv[1]))
+metrics.commit_to_handled.labels("audit").observe(0.02)
+metrics.relay_leader.set(1)
+print("counted", flush=True)
+sys.stdin.read()
+"""
+
+
+class Counting:
+    """A process of the role that has counted and goes on living."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "todo_project.settings.base",
+            "METRICS_DIR": str(folder),
+            "ROLE": "relay",
+        }
+        command = [sys.executable, "-c", COUNTING, str(number)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, env=environment, cwd=project.BASE_DIR, stdin=pipe, stdout=pipe, text=True
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "counted\n"
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        self.process.send_signal(number)
+        self.process.communicate()
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Counting]]:
+    running = [Counting(tmp_path, 3), Counting(tmp_path, 4)]
+    monkeypatch.setattr(metrics, "FOLDER", tmp_path / "relay")
+    yield running
+    for each in running:
+        each.end()
+
+
+def summed() -> tuple[float, float, float]:
+    found = samples(exposition.exposition(with_state=False).decode())
+    return (
+        found["events_handled_total", (("group", "audit"), ("type", "task.created.v1"))],
+        found["event_commit_to_handled_seconds_count", (("group", "audit"),)],
+        found.get(("relay_leader", ()), 0.0),
+    )
+
+
+def test_the_figures_of_all_processes_of_a_role_are_summed_and_outlive_them(two, tmp_path):
+    assert summed() == (7, 2, 2)
+
+    two[0].end()
+    assert [summed(), summed()] == [(7, 2, 1), (7, 2, 1)]
+    gone = two[0].process.pid
+    assert [file.name for file in (tmp_path / "relay").iterdir() if f"_{gone}.db" in file.name] == []
+
+    two[1].end()
+    assert summed() == (7, 2, 0)
+
+
+def test_each_living_process_of_a_role_tells_how_it_does(two):
+    found = samples(exposition.exposition(with_state=False).decode())
+
+    pids = {dict(labels)["pid"] for name, labels in found if name == "process_resident_memory_bytes"}
+    assert pids == {str(each.process.pid) for each in two} | {str(os.getpid())}
