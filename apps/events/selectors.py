@@ -98,7 +98,11 @@ def process_lives() -> list[ProcessLife]:
             " FROM events_heartbeat WHERE beat_at > clock_timestamp() - interval '1 day'"
             " ORDER BY role, beat_at DESC, instance"
         )
-        return [ProcessLife(*row, row[-1] <= liveness.limit_seconds(row[0])) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [
+        ProcessLife(role, instance, started_at, beat_at, release, age, age <= liveness.limit_seconds(role))
+        for role, instance, started_at, beat_at, release, age in rows
+    ]
 
 
 def role_lives() -> list[RoleLife]:

@@ -21,6 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from apps.events import metrics
 from apps.ops import pipeline
@@ -35,12 +36,13 @@ _GONE = "0"
 def exposition(*, with_state: bool) -> bytes:
     """Everything in Prometheus's text format. The state of the whole pipeline is told by one role, the web."""
     registry = CollectorRegistry()
-    for collector in (Counted(), Processes(), Build(), *([State()] if with_state else [])):
+    collectors: list[Collector] = [Counted(), Processes(), Build(), *([State()] if with_state else [])]
+    for collector in collectors:
         registry.register(collector)
     return generate_latest(registry)
 
 
-class Counted:
+class Counted(Collector):
     """The counters and histograms, summed over the role's processes where they have a folder."""
 
     def collect(self) -> Iterable[Metric]:
@@ -51,7 +53,7 @@ class Counted:
             return list(MultiProcessCollector.merge([str(file) for file in _files(metrics.FOLDER)]))
 
 
-class Processes:
+class Processes(Collector):
     """`process_*` of each living process of the role."""
 
     def collect(self) -> Iterable[Metric]:
@@ -64,7 +66,7 @@ class Processes:
         return families.values()
 
 
-class Build:
+class Build(Collector):
     def collect(self) -> Iterable[Metric]:
         labels = {"release": settings.RELEASE, "python": platform.python_version(), "django": django.__version__}
         family = GaugeMetricFamily("build_info", "What runs here; always 1.", labels=list(labels))
@@ -72,7 +74,7 @@ class Build:
         return [family]
 
 
-class State:
+class State(Collector):
     """What PostgreSQL and Kafka know of the pipeline, as read a few seconds ago at most."""
 
     def collect(self) -> Iterable[Metric]:

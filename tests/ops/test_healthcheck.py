@@ -63,8 +63,13 @@ def test_without_a_folder_nobody_can_know() -> None:
     assert (status, why) == (1, "HEARTBEAT_DIR is not set: no loop leaves a sign of life here.\n")
 
 
+class Told(HTTPServer):
+    status = HTTPStatus.OK
+    asked: list[tuple[str, str]]
+
+
 @pytest.fixture
-def answering() -> Iterator[HTTPServer]:
+def answering() -> Iterator[Told]:
     """Answers what it is told to, and keeps what it was asked."""
 
     class Answer(BaseHTTPRequestHandler):
@@ -77,8 +82,8 @@ def answering() -> Iterator[HTTPServer]:
             pass
 
     asked: list[tuple[str, str]] = []
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-    server.status, server.asked = HTTPStatus.OK, asked
+    server = Told(("127.0.0.1", 0), Answer)
+    server.asked = asked
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield server
