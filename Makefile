@@ -43,8 +43,8 @@ tour: environment ## Follow one task through a throw-away stack, hop by hop
 	@$(VENV_PYTHON) -m apps.dev tour
 
 .PHONY: bench
-bench: environment ## Measure on a throw-away stack and write docs/benchmarks.md
-	@$(VENV_PYTHON) -m benchmarks
+bench: environment ## Measure on a throw-away stack and write docs/benchmarks.md (ARGS='--only backlog')
+	@$(VENV_PYTHON) -m benchmarks $(ARGS)
 
 .PHONY: lint
 lint: environment ## Check style and formatting

@@ -51,10 +51,13 @@ class Load:
 
 @dataclass(frozen=True)
 class Passage:
-    """How many events a second got through, and what each cost in milliseconds of a processor, by role and service."""
+    """How many events a second got through, what each cost in milliseconds of a processor, by role and service, and
+    how many processors programs that are none of ours had meanwhile.
+    """
 
     per_second: float
     spent: dict[str, float]
+    others: float
 
 
 def backlog(stack: Stack, *, count: int) -> Passage:
@@ -91,9 +94,13 @@ def _append_backlog(count: int) -> None:
 def _passage(stack: Stack, done: Callable[[], int], *, count: int) -> Passage:
     """From now, when the first are done, to the last."""
     first, before, started = done(), processors.seconds_by_part(stack), time.monotonic()
+    busy, own = processors.busy_seconds(), time.process_time()
     _wait(lambda: done() >= count)
     took, after = time.monotonic() - started, processors.seconds_by_part(stack)
-    return Passage((count - first) / took, processors.milliseconds_each(before, after, count - first))
+    own = time.process_time() - own
+    ours = own + sum(after[part] - before.get(part, 0.0) for part in after)
+    others = max(0.0, processors.busy_seconds() - busy - ours) / took
+    return Passage((count - first) / took, processors.milliseconds_each(before, after, count - first), others)
 
 
 def _wait(true: Callable[[], bool], *, patience: float = 120) -> None:

@@ -24,6 +24,12 @@ def seconds_by_part(stack: Stack) -> dict[str, float]:
     return spent
 
 
+def busy_seconds() -> float:
+    """What the whole machine's processors have worked so far, for whomever."""
+    user, nice, system, _idle, _waiting, *other = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:])
+    return (user + nice + system + sum(other[:3])) / _TICKS
+
+
 def milliseconds_each(before: dict[str, float], after: dict[str, float], count: int) -> dict[str, float]:
     """What was spent between two readings, for each of so many requests."""
     return {part: (after[part] - before.get(part, 0.0)) * 1000 / max(1, count) for part in after}
