@@ -207,3 +207,8 @@ class TrailFilter(filters.FilterSet):
         if not 0 < len(words) <= MAX_WORDS:
             raise ValidationError({name: [f"A search has 1 to {MAX_WORDS} words."]})
         return selectors.with_words(records, words)
+
+
+# What a form calls them: by default it would be the columns, or nothing.
+for _name, _filter in TrailFilter.base_filters.items():
+    _filter.label = "Words" if _name == "q" else _name.replace("_", " ").capitalize()

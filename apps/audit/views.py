@@ -62,6 +62,10 @@ class AuditRecordViewSet(RefusesUnknownParameters, viewsets.ReadOnlyModelViewSet
     def get_view_name(self) -> str:
         return "Audit trail" if self.suffix == "List" else "Audit record"
 
+    def get_view_description(self, html: bool = False) -> str:
+        told: str = super().get_view_description(html=html)
+        return told if self.suffix == "List" else "What happened, to what, by whom; and what proves it."
+
     def known_parameters(self) -> set[str]:
         return {*_PAGE, *TrailFilter.base_filters} if self.action == "list" else set()
 

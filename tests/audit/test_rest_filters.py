@@ -8,6 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.audit.chain import chain_of
+from apps.audit.filters import TrailFilter
 from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
@@ -296,6 +297,20 @@ def test_an_unknown_parameter_is_refused(client):
 
     assert field == "typ"
     assert told.startswith("Not a parameter of this address. Those are: actor, causation, chain, correlation, cursor,")
+
+
+def test_the_form_of_the_browsable_page_names_every_filter(client):
+    page = client.get(AUDIT, HTTP_ACCEPT="text/html").content.decode()
+
+    assert "invalid name" not in page
+    assert [name for name in TrailFilter.base_filters if f'name="{name}"' not in page] == []
+    assert '<label for="id_from">From:</label>' in page
+
+
+def test_the_page_of_one_record_says_what_it_is(ada, client):
+    page = client.get(f"{AUDIT}{record(owner_id=ada.pk).pk}/", HTTP_ACCEPT="text/html").content.decode()
+
+    assert "What happened, to what, by whom; and what proves it." in page
 
 
 def test_one_record_takes_no_parameter(ada, client):
