@@ -20,7 +20,6 @@ from kombu.exceptions import ChannelError
 from apps.audit import checkpoints
 from apps.audit import selectors as trail
 from apps.audit.checkpoint_store import CheckpointsAway
-from apps.audit.selectors import VerificationStatus
 from apps.events import schedules, selectors
 from apps.events.brokers import current_broker
 from apps.events.brokers.base import BrokerState
@@ -40,12 +39,13 @@ _SWEEP_PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A schedule; `age_seconds` since it last rang, `None`: never."""
+    """A schedule that is declared, as its row has it; `age_seconds` since it last rang, `None`: never."""
 
     name: str
     every_seconds: int
     age_seconds: float | None
-    enabled: bool
+    enabled: bool = True
+    is_there: bool = True
 
     @property
     def is_late(self) -> bool:
@@ -66,7 +66,6 @@ class Work:
 class Trail:
     records: int
     chains: int
-    verification: VerificationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +126,13 @@ def _late(seen: Overview) -> Iterator[str]:
         findings |= pipeline.findings_of_lags(seen.lags)
     for name, finding in findings.items():
         if finding.status is not Status.OK:
-            yield f"{name.replace('_', ' ')} is {finding.status}"
+            how = "not sound" if finding.details.get("sound") is False else finding.status
+            yield f"{name.replace('_', ' ')} is {how}"
     if not isinstance(seen.work, Away):
         if seen.work.leader is None:
             yield "no relay leads"
         yield from (f"{sweep.name} rings late" for sweep in seen.work.sweeps if sweep.is_late)
-    if not isinstance(seen.trail, Away) and seen.trail.verification.sound is False:
-        yield "the audit trail is not sound"
+        yield from (f"{sweep.name} is not there" for sweep in seen.work.sweeps if not sweep.is_there)
 
 
 # --- Asking ---------------------------------------------------------------------------------------------
@@ -161,6 +160,7 @@ def _sweeps() -> list[Sweep]:
             if (row := rows.get(name)) and row.last_run_at
             else None,
             enabled=row is not None and row.enabled,
+            is_there=row is not None,
         )
         for name, schedule in schedules.declared().items()
     ]
@@ -189,11 +189,7 @@ def _trail() -> Trail:
     with transaction.atomic():
         pipeline.limit_statements()
         heads = trail.heads()
-        return Trail(
-            records=sum(head.sequence for head in heads.values()),
-            chains=len(heads),
-            verification=trail.verification_status(),
-        )
+        return Trail(records=sum(head.sequence for head in heads.values()), chains=len(heads))
 
 
 def _checkpoint() -> LastCheckpoint | Away:

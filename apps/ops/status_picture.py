@@ -12,9 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from apps.events.selectors import GroupStatus, RecentHandling
+from apps.ops import pipeline
 from apps.ops.asking import Away
 from apps.ops.overview import Overview, Sweep, Work, troubles
-from apps.ops.pipeline import LAG_LATE_RECORDS, OUTBOX_LATE_SECONDS, RECONCILE_LATE_SECONDS
+from apps.ops.pipeline import (
+    LAG_LATE_RECORDS,
+    OUTBOX_LATE_SECONDS,
+    RECONCILE_LATE_SECONDS,
+    PipelineState,
+    Status,
+)
 
 _WELL, _LATE, _AWAY = ("●", "green"), ("▲", "yellow"), ("✘", "bold red")
 _PLACES_SHOWN = 2
@@ -165,12 +172,18 @@ def _roles(seen: Overview) -> RenderableType:
 def _sweeps(seen: Overview) -> RenderableType:
     if isinstance(seen.work, Away):
         return Text(f"✘ {seen.work.reason}", "red", overflow="ellipsis", no_wrap=True)
-    return Text(" · ", "dim").join([_sweep(sweep) for sweep in seen.work.sweeps])
+    told = Text()
+    for sweep in seen.work.sweeps:
+        told = told.append(" · ", "dim") if told else told
+        told.append_text(_sweep(sweep))
+    return told
 
 
 def _sweep(sweep: Sweep) -> Text:
     """How long ago it rang; in colour, and with its pace, only when that is too long."""
     told = f"{sweep.name} {'never rang' if sweep.age_seconds is None else ago(sweep.age_seconds)}"
+    if not sweep.is_there:
+        return Text(f"✘ {sweep.name} is not there", "red")
     if not sweep.enabled:
         return Text(f"▲ {sweep.name} is switched off", "yellow")
     return Text(f"▲ {told}, not every {ago(sweep.every_seconds)}", "yellow") if sweep.is_late else Text(told)
@@ -181,15 +194,9 @@ def _trail(seen: Overview) -> Table:
     if isinstance(seen.trail, Away):
         _add(table, _AWAY, "trail", seen.trail.reason)
     else:
-        found = seen.trail.verification
         _add(table, _WELL, "trail", f"{seen.trail.records:,} records in {seen.trail.chains} chains")
-        if found.age_seconds is None:
-            _add(table, _LATE, "verified", "never")
-        elif found.sound:
-            _add(table, _WELL, "verified", f"{ago(found.age_seconds)} ago: sound")
-        else:
-            told = f"{ago(found.age_seconds)} ago: NOT SOUND, {found.findings} findings"
-            _add(table, _AWAY, "verified", told)
+    if not isinstance(seen.state, Away):
+        _add(table, *_verified(seen.state))
     if isinstance(seen.checkpoint, Away):
         _add(table, _AWAY, "signed", seen.checkpoint.reason)
     elif seen.checkpoint.taken_at is None:
@@ -198,6 +205,17 @@ def _trail(seen: Overview) -> Table:
         age = (seen.taken_at - seen.checkpoint.taken_at).total_seconds()
         _add(table, _WELL, "signed", f"{ago(age)} ago: checkpoint {seen.checkpoint.number}")
     return table
+
+
+def _verified(state: PipelineState) -> tuple[tuple[str, str], str, str]:
+    found = state.verification
+    if found.age_seconds is None:
+        return _LATE, "verified", "never"
+    if not found.sound:
+        return _AWAY, "verified", f"{ago(found.age_seconds)} ago: NOT SOUND, {found.findings} findings"
+    late = pipeline.findings_of(state)["audit_trail"].status is not Status.OK
+    whole = "" if found.whole_age_seconds is None else f", every record {ago(found.whole_age_seconds)} ago"
+    return _LATE if late else _WELL, "verified", f"{ago(found.age_seconds)} ago: sound{whole}"
 
 
 def ago(seconds: float) -> str:

@@ -56,6 +56,17 @@ NEEDS_POSTGRESQL = {
     "verify_audit": [],
     "verify_events": [],
 }
+# Answers without PostgreSQL, waits for it, or says of it that it is away.
+BEARS_WITHOUT_POSTGRESQL = {
+    "create_topics",
+    "doctor",
+    "healthcheck",
+    "list_subscriptions",
+    "relay_outbox",
+    "status",
+    "tail_topic",
+    "tour",
+}
 
 
 def options_of(name: str) -> set[str]:
@@ -128,6 +139,10 @@ def test_a_wrong_argument_is_answered_by_one_line_and_exit_2(name: str, capsys: 
     assert printed.out == ""
     assert len(printed.err.splitlines()) == 1
     assert f"See manage.py {name} --help" in printed.err
+
+
+def test_of_every_command_it_is_known_what_it_does_without_postgresql() -> None:
+    assert set(APP_OF) == {*NEEDS_POSTGRESQL, *BEARS_WITHOUT_POSTGRESQL}
 
 
 @pytest.mark.usefixtures("postgresql_away")

@@ -39,7 +39,7 @@ WORK = Work(
     leader=RelayLeader("10.0.0.7", NOW - timedelta(hours=3)),
     recent={"audit": RecentHandling("audit", 6000, 0.034, 0.0901)},
     processes=[ProcessLife("web", "pod-1:7", NOW, NOW, "1.0", 0.4, lives=True)],
-    sweeps=[Sweep("Reconcile audit", 60, 12.0, enabled=True)],
+    sweeps=[Sweep("Reconcile audit", 60, 12.0)],
 )
 HEALTHY = Overview(
     taken_at=NOW,
@@ -48,12 +48,13 @@ HEALTHY = Overview(
         parked={},
         groups={"audit": GroupStatus("audit", NOW - timedelta(seconds=12), 0, 34, 0)},
         roles=[RoleLife("web", 1, 0.4, 30.0)],
+        verification=VerificationStatus(200.0, 4000.0, sound=True, findings=0),
     ),
     work=WORK,
     kafka=BrokerState("cluster-1", keeps_records=True),
     lags={"audit": 12},
     queues={"audit": 3},
-    trail=Trail(12_345, 16, VerificationStatus(200.0, 4000.0, sound=True, findings=0)),
+    trail=Trail(12_345, 16),
     checkpoint=LastCheckpoint(7, NOW - timedelta(seconds=40)),
 )
 PARTS = ["state", "work", "kafka", "lags", "queues", "trail", "checkpoint"]
@@ -111,7 +112,7 @@ def test_the_picture_of_a_healthy_pipeline() -> None:
         "Reconcile audit 12 s",
         "audit ──────────────────────────────────────────────────────────────────────────",
         "● trail        12,345 records in 16 chains",
-        "● verified     3 min ago: sound",
+        "● verified     3 min ago: sound, every record 67 min ago",
         "● signed       40 s ago: checkpoint 7",
     ]
 
@@ -131,7 +132,7 @@ def test_a_part_that_is_away_is_shown_as_such_and_hides_no_other(part: str) -> N
 def test_the_picture_fits_a_terminal_of_24_lines_with_every_role(terminal: bool) -> None:
     assert isinstance(HEALTHY.state, PipelineState)
     roles = [RoleLife(role, 1, 0.4, 30.0) for role in project.ROLES]
-    sweeps = [Sweep(name, each.every_seconds, 1.0, enabled=True) for name, each in schedules.declared().items()]
+    sweeps = [Sweep(name, each.every_seconds, 1.0) for name, each in schedules.declared().items()]
     full = replace(HEALTHY, state=replace(HEALTHY.state, roles=roles), work=replace(WORK, sweeps=sweeps))
 
     # The shell's prompt comes below.
@@ -143,18 +144,25 @@ def test_what_is_late_is_told_by_the_limits_of_the_pipeline() -> None:
     assert isinstance(HEALTHY.state, PipelineState)
     late = replace(
         HEALTHY,
-        state=replace(HEALTHY.state, outbox=OutboxStatus(9, 31.0), roles=[RoleLife("web", 0, 95.0, 30.0)]),
-        work=replace(WORK, leader=None, sweeps=[Sweep("Reconcile audit", 60, 181.0, enabled=True)]),
-        trail=Trail(1, 1, VerificationStatus(1.0, 1.0, sound=False, findings=2)),
+        state=replace(
+            HEALTHY.state,
+            outbox=OutboxStatus(9, 31.0),
+            roles=[RoleLife("web", 0, 95.0, 30.0)],
+            verification=VerificationStatus(1.0, 1.0, sound=False, findings=2),
+        ),
+        work=replace(
+            WORK, leader=None, sweeps=[Sweep("Reconcile audit", 60, 181.0), Sweep("Prune", 60, None, is_there=False)]
+        ),
     )
 
     assert overview.troubles(HEALTHY) == []
     assert overview.troubles(late) == [
         "outbox is degraded",
+        "audit trail is not sound",
         "role web is degraded",
         "no relay leads",
         "Reconcile audit rings late",
-        "the audit trail is not sound",
+        "Prune is not there",
     ]
 
 
@@ -210,7 +218,7 @@ def test_no_growing_table_is_read_from_end_to_end() -> None:
         )
         cursor.execute("SELECT brin_summarize_new_values('handled_event_handled_at')")
         cursor.execute("ANALYZE events_handledevent")
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {selectors._RECENT}", [500])
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {selectors._HANDLED}")
         plan = json.dumps(cursor.fetchone()[0])
 
     assert "handled_event_handled_at" in plan

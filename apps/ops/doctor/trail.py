@@ -8,8 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 from apps.audit import checkpoints, selectors, signing
 from apps.audit.checkpoint_store import CheckpointsAway
 from apps.ops.doctor.examination import Verdict, warning, worst_of, wrong
+from apps.ops.pipeline import VERIFICATION_LATE_SECONDS
 
-VERIFICATION_LATE_SECONDS = 2 * 24 * 3600
 _KEY = "Set AUDIT_SIGNING_KEY (`openssl rand -base64 32`), and keep it outside the database."
 _STORE = "Mend the store that AUDIT_CHECKPOINTS_URL names, or correct AUDIT_CHECKPOINTS_* and AUDIT_VERIFYING_KEYS."
 

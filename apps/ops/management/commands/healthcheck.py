@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from apps.events.management.manners import PlatformCommand
 from apps.ops import probe
 
 
-class Command(BaseCommand):
+class Command(PlatformCommand):
     help = probe.HELP
+    exits = {0: "it does its work", 1: "it does not, and one line says why"}
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
