@@ -37,7 +37,8 @@ def before_the_chains(transactional_db):
 
 def _record(*, subject_id: UUID, version: int, title: str) -> UUID:
     event_id = uuid4()
-    values = [event_id, "task.updated.v1", "task", subject_id, version, "c-1", NOW + timedelta(seconds=version)]
+    at = NOW + timedelta(seconds=version)
+    values: list[Any] = [event_id, "task.updated.v1", "task", subject_id, version, "c-1", at]
     with connection.cursor() as cursor:
         data = json.dumps({"task": {"title": title}, "changes": {}})
         cursor.execute(_INSERT, [*values, data, True, None, None, ""])

@@ -19,7 +19,7 @@ def found(words: Sequence[str]) -> set[str]:
         return {f"{table}.{column}" for table, column, kind in columns if _holds(cursor, table, column, kind, words)}
 
 
-def _holds(cursor, table: str, column: str, kind: str, words: Sequence[str]) -> bool:  # type: ignore[no-untyped-def]
+def _holds(cursor, table: str, column: str, kind: str, words: Sequence[str]) -> bool:
     text = f"""encode("{column}", 'escape')""" if kind == "bytea" else f'"{column}"::text'
     cursor.execute(
         f'SELECT EXISTS (SELECT FROM "{table}" WHERE {text} ILIKE ANY(%s))', [[f"%{word}%" for word in words]]

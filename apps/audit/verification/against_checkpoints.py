@@ -4,22 +4,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
 
 from apps.audit import checkpoints, selectors
 from apps.audit.chain import BEGINNING, Head
 from apps.audit.checkpoints import Checkpoint, CheckpointRefused, CheckpointsAway
+from apps.audit.models import AuditRecord
 from apps.audit.verification.findings import Finding, Wrong
 
-# Of these the signatures and links are checked one by one; the newest alone vouches for every record before it.
+# So many are held against the trail and against each other; the newest alone vouches for every record before it.
 MOST_LINKS = 1000
-
-_AT = """
-SELECT c.chain, c.sequence, r.id, r.hash
-FROM unnest(%s::int[], %s::bigint[]) AS c (chain, sequence)
-LEFT JOIN audit_auditrecord r ON r.chain = c.chain AND r.sequence = c.sequence
-ORDER BY c.chain
-"""
 
 
 @dataclass(slots=True)
@@ -53,13 +46,8 @@ def hold(*, whole: bool, known: int | None = None) -> Held:
 def disagreements(checkpoint: Checkpoint) -> dict[int, Head]:
     """The chains that no longer hold the record that was signed as their head, with that head."""
     signed = {number: head for number, head in checkpoint.heads.items() if head.sequence}
-    with connection.cursor() as cursor:
-        cursor.execute(_AT, [list(signed), [head.sequence for head in signed.values()]])
-        return {
-            number: signed[number]
-            for number, _, _, hash_ in cursor.fetchall()
-            if hash_ is None or bytes(hash_) != signed[number].hash
-        }
+    held = selectors.heads_at({number: head.sequence for number, head in signed.items()})
+    return {number: head for number, head in signed.items() if held.get(number) != head}
 
 
 def _held_against(newest: Checkpoint, *, whole: bool) -> Held:
@@ -106,7 +94,4 @@ def _finding(number: int, signed: Head, checkpoint: Checkpoint, *, agreed: int) 
 
 
 def _id_at(number: int, sequence: int) -> int | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_AT, [[number], [sequence]])
-        record_id: int | None = cursor.fetchone()[2]
-    return record_id
+    return AuditRecord.objects.filter(chain=number, sequence=sequence).values_list("id", flat=True).first()
