@@ -25,6 +25,8 @@ from apps.events.subscriptions import ConsumerGroup
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5
+# How often a group that has nothing to read asks a Kafka that it doubts.
+LOOK_SECONDS = 2.0
 
 
 class GroupConsumer:
@@ -38,6 +40,7 @@ class GroupConsumer:
         self.reconciled = False
         self.doubts_cluster = True
         self.cluster_id = ""
+        self.looks_again_at = time.monotonic()
         self.consumer: Consumer | None = None
 
     def run(self) -> None:
@@ -51,8 +54,8 @@ class GroupConsumer:
                 records = self.consumer.poll(settings.CONSUMER_BATCH_SIZE, timeout=POLL_SECONDS)
                 if records:
                     self._handle_until_done(self.consumer, records)
-                elif not self.reconciled and self.consumer.has_assignment():
-                    self._reconcile_at_start()
+                elif not self._meets_another_cluster(self.consumer) and not self.reconciled:
+                    self._reconcile_at_start(self.consumer)
         finally:
             self.consumer.close()
 
@@ -156,8 +159,24 @@ class GroupConsumer:
             handling.record_unreadable(self.group, record, reason)
         metrics.count_unreadable(self.group.name)
 
-    def _reconcile_at_start(self) -> None:
+    def _meets_another_cluster(self, consumer: Consumer) -> bool:
+        """Whether there is something to catch up with, or to find out; a step is made towards it now and then.
+
+        What only the old cluster had may be all there is: a record of the new one need not come.
+        """
+        self.doubts_cluster = consumer.doubts_cluster() or self.doubts_cluster
+        if self.doubts_cluster and time.monotonic() >= self.looks_again_at:
+            self.looks_again_at = time.monotonic() + LOOK_SECONDS
+            try:
+                self._caught_up(consumer)
+            except Transient as reason:
+                log.warning("reconcile_waits", group=self.group.name, reason=str(reason))
+        return self.doubts_cluster
+
+    def _reconcile_at_start(self, consumer: Consumer) -> None:
         """What the log has and the broker lost meanwhile is made good as soon as nothing else is waiting."""
+        if not consumer.has_assignment():
+            return
         try:
             self.reconciled = reconcile.run(self.group, broker=self.broker).settled
         except Transient as reason:

@@ -308,6 +308,20 @@ class TestAnotherCluster:
 
         assert effect.of() == [one.id for one in life]
 
+    def test_without_any_record_of_the_new_one_it_is_made_good_too(self, pump, settled, effect, monkeypatch):
+        monkeypatch.setattr(reconcile, "run", lambda group, *, broker: Repair(settled=False))
+        one = event()
+        with in_background(settled.run) as running:
+            wait_until(lambda: _soon(settled.cluster_id))
+            append(one)
+            OutboxEntry.objects.all().delete()  # the old one took it, and was lost
+            pump.broker.start_anew()
+            wait_until(lambda: _soon(effect.of()))
+            settled.stop.set()
+            running.result(10)
+
+        assert effect.of() == [one.id]
+
     def test_what_the_old_one_took_and_the_outbox_still_has_comes_first_too(self, pump, settled, effect):
         """The relay waits for a whole batch, so its entry stays while the rest of the batch goes to the new one."""
         life = life_of_one_subject(2)
