@@ -119,9 +119,8 @@ MIDDLE = START + timedelta(days=90)
 FEW = 500  # a page reads 51, and each of them once more with what people wrote
 # Where no index has the order, the page walks the trail or looks up what is written: bounded, whatever its length.
 SOME = 3 * 2_000
-MANY = 3 * 50_000
-# An index of words knows no order: of a word in every title it reads every entry, and of the records a few.
-WORDS = COUNT + SOME
+WALK = 10_000 + SOME
+MANY = 4 * 10_000
 
 PAGES = [
     ("", FEW),
@@ -142,17 +141,18 @@ PAGES = [
     (f"period={MIDDLE:%Y-%m}", SOME),
     (f"since={MIDDLE:%Y-%m-%d}&until={MIDDLE:%Y-%m-%d}&type=task.completed.v1", SOME),
     ("correlation=request-777", FEW),
-    ("correlation=the-import", SOME),
-    ("q=pomegranate", FEW),
+    ("correlation=the-import", WALK),
+    ("q=pomegranate", SOME),
     ("q=pomegranate+spring", SOME),
-    ("q=task", WORDS),
-    ("q=winter&before=50000", WORDS // 3),
+    ("q=task", WALK),
+    ("q=winter&before=50000", WALK),
     ("q=bygone", MANY),
     ("q=grace-of-old", SOME),
+    ("q=winter+grace-of-old", WALK),
     (f"q={SUBJECT}", FEW),
-    ("q=request-777", FEW),
+    ("q=request-777", SOME),
     ("q=task.completed.v1", 1_000),
-    ("q=nowhere", FEW),
+    ("q=nowhere", SOME),
 ]
 
 
@@ -182,7 +182,7 @@ def test_the_dates_and_types_to_choose_cost_no_walk_along_the_trail(client):
         *("list.created.v1", "task.completed.v1", "task.created.v1", "task.updated.v1", "unreadable")
     ]
     assert response.context["days"].within[0].period == f"{(START):%Y}"
-    assert sum(map(touched, read)) <= 50
+    assert sum(map(touched, read)) <= SOME
 
 
 def test_how_many_there_are_is_remembered_and_not_counted(client):
@@ -193,7 +193,7 @@ def test_how_many_there_are_is_remembered_and_not_counted(client):
 
 def test_a_walk_finds_what_is_old_in_bounded_steps(client):
     path, steps, found = f"{LIST}?q=bygone", 0, []
-    while path and steps < 10:
+    while path and steps < 20:
         response, read = plans(client, path)
         assert sum(map(touched, read)) <= MANY
         found += [row.record.record_offset for row in response.context["rows"]]
@@ -205,13 +205,19 @@ def test_a_walk_finds_what_is_old_in_bounded_steps(client):
     assert found[:50] == list(range(3999, 3949, -1))
 
 
+def test_a_common_word_of_somebody_who_did_little_long_ago_is_found_at_once(client):
+    response, _ = plans(client, f"{LIST}?q=winter+grace-of-old")
+
+    assert [row.record.record_offset for row in response.context["rows"]] == list(range(1199, 999, -4))
+
+
 def test_with_an_index_less_the_check_would_see_it(client):
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX audit_record_of_subject")
 
     _, read = plans(client, f"{LIST}?subject={SUBJECT}")
 
-    assert sum(map(touched, read)) > MANY / 3
+    assert sum(map(touched, read)) > COUNT / 2
 
 
 def test_a_time_long_ago_is_found_without_a_walk_from_the_newest(client):

@@ -7,7 +7,7 @@ is counted, and a deep page costs as much as the first. What is found in pieces 
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
@@ -16,7 +16,7 @@ from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorExact
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 
 from apps.audit.admin.asked import UNREADABLE, Asked, people_called, whole_id
 from apps.audit.models import AuditContent, AuditRecord
@@ -25,13 +25,17 @@ PAGE = 50
 # So many records are looked up by their titles; where more have the words, they are looked for along the trail.
 MAX_FOUND = 2000
 # So many records along the trail are looked at for one page of them.
-MAX_WALKED = 50_000
+MAX_WALKED = 10_000
 MAX_WORDS = 8
 MAX_WAYS = 64
 MANY_MEANINGS = "These words can mean too many things at once: search for fewer of them."
 # Ids follow the time of recording to within a transaction, which lasts seconds.
 _DISORDER = timedelta(hours=1)
 _SHORTEST_BEGINNING = 3
+# A word that so many of the newest titles have is met soon along the trail, and its entries in the index are many.
+_NEWEST = 1000
+_OFTEN = 20
+_NOT_IN_ORDER = ("enable_bitmapscan", "enable_hashjoin", "enable_mergejoin")
 _NOWHERE = Q(pk__in=())
 # From type to type along the index, however many records each has.
 _TYPES = """
@@ -87,7 +91,9 @@ class Trail:
         end: int | None = None
         for way in self._ways:
             records, walked_to = self._along(way, start, upwards=upwards)
-            found = records.order_by("id" if upwards else "-id").values_list("pk", flat=True)[: size + 1]
+            nearest_first = records.order_by("id" if upwards else "-id").values_list("pk", flat=True)
+            with by_index(in_order=True) if way.along else nullcontext():
+                found = list(nearest_first[: size + 1])
             ids.update(found)
             if walked_to is not None and len(found) <= size:
                 end = walked_to if end is None else (min(end, walked_to) if upwards else max(end, walked_to))
@@ -117,18 +123,17 @@ class Trail:
 
     def _along(self, way: _Way, start: int | None, *, upwards: bool) -> tuple[QuerySet[AuditRecord], int | None]:
         """The records of a way from an id on, and the id up to which they are looked for, if not to the end."""
-        records = AuditRecord.objects.filter(self._bounds & way.condition, *way.along)
+        records = AuditRecord.objects.filter(self._bounds & way.condition)
         if start is not None:
             records = records.filter(pk__gt=start) if upwards else records.filter(pk__lt=start)
         if not way.along:
             return records, None
-        lowest, highest = self._ends
-        if upwards:
-            end = (start or 0) + MAX_WALKED
-            return records.filter(pk__lte=end), end if end < highest else None
-        top = highest + 1 if start is None else min(start, highest + 1)
-        end = top - MAX_WALKED
-        return records.filter(pk__gte=end), end if end > lowest else None
+        # So many of those that an index has in order: all of somebody's few, however long ago.
+        ids = records.order_by("id" if upwards else "-id").values_list("pk", flat=True)
+        end = next(iter(ids[MAX_WALKED - 1 : MAX_WALKED]), None)
+        if end is not None:
+            records = records.filter(pk__lte=end) if upwards else records.filter(pk__gte=end)
+        return records.filter(*way.along), end
 
     @cached_property
     def _bounds(self) -> Q:
@@ -143,14 +148,6 @@ class Trail:
             bounds &= Q(readable=True) if asked.readable else Q(readable=False, type=UNREADABLE)
         plain = {"type": asked.type, "actor_id": asked.actor, "owner_id": asked.owner, "subject_id": asked.subject}
         return bounds & Q(**{name: value for name, value in plain.items() if value})
-
-    @cached_property
-    def _ends(self) -> tuple[int, int]:
-        """The first and the last id of what the time asked for leaves; where the walk ends."""
-        in_time = AuditRecord.objects.filter(_time_of(self.asked))
-        lowest = in_time.order_by("id").values_list("pk", flat=True).first()
-        highest = in_time.order_by("-id").values_list("pk", flat=True).first()
-        return lowest or 0, highest or 0
 
     @cached_property
     def _ways(self) -> list[_Way]:
@@ -214,8 +211,11 @@ def _of_title(words: list[str]) -> _Way:
         return _Way(_NOWHERE)
     asked = [f"{each}:*" if len(each) >= _SHORTEST_BEGINNING else each for each in lexemes]
     query = SearchQuery(" & ".join(asked), search_type="raw", config="simple")
-    there = AuditContent.objects.filter(_says("title", query))
-    return _looked_up(there, along=_says("content__title", query))
+    if _is_met_often(query):
+        return _Way(along=(_says("content__title", query, along=True),))
+    return _looked_up(
+        AuditContent.objects.filter(_says("title", query)), along=_says("content__title", query, along=True)
+    )
 
 
 def _of_request(correlation_id: str) -> _Way:
@@ -232,36 +232,36 @@ def _looked_up(contents: QuerySet[AuditContent], *, along: Any, in_order: bool =
     return _Way(Q(event_id__in=found)) if found else _Way(_NOWHERE)
 
 
+def _is_met_often(query: SearchQuery) -> bool:
+    newest = list(AuditRecord.objects.order_by("-id").values_list("event_id", flat=True)[:_NEWEST])
+    with by_index(in_order=True):
+        there = AuditContent.objects.filter(_says("title", query, along=True), record__event_id__in=newest)
+        return len(there.values_list("pk", flat=True)[:_OFTEN]) == _OFTEN
+
+
 def _is_nowhere(condition: Q) -> bool:
     return any(part in _NOWHERE.children or (isinstance(part, Q) and _is_nowhere(part)) for part in condition.children)
 
 
-def _says(title: str, query: SearchQuery) -> Any:
-    return SearchVectorExact(SearchVector(title, config="simple"), query)
+def _says(title: str, query: SearchQuery, *, along: bool = False) -> Any:
+    """Whose title has the words. `along` the trail each title is read: said so that no index of words can be meant."""
+    text = [title, Value("")] if along else [title]
+    return SearchVectorExact(SearchVector(*text, config="simple"), query)
 
 
 @contextmanager
 def by_index(*, in_order: bool) -> Iterator[None]:
     """Reads by an index, however common the planner believes a word or a request to be.
 
-    `in_order` reads along it and stops when there is enough; an index of words has no order to read along.
+    `in_order` reads along it, row by row, and stops when there is enough; an index of words has no order to read along.
     """
-    ways = ["enable_seqscan", *(["enable_bitmapscan"] if in_order else [])]
+    ways = ["enable_seqscan", *(_NOT_IN_ORDER if in_order else [])]
     with transaction.atomic(), connection.cursor() as cursor:
         for way in ways:
             cursor.execute(f"SET LOCAL {way} = off")
         yield
         for way in ways:
             cursor.execute(f"SET LOCAL {way} = on")
-
-
-def _time_of(asked: Asked) -> Q:
-    bounds = Q()
-    if asked.since:
-        bounds &= _from(asked.since)
-    if asked.until:
-        bounds &= _to(asked.until)
-    return bounds
 
 
 def _from(since: datetime) -> Q:
