@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from apps.audit import chain, selectors
 from apps.audit.chain import Head, Link
@@ -178,10 +178,14 @@ def _link(entry: Entry, *, chain: int, after: Head, recorded_at: datetime, commi
 
 def _copy(statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """By COPY: the trail keeps up with every other group together, and `bulk_create` was 12 times slower."""
-    # Django turns the driver's exceptions into its own in `execute`, but not in `copy`.
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    try:
+        # Django turns the driver's exceptions into its own in `execute`, but not in `copy`.
+        with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except DatabaseError as reason:
+        # Behind its first line PostgreSQL quotes the row, and so what a person wrote: nothing for a log.
+        raise type(reason)(str(reason).partition("\n")[0]) from None
 
 
 def _entry_of(event: Envelope) -> Entry:

@@ -1,8 +1,11 @@
 """Loopback ports: which are free, and which are somebody's."""
 
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
+# Below those that Linux gives to outgoing connections (from 32768 on): any of those may be taken between two breaths.
+_OURS = (12_000, 32_000)
 
 
 def is_free(port: int, *, host: str = LOOPBACK) -> bool:
@@ -17,15 +20,17 @@ def is_free(port: int, *, host: str = LOOPBACK) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has at this moment, and that no outgoing connection will be given by the system."""
+    return _free(1)
 
 
 def free_pair() -> int:
     """A free port whose successor is free too: the web's and the sockets'."""
+    return _free(2)
+
+
+def _free(count: int) -> int:
     while True:
-        port = free_port()
-        if port < 65_535 and is_free(port + 1):
+        port = random.randrange(*_OURS)
+        if all(is_free(port + next_) for next_ in range(count)):
             return port

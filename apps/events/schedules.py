@@ -6,10 +6,12 @@ description, so that a later release can tell a changed declaration from a chang
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 _DECLARED = "Declared by the project; a change made here is kept. "
@@ -57,7 +59,8 @@ def synchronise() -> dict[str, str]:
 def _synchronise(name: str, schedule: Schedule) -> str:
     row = PeriodicTask.objects.select_for_update().filter(name=name).first()
     if row is None:
-        row = PeriodicTask(name=name)
+        # As if it had been rung before, so that beat rings it at its first tick and not a whole period later.
+        row = PeriodicTask(name=name, last_run_at=timezone.now() - timedelta(seconds=schedule.every_seconds))
         done = "created"
     elif not row.enabled or (was := _declaration_in(row)) is None or _of(row) != was:
         return "kept as changed in the admin"

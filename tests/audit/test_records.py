@@ -1,6 +1,7 @@
 """One record per event, for good: nothing changes or removes it."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 from django.db import IntegrityError, connection
@@ -10,9 +11,10 @@ from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
 from apps.events.brokers.base import Record
+from apps.events.errors import Transient
 from apps.events.models import DeadLetter
 from tests.support.append_only import guards_off
-from tests.support.factories import append, as_read, event, life_of_one_subject
+from tests.support.factories import append, as_read, event, life_of_one_subject, task_data
 
 pytestmark = pytest.mark.django_db
 
@@ -75,8 +77,6 @@ def test_a_record_taken_from_the_log_has_no_place_in_kafka():
 
 
 def test_audit_parks_nothing(monkeypatch):
-    from apps.events.errors import Transient
-
     monkeypatch.setattr(services, "append_records", _fail)
 
     with pytest.raises(Transient, match="RuntimeError: the disk is full"):
@@ -143,3 +143,13 @@ def test_an_unreadable_record_keeps_its_bytes_its_headers_and_the_reason():
         "key": base64.b64encode(b"k\0").decode(),
         "value": base64.b64encode(b"\xff{").decode(),
     }
+
+
+def test_a_failure_to_record_does_not_quote_what_people_wrote():
+    one = replace(event(data=task_data(title="Call the doctor")), source="x" * 201)
+
+    with pytest.raises(Transient) as refused:
+        handling.handle(group, [one])
+
+    assert str(refused.value) == "DataError: value too long for type character varying(200)"
+    assert AuditRecord.objects.count() == 0

@@ -1,8 +1,11 @@
 """Declared schedules come into being once, and what a person changed is theirs."""
 
 import pytest
+from celery import current_app
 from django.core.management import call_command
+from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.schedulers import ModelEntry
 
 from apps.events import schedules
 from apps.events.schedules import Schedule
@@ -102,3 +105,16 @@ def test_a_row_of_a_persons_own_under_that_name_is_theirs():
 
 def test_a_ring_that_nobody_answered_in_time_expires(row):
     assert row.expire_seconds == 60
+
+
+def test_a_new_schedule_is_due_at_once(row):
+    entry = ModelEntry(row, app=current_app)
+
+    assert entry.is_due().is_due
+
+
+def test_a_schedule_that_has_just_rung_is_not_due(row):
+    """Negative control: it is the instant it was made with that makes a new one due."""
+    row.last_run_at = timezone.now()
+
+    assert not ModelEntry(row, app=current_app).is_due().is_due
