@@ -3,17 +3,15 @@
 Invariant: a role is ready when it does its work (it answers, or its loop beats), not when its process is up.
 """
 
-import http.client
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from apps.dev.children import Child
-from apps.dev.ports import LOOPBACK
-from apps.events.liveness import limit_seconds
+from apps.events.liveness import LOOPBACK, limit_seconds, unanswered
 
 _FRESH_SECONDS = 10
+_ASK_SECONDS = 1.0
 _STEADY_SECONDS = 30
 _LONGEST_PAUSE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS = 0.5
@@ -49,7 +47,8 @@ class Role:
         if self.child is None or not self.child.runs:
             return False
         if port := {"web": "PORT", "ws": "WS_PORT"}.get(self.name):
-            return _answers(self._environment, port=int(self._environment[port]))
+            host, public_url = self._environment.get("BIND_HOST", LOOPBACK), self._environment["PUBLIC_URL"]
+            return unanswered(host, int(self._environment[port]), public_url=public_url, seconds=_ASK_SECONDS) is None
         beaten_at = self._beaten_at()
         return beaten_at >= self.child.started_at and time.time() - beaten_at < _FRESH_SECONDS
 
@@ -97,16 +96,3 @@ class Role:
     @property
     def is_due(self) -> bool:
         return self._start_at is not None and time.monotonic() >= self._start_at
-
-
-def _answers(environment: Mapping[str, str], *, port: int) -> bool:
-    host = environment.get("BIND_HOST", LOOPBACK)
-    connection = http.client.HTTPConnection(LOOPBACK if host == "0.0.0.0" else host, port, timeout=1)
-    name = urlsplit(environment["PUBLIC_URL"]).hostname or LOOPBACK
-    try:
-        connection.request("GET", "/health/live/", headers={"Host": name})
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -1,4 +1,4 @@
-"""The base of admin pages that are for looking only.
+"""The base of admin pages for looking only, of every app: it stands here because every app stands on `events`.
 
 Invariant: nobody adds, changes or deletes there, superusers neither; who may look is Django's `view` permission.
 """

@@ -142,7 +142,7 @@ def _exactly(allowed: AbstractSet[str], *, on: list[str], to: sql.Identifier, ki
 # --- Look ---------------------------------------------------------------------------------------------
 
 
-def findings(*, using: str = "default") -> list[TooMuch]:
+def excess(*, using: str = "default") -> list[TooMuch]:
     """What the connection's role can do beyond what is declared; empty when the trail is safe from it."""
     with connections[using].cursor() as cursor:
         cursor.execute(_POWERS)

@@ -1,6 +1,6 @@
 """Holds the event log against its promises. Reads only, and may run while the system works.
 
-What is on its way is no finding: not what is in the outbox or younger than `UNDER_WAY_SECONDS`, nor what a group
+What is on its way breaks no promise: not what is in the outbox or younger than `UNDER_WAY_SECONDS`, nor what a group
 has yet to handle while it gets on with it. Each check is one statement, so it sees one instant, and has a time limit
 of its own: it may read the whole log.
 """
@@ -15,7 +15,7 @@ from apps.events import event_types, retention, selectors
 from apps.events.subscriptions import ConsumerGroup, groups
 
 UNDER_WAY_SECONDS = 30
-# So long a group may stand still before what it has not handled is a finding.
+# So long a group may stand still before what it has not handled breaks one.
 PATIENCE_SECONDS = 10.0
 STATEMENT_LIMIT = "10min"
 # Enough to sort a million events without the disk.
@@ -85,7 +85,7 @@ _LAST = "SELECT coalesce(max(position), 0) FROM events_event"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Checked:
     """One promise: whether it holds, and what was seen, in words."""
 
     promise: str
@@ -96,7 +96,7 @@ class Finding:
         return asdict(self)
 
 
-def run(*, patience_seconds: float = 0.0) -> list[Finding]:
+def run(*, patience_seconds: float = 0.0) -> list[Checked]:
     """Every promise checked, in a fixed order; a group that stands still is waited for so long."""
     return [
         _none_of("Versions of each subject are contiguous", _GAPS),
@@ -109,7 +109,7 @@ def run(*, patience_seconds: float = 0.0) -> list[Finding]:
     ]
 
 
-def _all_told() -> list[Finding]:
+def _all_told() -> list[Checked]:
     guarded = [(table, arguments.split("\\000")[0]) for table, arguments in _rows(_GUARDED)]
     return [
         _none_of(
@@ -122,11 +122,11 @@ def _all_told() -> list[Finding]:
     ]
 
 
-def _all_handled_by_each(chosen: list[ConsumerGroup], *, patience_seconds: float) -> list[Finding]:
+def _all_handled_by_each(chosen: list[ConsumerGroup], *, patience_seconds: float) -> list[Checked]:
     return [_all_handled(group, patience_seconds) for group in chosen]
 
 
-def _all_handled(group: ConsumerGroup, patience_seconds: float) -> Finding:
+def _all_handled(group: ConsumerGroup, patience_seconds: float) -> Checked:
     wanted: dict[str, Any] = {
         "group": group.name,
         "types": [event_type.name for event_type in group.types()],
@@ -150,23 +150,23 @@ def _wait_while_it_gets_on(wanted: dict[str, Any], patience_seconds: float) -> N
         time.sleep(min(0.5, patience_seconds))
 
 
-def _all_in_order(group: ConsumerGroup) -> Finding:
+def _all_in_order(group: ConsumerGroup) -> Checked:
     return _none_of(
         f"{group.name} handled the versions of each subject in order", _HANDLED_IN_DISORDER, group=group.name
     )
 
 
-def _nothing_repaired(status: selectors.GroupStatus) -> Finding:
-    return Finding(
+def _nothing_repaired(status: selectors.GroupStatus) -> Checked:
+    return Checked(
         f"The reconcile never had to repair {status.group}",
         holds=status.repaired == 0,
         told=f"{status.repaired} repaired, {status.caught_up} caught up from the log, {status.parked} parked",
     )
 
 
-def _none_of(promise: str, query: str, **parameters: Any) -> Finding:
+def _none_of(promise: str, query: str, **parameters: Any) -> Checked:
     examples = [row[0] for row in _rows(query, limit=EXAMPLES, **parameters)]
-    return Finding(promise, holds=not examples, told="; ".join(examples) or "yes")
+    return Checked(promise, holds=not examples, told="; ".join(examples) or "yes")
 
 
 def _rows(query: str, **parameters: Any) -> list[tuple[Any, ...]]:

@@ -26,7 +26,6 @@ from apps.events.brokers.base import BrokerState
 from apps.events.selectors import ProcessLife, RecentHandling, RelayLeader
 from apps.ops import pipeline
 from apps.ops.asking import Away, Question
-from apps.ops.doctor.examination import without_secrets
 from apps.ops.pipeline import PipelineState, Status
 
 REDIS_TIMEOUT_SECONDS = 1.5
@@ -105,7 +104,7 @@ def take() -> Overview:
     }
     for question in questions.values():
         question.begin()
-    answers = {name: _public(question.answer()) for name, question in questions.items()}
+    answers = {name: question.answer() for name, question in questions.items()}
     return Overview(taken_at=timezone.now(), **answers)
 
 
@@ -208,10 +207,6 @@ _CHECKPOINT = Question(_checkpoint, deadline_seconds=pipeline.DEADLINE_SECONDS, 
 
 
 # --- Telling --------------------------------------------------------------------------------------------
-
-
-def _public(answer: Any) -> Any:
-    return Away(without_secrets(answer.reason.partition("\n")[0])) if isinstance(answer, Away) else answer
 
 
 def _plain(value: Any) -> Any:

@@ -5,30 +5,35 @@ Invariant: web and ws are asked over HTTP, where their callers are; of the other
 """
 
 import argparse
-import http.client
 import importlib.util
 import sys
 import time
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NoReturn
 
-from apps.events.liveness import limit_seconds
+from apps.events.liveness import LOOPBACK, limit_seconds, unanswered
 
 HELP = (
     "Whether ROLE does its work here, for probes of its container. Exit 0 when it does, 1 when it does not, with one "
     "line on stderr that says why, 2 for a wrong argument."
 )
 PORTS = {"web": ("PORT", "8000"), "ws": ("WS_PORT", "8001")}
+# Those of `settings.ROLES`, which are there only with the settings.
+ROLES = (*PORTS, "relay", "beat", "worker-audit")
 ASK_SECONDS = 3.0
-LOOPBACK = "127.0.0.1"
 _ENV = Path(__file__).resolve().parents[2] / "todo_project" / "env.py"
 Setting = Callable[[str, str], str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--role", required=True, metavar="ROLE", help="web, ws, relay, beat or worker-<group>")
+    parser.add_argument("--role", required=True, type=_role, metavar="ROLE", help=f"one of {', '.join(ROLES)}")
+
+
+def _role(text: str) -> str:
+    if text not in ROLES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no role: there are {', '.join(ROLES)}")
+    return text
 
 
 def failure(role: str) -> str | None:
@@ -36,7 +41,9 @@ def failure(role: str) -> str | None:
     setting = _settings()
     if role in PORTS:
         name, default = PORTS[role]
-        return _unanswered(setting, port=int(setting(name, default)))
+        public_url = setting("PUBLIC_URL", f"http://{LOOPBACK}")
+        host = setting("BIND_HOST", LOOPBACK)
+        return unanswered(host, int(setting(name, default)), public_url=public_url, seconds=ASK_SECONDS)
     folder = setting("HEARTBEAT_DIR", "")
     if not folder:
         return "HEARTBEAT_DIR is not set: no loop leaves a sign of life here."
@@ -61,24 +68,16 @@ def _silence(heartbeat: Path, *, limit: float) -> str | None:
     return None if age <= limit else f"The loop of {heartbeat.name} has not come round for {age:.0f} s ({limit:g} s)."
 
 
-def _unanswered(setting: Setting, *, port: int) -> str | None:
-    host = setting("BIND_HOST", LOOPBACK)
-    address = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - where to ask, not where to listen
-    connection = http.client.HTTPConnection(address, port, timeout=ASK_SECONDS)
-    name = urlsplit(setting("PUBLIC_URL", f"http://{LOOPBACK}")).hostname or LOOPBACK
-    try:
-        connection.request("GET", "/health/live/", headers={"Host": name})
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as reason:
-        return f"No answer from {address}:{port}: {type(reason).__name__} {reason}".strip()
-    finally:
-        connection.close()
-    return None if status == HTTPStatus.OK else f"{address}:{port} answers with status {status}."
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, as every command does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status of `manage.py healthcheck` with these arguments."""
-    parser = argparse.ArgumentParser(prog="manage.py healthcheck", description=HELP)
+    parser = _Parser(prog="manage.py healthcheck", description=HELP)
     add_arguments(parser)
     why = failure(parser.parse_args(arguments).role)
     if why:

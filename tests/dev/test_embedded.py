@@ -72,8 +72,10 @@ def test_the_owner_may_create_databases_the_platform_may_not_and_neither_is_supe
 
 def test_the_log_of_the_server_holds_nothing_of_what_failed(postgres, folder):
     """A session's key opens its owner's door; PostgreSQL would quote it in the DETAIL and the STATEMENT of an error."""
+    with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE kept (session_key text PRIMARY KEY)")
+        owner.execute("GRANT INSERT ON kept TO todo_app")
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE kept (session_key text PRIMARY KEY)")
         connection.execute("INSERT INTO kept VALUES ('the-key-of-ada')")
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute("INSERT INTO kept VALUES ('the-key-of-ada')")

@@ -245,11 +245,11 @@ def as_application(role) -> Iterator[None]:
 
 
 def test_nothing_is_too_much_for_a_role_that_was_granted_its_rights(as_application):
-    assert rights.findings() == []
+    assert rights.excess() == []
 
 
 def test_an_owner_can_do_too_much(transactional_db):
-    found = rights.findings()
+    found = rights.excess()
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
@@ -280,7 +280,7 @@ def test_each_right_too_much_is_told(role, given, found):
     own(given.format(role[0]))
     own(f"SET SESSION ROLE {role[0]}")
 
-    told = [str(one) for one in rights.findings()]
+    told = [str(one) for one in rights.excess()]
 
     own("RESET ROLE")
     rights.grant(to=role[0], using="default")

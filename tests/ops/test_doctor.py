@@ -27,9 +27,10 @@ from apps.events import schedules
 from apps.events.brokers import get_broker
 from apps.events.brokers.base import TopicState
 from apps.events.models import DeadLetter, GroupProgress
+from apps.ops.asking import without_secrets
 from apps.ops.doctor import configuration, kafka, machine, pipeline, postgresql, redis_servers, software
 from apps.ops.doctor.checks import CHECKS
-from apps.ops.doctor.examination import Check, Level, Verdict, examine, warning, well, without_secrets, worst_of, wrong
+from apps.ops.doctor.examination import Check, Level, Verdict, examine, warning, well, worst_of, wrong
 
 CLOSED_PORT = 1
 
@@ -375,7 +376,7 @@ def test_a_migration_that_is_missing_or_unknown_is_wrong() -> None:
 def test_a_role_that_may_do_too_much_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' own role owns the tables."""
     owner = postgresql.rights_of_role()
-    monkeypatch.setattr("apps.events.rights.findings", list)
+    monkeypatch.setattr("apps.events.rights.excess", list)
 
     assert owner.level is Level.WRONG
     assert "DATABASE_OWNER_URL" in owner.fix

@@ -137,6 +137,21 @@ def test_a_wrong_argument_is_told_apart() -> None:
     assert done.returncode == 2
 
 
+def test_an_unknown_role_is_wrong_use_and_the_roles_there_are_told(tmp_path: Path) -> None:
+    beaten(tmp_path, "wroker-audit", seconds_ago=0)
+
+    status, told, why = probed("wroker-audit", HEARTBEAT_DIR=str(tmp_path))
+
+    assert (status, told) == (2, "")
+    assert why == (
+        "manage.py healthcheck: argument --role: 'wroker-audit' is no role: there are web, ws, relay, beat, "
+        "worker-audit. See manage.py healthcheck --help\n"
+    )
+    with pytest.raises(CommandError, match="'wroker-audit' is no role") as refused:
+        call_command("healthcheck", "--role", "wroker-audit")
+    assert refused.value.returncode == 2
+
+
 def test_the_command_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEARTBEAT_DIR", str(tmp_path))
     with pytest.raises(CommandError, match="No heartbeat of relay"):
@@ -146,5 +161,5 @@ def test_the_command_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     call_command("healthcheck", "--role", "relay")
 
 
-def test_a_role_is_asked_at_the_ports_of_the_settings() -> None:
-    assert set(probe.PORTS) <= set(settings.ROLES)
+def test_the_roles_of_a_probe_are_those_of_the_settings() -> None:
+    assert set(probe.ROLES) == set(settings.ROLES)

@@ -1,4 +1,4 @@
-"""The manners that all our commands share.
+"""The manners that all our commands share, of every app: it stands here because every app stands on `events`.
 
 Invariant: stdout carries what a program may read and nothing else; words and progress go to stderr, progress only
 to a terminal. What a person can mend is told in one line with its fix, and an exit code that the help names.

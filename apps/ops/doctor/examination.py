@@ -4,18 +4,17 @@ Invariants: an examination ends in time, whatever hangs; a check that crashes is
 that leaves here carries a password of an address.
 """
 
-import re
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from importlib import import_module
+
+from apps.ops.asking import Away, Question, without_secrets
 
 CHECK_SECONDS = 4.0
 _PAUSE_SECONDS = 0.01
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/@]*@")
-_PASSWORDS = re.compile(r"(password|secret|token|key)(\s*[=:]\s*)('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 
 
 class Level(StrEnum):
@@ -80,35 +79,33 @@ class Result:
 class _Run:
     check: Check
     began: float = field(default_factory=time.monotonic)
-    verdict: Verdict | None = None
+    question: Question[Verdict] = field(init=False)
 
-    def start(self) -> None:
-        # A daemon: what hangs must not keep the process from ending.
-        threading.Thread(target=self._look, name=f"doctor-{self.check.name}", daemon=True).start()
-
-    def _look(self) -> None:
-        try:
-            self.verdict = _function(self.check.look)()
-        except Exception as reason:  # noqa: BLE001 - whatever it is, it is what was found
-            self.verdict = wrong(
-                _in_words(reason), fix=f"Read the reason; `manage.py doctor` looked at {self.check.name}."
-            )
-        finally:
-            _close_connections()
+    def __post_init__(self) -> None:
+        self.question = Question(partial(_look, self.check), deadline_seconds=self.check.seconds)
+        self.question.begin()
 
     def result(self) -> Result | None:
         """What came of it, or that its time is over; `None` while it may still answer."""
-        elapsed = time.monotonic() - self.began
-        verdict = self.verdict
-        if verdict is None and elapsed > self.check.seconds:
-            verdict = wrong(
-                f"no answer within {self.check.seconds:g} s",
-                fix="Something between here and there takes connections and does not answer: look at its address, "
-                "the firewall, and whether its process hangs.",
-            )
-        if verdict is None:
+        found = self.question.answer_so_far()
+        if found is None:
             return None
-        return Result(self.check.name, _without_secrets(verdict), round(elapsed * 1000))
+        verdict = _unanswered(self.check, found) if isinstance(found, Away) else found
+        return Result(self.check.name, _without_secrets(verdict), round((time.monotonic() - self.began) * 1000))
+
+
+def _look(check: Check) -> Verdict:
+    return _function(check.look)()
+
+
+def _unanswered(check: Check, away: Away) -> Verdict:
+    if not away.is_late:
+        return wrong(away.reason, fix=f"Read the reason; `manage.py doctor` looked at {check.name}.")
+    return wrong(
+        away.reason,
+        fix="Something between here and there takes connections and does not answer: look at its address, "
+        "the firewall, and whether its process hangs.",
+    )
 
 
 def examine(checks: Iterable[Check]) -> list[Result]:
@@ -125,7 +122,6 @@ def examine(checks: Iterable[Check]) -> list[Result]:
                     results[check.name] = result
             elif _may_start(check, results):
                 running[check.name] = _Run(check)
-                running[check.name].start()
             elif check.after in results:
                 results[check.name] = Result(check.name, _not_known(check), 0)
         time.sleep(_PAUSE_SECONDS)
@@ -148,24 +144,5 @@ def _function(look: Callable[[], Verdict] | str) -> Callable[[], Verdict]:
     return function
 
 
-def _in_words(reason: BaseException) -> str:
-    return f"{type(reason).__name__}: {reason}".strip().partition("\n")[0]
-
-
 def _without_secrets(verdict: Verdict) -> Verdict:
     return Verdict(verdict.level, without_secrets(verdict.told), without_secrets(verdict.fix))
-
-
-def without_secrets(text: str) -> str:
-    """An address without who it is for, and no `password=…`."""
-    return _PASSWORDS.sub(r"\1\2…", _CREDENTIALS.sub("", text))
-
-
-def _close_connections() -> None:
-    """This thread's, which nobody else would close."""
-    from django.conf import settings
-
-    if settings.configured:
-        from django.db import connections
-
-        connections.close_all()

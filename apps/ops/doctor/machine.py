@@ -40,14 +40,14 @@ def _room_in(folder: Path) -> Verdict:
 
 
 def web() -> Verdict:
-    return _listener("web", settings.PORT)
+    return _whose_answer("web", settings.PORT)
 
 
 def ws() -> Verdict:
-    return _listener("ws", settings.WS_PORT)
+    return _whose_answer("ws", settings.WS_PORT)
 
 
-def _listener(role: str, port: int) -> Verdict:
+def _whose_answer(role: str, port: int) -> Verdict:
     """Nobody, ours, or a stranger: ours says that it lives, in JSON."""
     host = "127.0.0.1" if settings.BIND_HOST in {"0.0.0.0", "::"} else settings.BIND_HOST  # noqa: S104 - compared only
     connection = http.client.HTTPConnection(host, port, timeout=_ASK_SECONDS)

@@ -181,10 +181,10 @@ def _replaced(executor: MigrationExecutor, key: tuple[str, str]) -> bool:
 
 
 def rights_of_role() -> Verdict:
-    findings = [str(each) for each in rights.findings()]
-    if findings:
+    excess = [str(each) for each in rights.excess()]
+    if excess:
         return wrong(
-            "; ".join(findings),
+            "; ".join(excess),
             fix=f"Put a role of its own into DATABASE_URL and the owner's into DATABASE_OWNER_URL. {_PREPARE}",
         )
     return well("this role may do no more than it needs")

@@ -16,11 +16,11 @@ class Command(PlatformCommand):
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        findings = verify.run(patience_seconds=verify.PATIENCE_SECONDS)
+        promises = verify.run(patience_seconds=verify.PATIENCE_SECONDS)
         if options["json"]:
-            self.print_json([finding.as_dict() for finding in findings])
+            self.print_json([promise.as_dict() for promise in promises])
         else:
-            for finding in findings:
-                self.stdout.write(f"{'ok    ' if finding.holds else 'BROKEN'}  {finding.promise}: {finding.told}")
-        if not all(finding.holds for finding in findings):
+            for each in promises:
+                self.stdout.write(f"{'ok    ' if each.holds else 'BROKEN'}  {each.promise}: {each.told}")
+        if not all(each.holds for each in promises):
             raise CommandError("The event log does not hold what it promises.")

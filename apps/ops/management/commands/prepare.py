@@ -52,6 +52,6 @@ class Command(PlatformCommand):
                 rights.grant(to=role, using=owner)
             except rights.RightsNotGranted as reason:
                 raise CommandError(str(reason)) from reason
-        if found := rights.findings():
+        if found := rights.excess():
             return f"role {role}: {'; '.join(map(str, found))}. See DATABASE_OWNER_URL in .env.example"
         return f"role {role}: has its rights and no more"
