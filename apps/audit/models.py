@@ -7,6 +7,7 @@ actor are plain ids: the trail outlives the people's rows.
 """
 
 import json
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,8 @@ from django.db.models.functions import Now
 
 from apps.audit import chain
 from apps.audit.chain import Link
+
+_READABLE = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 class AuditRecord(models.Model):
@@ -48,7 +51,18 @@ class AuditRecord(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["chain", "sequence"], name="audit_record_once_in_chain")]
+        constraints = [
+            models.UniqueConstraint(fields=["chain", "sequence"], name="audit_record_once_in_chain"),
+            models.CheckConstraint(
+                condition=models.Q(chain__range=(0, chain.CHAINS - 1), sequence__gte=1), name="audit_record_in_a_chain"
+            ),
+            # What no calendar of ours has, nobody could read any more.
+            models.CheckConstraint(
+                condition=models.Q(recorded_at__range=_READABLE)
+                & (models.Q(occurred_at__isnull=True) | models.Q(occurred_at__range=_READABLE)),
+                name="audit_record_in_calendar",
+            ),
+        ]
         indexes = [
             models.Index(fields=["subject_id", "-id"], name="audit_record_of_subject"),
             models.Index(fields=["owner_id", "-id"], name="audit_record_of_owner"),
@@ -80,12 +94,17 @@ class AuditRecord(models.Model):
 
     @cached_property
     def told(self) -> dict[str, Any] | None:
-        """The content as it was kept; `None` when its person has been erased."""
+        """The content as it was kept; `None` when it is gone, or cannot be read."""
         try:
-            told: dict[str, Any] = json.loads(self.content.text)
-        except ObjectDoesNotExist:
+            told = json.loads(self.content.text)
+        except (ObjectDoesNotExist, RecursionError, ValueError):
             return None
-        return told
+        return told if isinstance(told, dict) and {"data", "correlation_id"} <= set(told) else None
+
+    @property
+    def has_content(self) -> bool:
+        """Whether there is content; with `told` of `None`, somebody broke it."""
+        return hasattr(self, "content")
 
     @property
     def data(self) -> dict[str, Any] | None:
@@ -144,6 +163,9 @@ class AuditVerification(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(db_default=Now())
     whole = models.BooleanField()
+    full = models.BooleanField(
+        default=False, help_text="Everything was held against every witness. Only if that is sound, an alarm is over."
+    )
     records = models.BigIntegerField(help_text="How many were looked at.")
     sound = models.BooleanField()
     findings = models.JSONField(default=list)

@@ -26,7 +26,7 @@ CROSS JOIN LATERAL (
 ) r
 """
 _OWNERS_TO_ERASE = """
-SELECT DISTINCT r.subject_id FROM audit_auditrecord r
+SELECT DISTINCT r.subject_id FROM audit_auditrecord r JOIN events_event e ON e.event_id = r.event_id AND e.type = r.type
 WHERE r.type = %(erased)s AND EXISTS (
     SELECT 1 FROM audit_auditcontent c JOIN audit_auditrecord o ON o.event_id = c.event_id
     WHERE c.owner_id = r.subject_id AND o.type <> %(erased)s)
@@ -170,18 +170,6 @@ def recorded_among(event_ids: Collection[UUID]) -> set[UUID]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def erased_among(owner_ids: Collection[UUID]) -> set[UUID]:
-    """Whose erasure stands in the trail."""
-    if not owner_ids:
-        return set()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT subject_id FROM audit_auditrecord WHERE type = %s AND subject_id = ANY(%s::uuid[])",
-            [ERASED, list(owner_ids)],
-        )
-        return {row[0] for row in cursor.fetchall()}
-
-
 def owners_to_erase() -> list[UUID]:
     """Erased people of whom the trail still keeps content."""
     with connection.cursor() as cursor:
@@ -194,7 +182,7 @@ class VerificationStatus:
     """How long ago the trail was last verified, in seconds (`None`: never), and whether it was found sound.
 
     `age_seconds` is of the last run over what was new, `whole_age_seconds` of the last that had seen every record.
-    `sound` is what the last run of either kind found, false as long as one of them is not.
+    Not `sound` since something was found, until a full verification finds all sound; `findings` is how many things.
     """
 
     age_seconds: float | None
@@ -204,13 +192,14 @@ class VerificationStatus:
 
 
 def verification_status() -> VerificationStatus:
-    last = AuditVerification.objects.order_by("-id").first()
-    whole = AuditVerification.objects.filter(whole=True).order_by("-id").first()
-    found = [run for run in (last, whole) if run]
+    runs = AuditVerification.objects.order_by("-id")
+    last, whole = runs.first(), runs.filter(whole=True).first()
+    cleared = runs.filter(full=True, sound=True).first()
+    alarm = runs.filter(sound=False, pk__gt=cleared.pk if cleared else 0).first()
     now = timezone.now()
     return VerificationStatus(
         age_seconds=(now - last.finished_at).total_seconds() if last else None,
         whole_age_seconds=(now - whole.finished_at).total_seconds() if whole else None,
-        sound=all(run.sound for run in found) if found else None,
-        findings=sum(len(run.findings) for run in {run.pk: run for run in found}.values()),
+        sound=alarm is None if last else None,
+        findings=len(alarm.findings) if alarm else 0,
     )

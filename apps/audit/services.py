@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 
 from apps.audit import chain, selectors
 from apps.audit.chain import Head, Link
-from apps.events import crash
+from apps.events import crash, erasure
 from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 
@@ -110,7 +110,7 @@ def _append(entries: Sequence[Entry]) -> None:
     entries = _not_yet_recorded(entries)
     if not entries:
         return
-    erased = selectors.erased_among({entry.owner_id for entry in entries if entry.owner_id})
+    erased = erasure.erased_among({entry.owner_id for entry in entries if entry.owner_id})
     placed = [(chain.chain_of(e.subject_type, e.subject_id, event_id=e.event_id), e) for e in entries]
     now, heads = _heads_for({number for number, _ in placed})
     crash.at("audit.heads_read")

@@ -3,7 +3,7 @@
 How long what is kept stands in the settings, and what a check may still expect of it follows here; the database's
 guard of the log has the same figures, and a test holds it to them. Invariant: Kafka's records go first, then
 `HandledEvent`, and a fact's `Event` last: what can be fed again is still recognised. Snapshots are for screens, and
-go with what was handled.
+go with what was handled. That somebody was erased is never forgotten: what still comes of them is not to be kept.
 """
 
 import time
@@ -29,6 +29,7 @@ DELETE FROM events_handledevent WHERE ("group", event_id) IN (
 _DELETE_EVENTS = """
 DELETE FROM events_event WHERE position IN (
     SELECT e.position FROM events_event e WHERE e.recorded_at < now() - make_interval(days => %s){of}
+    AND e.type <> 'account.erased.v1'
     AND NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position) LIMIT %s)
 """
 # As the index of snapshots by age has it.

@@ -1,6 +1,5 @@
 """Makes records of the trail for tests of its pages, by the door the audit group uses, and asks the pages for them."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from apps.events import handling
 from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 from tests.support.append_only import guards_off
-from tests.support.factories import event, task_data
+from tests.support.factories import erasure_of, event, log_only, task_data
 
 LIST = "/admin/audit/auditrecord/"
 
@@ -45,9 +44,11 @@ def unreadable(value: bytes = b"\xff<script>", reason: str = "garbage") -> Audit
 
 
 def erase(record: AuditRecord) -> None:
-    """As after the erasure of its owner: that stands in the trail, and what was written is gone."""
-    erasure = event(subject_id=record.owner_id, owner_id=record.owner_id, data={})
-    recorded(replace(erasure, subject_type="account", type="account.erased.v1"))
+    """As after the erasure of its owner: that stands in log and trail, and what was written is gone."""
+    assert record.owner_id is not None
+    erasure = erasure_of(record.owner_id)
+    log_only(erasure)
+    recorded(erasure)
     with guards_off():
         AuditContent.objects.filter(record__event_id=record.event_id).delete()
 

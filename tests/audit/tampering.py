@@ -28,15 +28,13 @@ def remove(*records: AuditRecord) -> None:
 def swap(one: AuditRecord, other: AuditRecord, *columns: str) -> None:
     """Exchange the values of columns between two records."""
     names = ", ".join(columns)
-    for record, source, sign in ((one, other, -1), (other, one, 1)):
+    for record, source, aside in ((one, other, 1_000_000), (other, one, 0)):
         values = [getattr(source, column) for column in columns]
-        # By way of negative sequences: no two records may stand in one place for a moment.
-        values = [
-            sign * value if column == "sequence" else value for column, value in zip(columns, values, strict=True)
-        ]
+        # By way of a place far away: no two records may stand in one for a moment.
+        values[columns.index("sequence")] += aside
         marks = ", ".join(["%s"] * len(columns))
         sql(f"UPDATE audit_auditrecord SET ({names}) = ROW({marks}) WHERE id = %s", [*values, record.pk])
-    sql("UPDATE audit_auditrecord SET sequence = abs(sequence) WHERE sequence < 0")
+    sql("UPDATE audit_auditrecord SET sequence = sequence - 1000000 WHERE sequence > 1000000")
 
 
 def rewrite_from(record: AuditRecord, **changes: Any) -> None:

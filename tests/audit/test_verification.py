@@ -2,23 +2,27 @@
 
 import base64
 import json
+from contextlib import contextmanager
+from datetime import datetime
 from io import StringIO
 from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from apps.audit import checkpoints, selectors, services, verification
-from apps.audit.chain import chain_of, hash_of
+from apps.audit.chain import chain_of, commitment, hash_of
 from apps.audit.models import AuditContent, AuditRecord, AuditVerification
 from apps.audit.subscribers import group
 from apps.audit.verification import periodic
 from apps.audit.verification.findings import Wrong
-from apps.events import handling
+from apps.events import erasure, handling
 from apps.events.models import Event, HandledEvent, OutboxEntry
 from tests.audit.tampering import change, remove, rewrite_from, sql, swap
-from tests.support.factories import append, event, life_of_one_subject
+from tests.support.append_only import guards_off
+from tests.support.factories import append, erasure_of, event, life_of_one_subject, log_only
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -335,7 +339,7 @@ def test_a_lap_that_is_not_done_goes_on_where_it_stopped(trail, monkeypatch):
     assert [run.whole for run in [*runs, last]] == [False] * len(filled) + [True]
 
 
-def test_what_was_found_is_found_again_until_it_is_mended(trail):
+def test_what_was_found_is_an_alarm_until_everything_was_found_sound(trail):
     periodic.run(now=timezone.now())
     kind = trail[4].type
     change(trail[4], "type", "x")
@@ -343,11 +347,40 @@ def test_what_was_found_is_found_again_until_it_is_mended(trail):
     runs = [periodic.run(now=timezone.now()) for _ in range(2)]
     status = selectors.verification_status()
     change(trail[4], "type", kind)
-    mended = periodic.run(now=timezone.now())
+    after = periodic.run(now=timezone.now())
+    still = selectors.verification_status()
+    command()
+    over = selectors.verification_status()
 
     assert [(run.sound, run.findings[0]["record_id"]) for run in runs] == [(False, trail[4].pk)] * 2
     assert (status.sound, status.findings) == (False, len(runs[1].findings))
-    assert (mended.sound, mended.whole, selectors.verification_status().sound) == (True, True, True)
+    assert (after.sound, still.sound, still.findings) == (True, False, status.findings)
+    assert (over.sound, over.findings) == (True, 0)
+
+
+def test_what_only_the_log_tells_does_not_turn_well_by_itself(trail):
+    """The lap walks the chains; a rewritten one is sound in itself."""
+    periodic.run(now=timezone.now())
+    sql("UPDATE events_event SET recorded_at = recorded_at - interval '1 hour'")
+    periodic.run(now=timezone.now())
+    rewrite_from(trail[4], actor_id=uuid4())
+    command()
+
+    later = periodic.run(now=timezone.now())
+
+    assert selectors.verification_status().sound is False
+    assert AuditVerification.objects.get(pk=later.pk - 1).full
+
+
+def test_the_runs_between_are_not_undone_by_one_that_began_before(trail):
+    report = verify(behind=periodic.behind(None))
+    handling.handle(group, [event()])
+    later = periodic.run(now=timezone.now())
+
+    kept = periodic.keep(report)
+
+    assert kept.checkpoint == later.checkpoint
+    assert kept.lap == later.lap
 
 
 def test_a_chain_shorter_than_it_was_is_found_without_any_checkpoint(trail):
@@ -426,18 +459,111 @@ def test_the_command_may_look_at_what_is_new_only(trail):
     assert (code, json.loads(told)["records"], json.loads(told)["whole"]) == (0, 1, False)
 
 
+# --- What cannot even be read ------------------------------------------------------------------------------
+
+
+@contextmanager
+def without(constraint):
+    """Let the database take what it refuses, as its owner could; for good, in this test's database."""
+    table = "ALTER TABLE audit_auditrecord"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [constraint])
+        (definition,) = cursor.fetchone()
+        cursor.execute(f"{table} DROP CONSTRAINT {constraint}")
+    yield
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM audit_auditrecord")
+        cursor.execute(f"{table} ADD CONSTRAINT {constraint} {definition}")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "{}", '{"data": 1e999}', "\u00e9", "[" * 5000], ids=range(6))
+def test_content_that_cannot_be_read_is_named_like_any_other(trail, text):
+    sql("UPDATE audit_auditcontent SET text = %s WHERE event_id = %s", [text, trail[4].event_id])
+
+    first = verify().first
+
+    assert (first.wrong, first.record_id) == (Wrong.CONTENT_CHANGED, trail[4].pk)
+    assert AuditRecord.objects.get(pk=trail[4].pk).data is None
+
+
+def test_content_that_cannot_be_read_is_named_also_when_all_hashes_fit(trail):
+    salt, text = b"s" * 32, "not JSON"
+    sql("UPDATE audit_auditcontent SET salt = %s, text = %s WHERE event_id = %s", [salt, text, trail[4].event_id])
+    rewrite_from(trail[4], commitment=commitment(text, salt=salt))
+
+    assert {(f.wrong, f.record_id) for f in verify().findings} == {
+        (Wrong.CONTENT_CHANGED, trail[4].pk),
+        (Wrong.NOT_AS_LOGGED, trail[4].pk),
+    }
+
+
+@pytest.mark.parametrize("instant", ["infinity", "-infinity", "20000-01-01", "4000-01-01 BC"])
+def test_an_instant_that_no_calendar_has_is_named(trail, instant):
+    with without("audit_record_in_calendar"):
+        change(trail[4], "occurred_at", instant)
+
+        first = verify().first
+
+        assert (first.wrong, first.record_id) == (Wrong.CHANGED, trail[4].pk)
+
+
+@pytest.mark.parametrize("year", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_the_ends_of_the_calendar_are_recorded_and_sound(trail, year):
+    handling.handle(group, [event(occurred_at=datetime.fromisoformat(year))])
+
+    assert verify().sound
+
+
+@pytest.mark.parametrize(("number", "sequence"), [(16, 1), (-1, 1), (0, 0), (3, -7)])
+def test_the_database_takes_no_record_where_there_is_no_chain(trail, number, sequence):
+    with pytest.raises(IntegrityError, match="audit_record_in_a_chain"):
+        sql("UPDATE audit_auditrecord SET chain = %s, sequence = %s WHERE id = %s", [number, sequence, trail[4].pk])
+
+
+@pytest.mark.parametrize(("number", "sequence"), [(16, 1), (-1, 1), (0, 0), (3, -7)])
+def test_a_record_where_there_is_no_chain_is_named(trail, number, sequence):
+    last = alone_in_chain(trail)[-1]
+    with without("audit_record_in_a_chain"):
+        sql("UPDATE audit_auditrecord SET chain = %s, sequence = %s WHERE id = %s", [number, sequence, last.pk])
+
+        assert (Wrong.MISPLACED, last.pk) in [(f.wrong, f.record_id) for f in verify().findings]
+
+
+def test_a_record_well_linked_in_another_subjects_chain_is_named(trail):
+    own = trail[0].chain
+    other = next(number for number in selectors.heads() if number != own)
+    head = selectors.heads()[other]
+    last = alone_in_chain(trail)[-1]
+    moved = last.link._replace(chain=other, sequence=head.sequence + 1, previous_hash=head.hash)
+    sql(
+        "UPDATE audit_auditrecord SET chain = %s, sequence = %s, previous_hash = %s, hash = %s WHERE id = %s",
+        [other, moved.sequence, moved.previous_hash, hash_of(moved), last.pk],
+    )
+
+    assert (Wrong.MISPLACED, last.pk) in [(f.wrong, f.record_id) for f in verify().findings]
+
+
+def test_the_first_bad_record_is_the_oldest_also_when_it_is_gone(trail):
+    records = alone_in_chain(trail)
+    change(records[8], "type", "x")
+    remove(records[2])
+
+    report = verify()
+
+    assert (report.first.wrong, report.first.sequence) == (Wrong.REMOVED, 3)
+
+
+def test_a_made_up_position_does_not_keep_the_log_from_being_compared(trail):
+    periodic.run(now=timezone.now())
+    AuditVerification.objects.update(log_position=9_000_000_000_000)
+    rewrite_from(trail[4], actor_id=uuid4())
+
+    run = periodic.run(now=timezone.now())
+
+    assert "not as logged" in {finding["wrong"] for finding in run.findings}
+
+
 # --- Erasure -----------------------------------------------------------------------------------------------
-
-
-def erasure_of(owner_id):
-    facts = {"type": "account.erased.v1", "topic": "account-events", "subject_type": "account", "data": {}}
-    return event(subject_id=owner_id, owner_id=owner_id, version=None, **facts)
-
-
-def log_only(one):
-    """Into the log, as if Kafka had it already."""
-    columns = {field: getattr(one, field) for field in one.__slots__ if field not in {"id", "version", "record"}}
-    Event.objects.create(event_id=one.id, subject_version=one.version, **columns)
 
 
 def test_what_an_erased_person_wrote_is_gone_and_the_chain_holds(trail, store):
@@ -474,7 +600,7 @@ def test_what_slipped_in_beside_the_erasure_goes_with_the_next_sweep(trail, monk
     log_only(late)
     log_only(one)
     handling.handle(group, [one])
-    monkeypatch.setattr(selectors, "erased_among", lambda owners: set())
+    monkeypatch.setattr(erasure, "erased_among", lambda owners: set())
     handling.handle(group, [late])
     monkeypatch.undo()
     assert AuditContent.objects.filter(owner_id=late.owner_id, record__event_id=late.id).exists()
@@ -483,6 +609,17 @@ def test_what_slipped_in_beside_the_erasure_goes_with_the_next_sweep(trail, monk
 
     assert not AuditContent.objects.filter(record__event_id=late.id).exists()
     assert services.erase_late_contents() == 0
+
+
+def test_an_erasure_that_the_log_does_not_have_takes_nothing_that_comes_later(trail):
+    """Whoever can write to Kafka cannot make the trail deaf to a person either."""
+    later = event()
+    log_only(later)
+    handling.handle(group, [erasure_of(later.owner_id)])
+
+    handling.handle(group, [later])
+
+    assert AuditRecord.objects.get(event_id=later.id).data == later.data
 
 
 def test_content_does_not_go_for_an_erasure_that_the_log_does_not_have(trail):

@@ -43,6 +43,17 @@ def test_an_event_that_kafka_never_acknowledged_stays_however_old():
     assert Event.objects.count() == 1
 
 
+def test_that_somebody_was_erased_is_never_forgotten():
+    one = event(version=None, type="account.erased.v1", topic="account-events")
+    backdated_event(one, days=400)
+
+    assert retention.prune_events() == 0
+    with pytest.raises(IntegrityError, match="events_event keeps erasures for good"), transaction.atomic():
+        Event.objects.all().delete()
+
+    assert Event.objects.get().event_id == one.id
+
+
 def a_snapshot():
     return event(version=None, type="task.snapshot.v1", topic="task-updates")
 

@@ -16,7 +16,7 @@ from apps.events import event_types, outbox
 from apps.events.brokers.base import OutgoingRecord, Record
 from apps.events.context import Cause, new_traceparent
 from apps.events.envelope import Envelope, RecordPosition
-from apps.events.models import Event
+from apps.events.models import Event, OutboxEntry
 from apps.tasks import services
 from apps.tasks.events import UPDATES_TOPIC
 from apps.tasks.models import Task
@@ -83,6 +83,21 @@ def append(*events: Envelope) -> list[Event]:
         outbox.append(*events)
     rows = Event.objects.in_bulk([one.id for one in events], field_name="event_id")
     return [rows[one.id] for one in events]
+
+
+def erasure_of(owner_id: UUID) -> Envelope:
+    """`account.erased.v1` of a person, not kept anywhere yet."""
+    one = event(subject_id=owner_id, version=None, data={})
+    kind = event_types.find("account.erased.v1")
+    assert kind is not None
+    return replace(one, owner_id=owner_id, type=kind.name, topic=kind.topic, subject_type="account")
+
+
+def log_only(one: Envelope) -> Event:
+    """Keep an event as if Kafka had it already; its row."""
+    (row,) = append(one)
+    OutboxEntry.objects.filter(event=row).delete()
+    return row
 
 
 def facts() -> QuerySet[Event]:

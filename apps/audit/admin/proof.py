@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from apps.audit import chain, selectors
 from apps.audit.models import AuditRecord
+from apps.events import erasure
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def _own_bytes(record: AuditRecord) -> Check:
 
 def _content(record: AuditRecord) -> Check:
     if not _has_content(record):
-        if record.owner_id and selectors.erased_among({record.owner_id}):
+        if record.owner_id and erasure.erased_among({record.owner_id}):
             return Check("What was written has been erased with its owner; the commitment to it stays.", None)
         return Check("What was written is gone, though nobody has been erased.", False)
     content = record.content

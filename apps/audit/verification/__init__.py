@@ -1,19 +1,23 @@
 """Proves the audit trail complete, contiguous and untouched, or names what is wrong with it.
 
 Three witnesses: the chains themselves (`walk`), the event log (`against_log`), and the signed checkpoints outside
-the database (`against_checkpoints`). Invariant: a verification reads only; it may run at any time, beside writers.
+the database (`against_checkpoints`); `judging` judges one record. Invariant: `verify` reads only, and may run at any
+time, beside writers. What it found is kept by `periodic`.
 """
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from django.db import DataError
 
 from apps.audit import chain
 from apps.audit.chain import Head
 from apps.audit.verification import against_checkpoints, against_log, walk
-from apps.audit.verification.findings import Report
+from apps.audit.verification.findings import Finding, Report, Wrong
 
 __all__ = ["Behind", "Report", "verify"]
 
@@ -39,23 +43,39 @@ def verify(
     behind: Behind | None = None,
     known_checkpoint: int | None = None,
     until: float = math.inf,
+    most_checkpoints: float = against_checkpoints.MOST,
     progress: Progress = lambda records: None,
 ) -> Report:
     """Everything, or only what came behind an earlier verification; `until` is when to leave off (monotonic).
+
+    Of everything it is also held against the newest checkpoints one by one, `most_checkpoints` of them.
 
     `progress` is told the number of records looked at so far.
     """
     started = time.monotonic()
     report = Report(whole=behind is None, started_at=now)
     after = behind or Behind()
+    with _told(report, "the chains"):
+        report.add(*walk.outside())
     for number in range(chain.CHAINS):
-        _walk(report, number, after.heads.get(number, chain.BEGINNING), until, progress)
-    _hold_against_log(report, now=now, after=after, until=until)
-    held = against_checkpoints.hold(whole=report.whole, known=known_checkpoint)
-    report.checkpoint, report.checkpoint_at, report.unproven = held.number, held.taken_at, held.unproven
-    report.add(*held.findings)
+        with _told(report, f"chain {number}"):
+            _walk(report, number, after.heads.get(number, chain.BEGINNING), until, progress)
+    with _told(report, "the event log"):
+        _hold_against_log(report, now=now, after=after, until=until)
+    with _told(report, "the checkpoints"):
+        _hold_against_checkpoints(report, known=known_checkpoint, most=most_checkpoints)
     report.seconds = time.monotonic() - started
     return report
+
+
+@contextmanager
+def _told(report: Report, what: str) -> Iterator[None]:
+    """What one witness cannot read is a finding, and does not silence the others."""
+    try:
+        yield
+    except DataError as reason:
+        told = f"{what.capitalize()} cannot be read: {str(reason).partition(chr(10))[0]}"
+        report.add(Finding(wrong=Wrong.CANNOT_BE_READ, told=told))
 
 
 def _walk(report: Report, number: int, after: Head, until: float, progress: Progress) -> None:
@@ -86,3 +106,9 @@ def _hold_against_log(report: Report, *, now: datetime, after: Behind, until: fl
             report.complete = False
             break
     report.unlogged = against_log.unlogged(since=after.started_at - UNDER_WAY)
+
+
+def _hold_against_checkpoints(report: Report, *, known: int | None, most: float) -> None:
+    held = against_checkpoints.hold(whole=report.whole, known=known, most=most)
+    report.checkpoint, report.checkpoint_at, report.unproven = held.number, held.taken_at, held.unproven
+    report.add(*held.findings)

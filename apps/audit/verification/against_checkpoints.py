@@ -11,8 +11,9 @@ from apps.audit.checkpoints import Checkpoint, CheckpointRefused, CheckpointsAwa
 from apps.audit.models import AuditRecord
 from apps.audit.verification.findings import Finding, Wrong
 
-# So many are held against the trail and against each other; the newest alone vouches for every record before it.
-MOST_LINKS = 1000
+# So many of the newest are held against the trail and against each other: each is an object to fetch. The newest alone
+# vouches for every record before it.
+MOST = 1000
 
 
 @dataclass(slots=True)
@@ -25,14 +26,14 @@ class Held:
     findings: list[Finding] = field(default_factory=list)
 
 
-def hold(*, whole: bool, known: int | None = None) -> Held:
-    """Against the newest checkpoint; with `whole` against each, and each against the one before it.
+def hold(*, whole: bool, known: int | None = None, most: float = MOST) -> Held:
+    """Against the newest checkpoint; with `whole` against the newest `most`, and each against the one before it.
 
     `known` is the highest number that was ever seen: fewer there now means that some were taken away.
     """
     try:
         newest = checkpoints.newest()
-        held = _held_against(newest, whole=whole) if newest else Held(unproven="There is no checkpoint yet.")
+        held = _held_against(newest, whole=whole, most=most) if newest else Held(unproven="There is no checkpoint yet.")
     except CheckpointRefused as refused:
         return Held(findings=[Finding(wrong=Wrong.CHECKPOINT_REFUSED, told=str(refused))])
     except (CheckpointsAway, ImproperlyConfigured) as reason:
@@ -50,14 +51,14 @@ def disagreements(checkpoint: Checkpoint) -> dict[int, Head]:
     return {number: head for number, head in signed.items() if held.get(number) != head}
 
 
-def _held_against(newest: Checkpoint, *, whole: bool) -> Held:
+def _held_against(newest: Checkpoint, *, whole: bool, most: float) -> Held:
     held = Held(newest.number, newest.taken_at)
     if not whole and not disagreements(newest):
         return held
     agreed: dict[int, int] = {}
     told: set[int] = set()
     # From the oldest on: the first that disagrees, and what the ones before agreed on, narrow down where it was done.
-    for checkpoint in checkpoints.since(max(0, newest.number - MOST_LINKS)):
+    for checkpoint in checkpoints.since(int(max(0, newest.number - most))):
         wrong = disagreements(checkpoint)
         held.findings += [
             _finding(number, signed, checkpoint, agreed=agreed.get(number, 0))

@@ -1,5 +1,6 @@
 """What a verification may find, and what it reports."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,21 +22,24 @@ class Wrong(StrEnum):
     REMOVED = "removed"
     TAIL_CUT = "tail cut"
     SWAPPED = "swapped"
+    MISPLACED = "misplaced"
     REWRITTEN = "rewritten"
     EVENT_MISSING = "event missing"
     NOT_AS_LOGGED = "not as logged"
     CHECKPOINT_REFUSED = "checkpoint refused"
+    CANNOT_BE_READ = "cannot be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong: what, where, and in words."""
+    """One thing that is wrong: what, where, and in words. What is gone stood before the record `before_record_id`."""
 
     wrong: Wrong
     told: str
     chain: int | None = None
     sequence: int | None = None
     record_id: int | None = None
+    before_record_id: int | None = None
     event_id: UUID | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -102,13 +106,10 @@ class Report:
         }
 
 
-def _age(finding: Finding) -> tuple[bool, int, int, int]:
-    return (
-        finding.record_id is None,
-        finding.record_id or 0,
-        -1 if finding.chain is None else finding.chain,
-        finding.sequence or 0,
-    )
+def _age(finding: Finding) -> tuple[float, bool, int, int]:
+    at = finding.record_id or finding.before_record_id
+    nowhere = finding.chain is None
+    return (at or math.inf, finding.record_id is not None, -1 if nowhere else finding.chain or 0, finding.sequence or 0)
 
 
 def heads_as_json(heads: dict[int, Head]) -> dict[str, list[Any]]:

@@ -1,7 +1,7 @@
 """Verifies the trail a piece at a time, for ever: what is new each time, and slowly everything again.
 
-Invariant: a run that found something wrong moves nothing on, so the next one finds it again: what is wrong stays
-seen until it is mended. Each run is short, so that it never holds up the worker it rides in.
+Invariant: what was found wrong stays an alarm until a full verification, asked for by somebody, finds all sound; a run
+that found something moves nothing on. Each run is short, so that it never holds up the worker it rides in.
 """
 
 import time
@@ -53,7 +53,7 @@ def run(*, now: datetime) -> AuditVerification:
     lap = Lap.from_json(last.lap if last else {})
     stands, came_round = _go_on(lap, report)
     report.whole = came_round and report.sound and report.complete
-    done = keep(report, last=last, lap=stands if report.sound else lap)
+    done = keep(report, lap=stands if report.sound else lap)
     _forget(now)
     return done
 
@@ -69,16 +69,18 @@ def behind(last: AuditVerification | None) -> Behind:
     return Behind(heads_from_json(last.heads), last.log_position, last.started_at)
 
 
-def keep(report: Report, *, last: AuditVerification | None, lap: Lap | None = None) -> AuditVerification:
-    """Note a verification. The next one goes on behind it only if it was sound."""
+def keep(report: Report, *, full: bool = False, lap: Lap | None = None) -> AuditVerification:
+    """Note a verification. The next one goes on behind it only if it was sound. `full`: by every witness."""
     if not report.sound:
         log.critical("audit_trail_not_sound", findings=len(report.findings), first=_told(report))
     if report.unproven:
         log.warning("audit_checkpoints_not_asked", reason=report.unproven)
-    before = last or AuditVerification()
+    # Read now: others may have verified since this one began.
+    before = last_run() or AuditVerification()
     return AuditVerification.objects.create(
         started_at=report.started_at,
         whole=report.whole,
+        full=full,
         records=report.records,
         sound=report.sound,
         findings=[finding.as_dict() for finding in report.findings],
@@ -105,10 +107,11 @@ def _go_on(lap: Lap, report: Report) -> tuple[Lap, bool]:
 
 
 def _forget(now: datetime) -> None:
-    """Old runs go; the last that had seen everything stays."""
-    old = AuditVerification.objects.filter(finished_at__lt=now - KEPT)
-    newest_whole = AuditVerification.objects.filter(whole=True).order_by("-id").values("pk")[:1]
-    old.exclude(pk__in=list(newest_whole.values_list("pk", flat=True))).delete()
+    """Old runs go, but for those that tell how the trail stands."""
+    runs = AuditVerification.objects.order_by("-id")
+    telling = [runs.filter(whole=True), runs.filter(full=True, sound=True), runs.filter(sound=False)]
+    kept = {run.pk for kind in telling for run in kind[:1]}
+    runs.filter(finished_at__lt=now - KEPT).exclude(pk__in=kept).delete()
 
 
 def _told(report: Report) -> str:

@@ -3,42 +3,36 @@
 Invariant: reads only, in short steps, and may run while records are written: a chain only ever grows at its end.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
-from apps.audit import chain, selectors
+from apps.audit import chain
 from apps.audit.chain import Head, Link
-from apps.audit.verification.findings import Finding, Wrong
+from apps.audit.models import AuditRecord
+from apps.audit.verification import judging
+from apps.audit.verification.findings import MOST_FINDINGS, Finding, Wrong
+from apps.audit.verification.judging import Row
+from apps.events import erasure
 
 STEP = 2000
 # How far around a record that does not fit its place its own place is looked for.
 SWAP_REACH = 1000
 
-_COLUMNS = ", ".join(f"r.{name}" for name in Link._fields)
+# An instant that no calendar has stands for a changed one: as nothing, which gives another hash.
+_INSTANT = "CASE WHEN r.{0} >= '0001-01-01Z' AND r.{0} < '10000-01-01Z' THEN r.{0} END"
+_INSTANTS = {"occurred_at", "recorded_at"}
+_COLUMNS = ", ".join(_INSTANT.format(name) if name in _INSTANTS else f"r.{name}" for name in Link._fields)
 _STEP = (
     f"SELECT {_COLUMNS}, r.hash, r.id, c.salt, c.text, c.owner_id, c.correlation_id, c.title"  # noqa: S608 - our names
     " FROM audit_auditrecord r LEFT JOIN audit_auditcontent c ON c.event_id = r.event_id"
     " WHERE r.chain = %s AND r.sequence > %s ORDER BY r.sequence LIMIT %s"
 )
 _NEIGHBOURS = "SELECT sequence, hash FROM audit_auditrecord WHERE chain = %s AND sequence BETWEEN %s AND %s"
-
-
-class Row(NamedTuple):
-    """A record as it stands, with what is kept of its content."""
-
-    link: Link
-    hash: bytes
-    id: int
-    salt: bytes | None
-    text: str | None
-    owner_id: UUID | None
-    correlation_id: str | None
-    title: str | None
 
 
 @dataclass(slots=True)
@@ -57,7 +51,7 @@ def walk(number: int, *, after: Head = chain.BEGINNING) -> Iterator[Stretch]:
     head = after
     while rows := _read(number, after=head.sequence):
         stretch = Stretch(head, records=len(rows))
-        erased = selectors.erased_among({row.link.owner_id for row in rows if row.text is None and row.link.owner_id})
+        erased = erasure.erased_among({row.link.owner_id for row in rows if row.text is None and row.link.owner_id})
         for row in rows:
             stretch.findings += _against_its_place(row, before, stretch.head)
             stretch.findings += _against_its_content(row, erased)
@@ -83,9 +77,22 @@ def still_there(number: int, head: Head) -> list[Finding]:
     return []
 
 
-def holds(link: Link, hash_: bytes) -> bool:
-    """Whether a record still says what it said when it was hashed."""
-    return chain.hash_of(link) == hash_
+def outside() -> list[Finding]:
+    """Records where there is no chain: no walk would come by."""
+    known = range(chain.CHAINS)
+    nowhere = Q(chain__lt=known.start) | Q(chain__gte=known.stop) | Q(chain__in=known, sequence__lt=1)
+    found = AuditRecord.objects.filter(nowhere).values_list("pk", "chain", "sequence", "event_id")[:MOST_FINDINGS]
+    return [
+        Finding(
+            wrong=Wrong.MISPLACED,
+            told=f"Record {record_id} stands as {sequence} of chain {number}: there is no such place.",
+            chain=number,
+            sequence=sequence,
+            record_id=record_id,
+            event_id=event_id,
+        )
+        for record_id, number, sequence, event_id in found
+    ]
 
 
 def _read(number: int, *, after: int) -> list[Row]:
@@ -104,24 +111,25 @@ def _against_its_place(row: Row, before: Row | None, after: Head) -> list[Findin
     link, expected = row.link, after.sequence + 1
     found = []
     if link.sequence > expected:
-        found.append(_removed(link.chain, expected, link.sequence - 1))
-    if not holds(link, row.hash):
-        return [*found, _displaced(row) or _changed(row)]
-    if link.sequence == expected and link.previous_hash != after.hash:
+        found.append(_removed(row, expected, link.sequence - 1))
+    if told := judging.changed(row):
+        return [*found, _displaced(row) or _finding(Wrong.CHANGED, row, told)]
+    if told := judging.misplaced(row):
+        found.append(_finding(Wrong.MISPLACED, row, told))
+    if link.sequence == expected and judging.not_behind(row, after):
         found.append(_rewritten_before(row, before))
     elif before and row.id <= before.id:
         found.append(_finding(Wrong.SWAPPED, row, f"has the id {row.id}, smaller than the one before it in its chain"))
     return found
 
 
-def _removed(number: int, first: int, last: int) -> Finding:
+def _removed(row: Row, first: int, last: int) -> Finding:
+    """`row` is the one that stands behind the gap."""
+    number = row.link.chain
     one = f"Record {first} of chain {number} is gone."
     several = f"Records {first} to {last} of chain {number} are gone."
-    return Finding(wrong=Wrong.REMOVED, told=one if first == last else several, chain=number, sequence=first)
-
-
-def _changed(row: Row) -> Finding:
-    return _finding(Wrong.CHANGED, row, "no longer says what it said: its hash is of other bytes")
+    told = one if first == last else several
+    return Finding(wrong=Wrong.REMOVED, told=told, chain=number, sequence=first, before_record_id=row.id)
 
 
 def _displaced(row: Row) -> Finding | None:
@@ -135,7 +143,7 @@ def _displaced(row: Row) -> Finding | None:
             continue
         # The record it was built on may itself have been put elsewhere: then it stands beside.
         for previous in {row.link.previous_hash, *(hashes.get(place + by, chain.BEGINNING.hash) for by in (-1, 0, 1))}:
-            if holds(row.link._replace(sequence=place, previous_hash=previous), row.hash):
+            if chain.hash_of(row.link._replace(sequence=place, previous_hash=previous)) == row.hash:
                 return _finding(Wrong.SWAPPED, row, f"was recorded as {place} of its chain and was put here")
     return None
 
@@ -148,20 +156,10 @@ def _rewritten_before(row: Row, before: Row | None) -> Finding:
 
 
 def _against_its_content(row: Row, erased: set[UUID]) -> list[Finding]:
-    if row.text is None or row.salt is None:
-        if row.link.owner_id in erased:
-            return []
-        return [_finding(Wrong.CONTENT_GONE, row, "has lost its content, and nobody was erased")]
-    if chain.commitment(row.text, salt=row.salt) != row.link.commitment:
-        return [_finding(Wrong.CONTENT_CHANGED, row, "holds other content than it is committed to")]
-    told = json.loads(row.text)
-    repeated = (row.owner_id, row.correlation_id, row.title)
-    if repeated != (
-        row.link.owner_id,
-        told["correlation_id"],
-        chain.title_in(told["data"], subject_type=row.link.subject_type),
-    ):
-        return [_finding(Wrong.CONTENT_CHANGED, row, "would be found under another title, owner or correlation")]
+    if told := judging.content_gone(row, erased=row.link.owner_id in erased):
+        return [_finding(Wrong.CONTENT_GONE, row, told)]
+    if told := judging.content_changed(row):
+        return [_finding(Wrong.CONTENT_CHANGED, row, told)]
     return []
 
 

@@ -32,7 +32,7 @@ class Command(PlatformCommand):
     def handle(self, *args: Any, new: bool, json: bool, **options: Any) -> None:
         last = periodic.last_run()
         report = self._verify(last, new=new)
-        periodic.keep(report, last=last)
+        periodic.keep(report, full=not new)
         if json:
             self._tell_program(report)
         else:
