@@ -21,6 +21,7 @@ __all__ = [
     "CheckpointsAway",
     "Head",
     "HeadsWentBack",
+    "bring_up_to_date",
     "newest",
     "since",
     "take",
@@ -45,7 +46,13 @@ def take(*, now: datetime, dry_run: bool = False) -> Checkpoint | None:
 
     Raises `HeadsWentBack` also when a chain went on from other records than those that were signed.
     """
-    return write(_committed_heads, now=now, dry_run=dry_run)
+    newest_one, is_new = bring_up_to_date(now=now, dry_run=dry_run)
+    return newest_one if is_new else None
+
+
+def bring_up_to_date(*, now: datetime, dry_run: bool = False) -> tuple[Checkpoint | None, bool]:
+    """`take`, and what then is the newest checkpoint, with whether it was written now."""
+    return _written(_committed_heads, now=now, dry_run=dry_run)
 
 
 def _committed_heads(since: Checkpoint | None) -> Heads:
@@ -69,6 +76,13 @@ def write(
 
     Raises `HeadsWentBack`, `CheckpointRefused` (of the newest), `CheckpointsAway` and `ImproperlyConfigured`.
     """
+    newest_one, is_new = _written(heads, now=now, dry_run=dry_run)
+    return newest_one if is_new else None
+
+
+def _written(
+    heads: Heads | Callable[[Checkpoint | None], Heads], *, now: datetime, dry_run: bool
+) -> tuple[Checkpoint | None, bool]:
     signer = signing.Signer()
     for _ in range(_ATTEMPTS):
         last = newest()
@@ -76,7 +90,7 @@ def write(
         if last is not None:
             _refuse_heads_that_went_back(current, since=last)
         if dict(current) == (dict(last.heads) if last else {}):
-            return None
+            return last, False
         number = last.number + 1 if last else 1
         content = signed(current, number=number, previous=last.digest if last else NO_PREVIOUS, now=now, by=signer)
         try:
@@ -84,7 +98,7 @@ def write(
                 configured_store().create(number, content)
         except NumberTaken:
             continue
-        return verified(number, content, by=signing.Verifier())
+        return verified(number, content, by=signing.Verifier()), True
     raise CheckpointsAway(f"{settings.AUDIT_CHECKPOINTS_URL}: others took every number that was tried.")
 
 

@@ -2,11 +2,10 @@
 
 import structlog
 from celery import shared_task
-from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from apps.audit import checkpoints, services
-from apps.audit.checkpoints import CheckpointRefused, CheckpointsAway, HeadsWentBack
+from apps.audit import checkpoint_writer, services
+from apps.audit.checkpoint_writer import NotWritten, Trouble
 from apps.audit.verification import periodic
 
 log = structlog.get_logger(__name__)
@@ -26,11 +25,10 @@ def erase_late_contents() -> None:
 def write_checkpoint() -> None:
     """What goes wrong is told, and tried again at the next beat."""
     try:
-        checkpoint = checkpoints.take(now=timezone.now())
-    except CheckpointsAway as reason:
-        log.error("checkpoints_away", reason=str(reason))  # noqa: TRY400 - the words say all
-    except (CheckpointRefused, HeadsWentBack, ImproperlyConfigured) as reason:
-        log.error("checkpoint_not_written", reason=str(reason))  # noqa: TRY400 - the words say all
+        checkpoint = checkpoint_writer.run(now=timezone.now())
+    except NotWritten as reason:
+        what = "checkpoints_away" if reason.trouble is Trouble.STORE_AWAY else "checkpoint_not_written"
+        log.error(what, reason=str(reason))  # noqa: TRY400 - the words say all
     else:
         if checkpoint is not None:
             log.info("checkpoint_written", number=checkpoint.number, name=checkpoint.name)

@@ -180,3 +180,26 @@ class AuditVerification(models.Model):
 
     def __str__(self) -> str:
         return f"{'whole' if self.whole else 'new'} records {'sound' if self.sound else 'NOT SOUND'}"
+
+
+class CheckpointNote(models.Model):
+    """What the writer of checkpoints last did, in one row, for those who reach neither its key nor its store.
+
+    An instrument and no proof: the application's role may write it.
+    """
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    tried_at = models.DateTimeField()
+    trouble = models.CharField(max_length=30, blank=True, help_text="Why the last round wrote nothing, in a word.")
+    because = models.TextField(blank=True)
+    number = models.BigIntegerField(default=0, help_text="Of the newest checkpoint.")
+    taken_at = models.DateTimeField(null=True)
+    sequences = models.JSONField(default=dict, help_text="Up to which record each chain is signed.")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_checkpoint_note_is_one")]
+
+    def __str__(self) -> str:
+        return f"checkpoint {self.number}{f': {self.trouble}' if self.trouble else ''}"

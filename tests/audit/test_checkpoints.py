@@ -627,6 +627,7 @@ def test_the_command_prints_one_json_document(folder):
     assert told == {
         "written": True,
         "dry_run": False,
+        "trouble": "",
         "refused": "",
         "checkpoint": {
             "number": 1,
@@ -637,7 +638,13 @@ def test_the_command_prints_one_json_document(folder):
             "sha256": hashlib.sha256((folder / FIRST).read_bytes()).hexdigest(),
         },
     }
-    assert json.loads(run("--json")) == {"written": False, "dry_run": False, "refused": "", "checkpoint": None}
+    assert json.loads(run("--json")) == {
+        "written": False,
+        "dry_run": False,
+        "trouble": "",
+        "refused": "",
+        "checkpoint": None,
+    }
 
 
 @pytest.mark.django_db(transaction=True)
@@ -654,13 +661,24 @@ def test_the_command_exits_with_1_for_a_trail_that_went_back(folder):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_command_exits_with_3_when_the_store_is_away(settings):
-    settings.AUDIT_CHECKPOINTS_URL, settings.AUDIT_SIGNING_KEY = "file:///nowhere/at/all", KEY
+@pytest.mark.parametrize(
+    ("place", "key", "trouble", "words"),
+    [
+        ("file:///nowhere/at/all", KEY, "store away", "there is no such folder"),
+        ("file:///tmp", "", "no key", "AUDIT_SIGNING_KEY is not set"),
+    ],
+)
+def test_the_command_exits_with_1_and_tells_which_it_was(settings, place, key, trouble, words):
+    settings.AUDIT_CHECKPOINTS_URL, settings.AUDIT_SIGNING_KEY = place, key
+    out = StringIO()
 
-    with pytest.raises(CommandError, match="there is no such folder") as refused:
-        run()
+    with pytest.raises(CommandError, match=f"^{trouble.capitalize()}: .*{words}") as refused:
+        call_command("checkpoint_audit", "--json", stdout=out)
 
-    assert refused.value.returncode == 3
+    told = json.loads(out.getvalue())
+    assert refused.value.returncode == 1
+    assert (told["written"], told["trouble"], told["checkpoint"]) == (False, trouble, None)
+    assert words in told["refused"]
 
 
 def test_the_public_key_is_told_for_those_who_only_verify_and_for_a_rotation(folder):
@@ -672,10 +690,10 @@ def test_the_public_key_is_told_for_those_who_only_verify_and_for_a_rotation(fol
 def test_without_a_key_there_is_no_public_key(settings):
     settings.AUDIT_SIGNING_KEY = ""
 
-    with pytest.raises(CommandError, match="AUDIT_SIGNING_KEY is not set") as refused:
+    with pytest.raises(CommandError, match="No key: AUDIT_SIGNING_KEY is not set") as refused:
         run("--public-key")
 
-    assert refused.value.returncode == 3
+    assert refused.value.returncode == 1
 
 
 def test_a_server_with_a_key_and_a_place_passes(folder):

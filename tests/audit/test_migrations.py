@@ -26,8 +26,8 @@ def before_the_chains(transactional_db):
     """The audit tables as they were, and afterwards as they are."""
     now = MigrationExecutor(connection).loader.graph.leaf_nodes("audit")
     with connection.cursor() as cursor:
-        for table in ("audit_auditrecord", "audit_auditcontent", "audit_auditverification"):
-            cursor.execute(f"DROP TABLE {table} CASCADE")
+        for table in ("auditrecord", "auditcontent", "auditverification", "checkpointnote"):
+            cursor.execute(f"DROP TABLE audit_{table} CASCADE")
         cursor.execute("DROP FUNCTION audit_erase_contents; DROP FUNCTION audit_refuse_unless_erased")
         cursor.execute("DELETE FROM django_migrations WHERE app = 'audit'")
     MigrationExecutor(connection).migrate(BEFORE)

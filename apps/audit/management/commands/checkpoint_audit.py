@@ -7,11 +7,10 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
-from apps.audit import checkpoints, signing
-from apps.audit.checkpoints import Checkpoint, CheckpointRefused, CheckpointsAway, HeadsWentBack
+from apps.audit import checkpoint_writer, signing
+from apps.audit.checkpoint_writer import NotWritten
+from apps.audit.checkpoints import Checkpoint
 from apps.events.management.manners import PlatformCommand
-
-NO_PLACE = 3
 
 
 class Command(PlatformCommand):
@@ -21,8 +20,8 @@ class Command(PlatformCommand):
     )
     exits = {
         0: "signed and kept, or nothing moved",
-        1: "nothing kept: the trail went back behind what was signed, or the newest checkpoint is not what was signed",
-        NO_PLACE: "nothing kept: no key, or the store is away",
+        1: "nothing kept, and which of these it was is told: no key, store away, checkpoint refused (the newest is not "
+        "what was signed), heads went back (the trail is not what was signed)",
     }
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,12 +39,12 @@ class Command(PlatformCommand):
             if options["public_key"]:
                 self._tell_public_key(as_json=options["json"])
                 return
-            told = _as_dict(checkpoints.take(now=datetime.now(UTC), dry_run=dry_run), dry_run=dry_run)
-        except (CheckpointRefused, HeadsWentBack, CheckpointsAway, ImproperlyConfigured) as reason:
+            told = _as_dict(checkpoint_writer.run(now=datetime.now(UTC), dry_run=dry_run), dry_run=dry_run)
+        except (NotWritten, ImproperlyConfigured) as refusal:
+            reason = refusal if isinstance(refusal, NotWritten) else NotWritten(refusal)
             if options["json"]:
-                self.print_json(_as_dict(None, dry_run=dry_run, refused=str(reason)))
-            found_wrong = isinstance(reason, CheckpointRefused | HeadsWentBack)
-            raise CommandError(str(reason), returncode=1 if found_wrong else NO_PLACE) from reason
+                self.print_json(_as_dict(None, dry_run=dry_run, not_written=reason))
+            raise CommandError(f"{str(reason.trouble).capitalize()}: {reason}") from refusal
         if options["json"]:
             self.print_json(told)
         else:
@@ -60,14 +59,15 @@ class Command(PlatformCommand):
             self.stdout.write(public_key)
 
 
-def _as_dict(taken: Checkpoint | None, *, dry_run: bool, refused: str = "") -> dict[str, Any]:
+def _as_dict(taken: Checkpoint | None, *, dry_run: bool, not_written: NotWritten | None = None) -> dict[str, Any]:
+    why = {"trouble": not_written.trouble if not_written else "", "refused": str(not_written or "")}
     if taken is None:
-        return {"written": False, "dry_run": dry_run, "refused": refused, "checkpoint": None}
+        return {"written": False, "dry_run": dry_run, **why, "checkpoint": None}
     heads = {str(chain): {"sequence": head.sequence, "hash": head.hash.hex()} for chain, head in taken.heads.items()}
     return {
         "written": not dry_run,
         "dry_run": dry_run,
-        "refused": refused,
+        **why,
         "checkpoint": {
             "number": taken.number,
             "name": taken.name,

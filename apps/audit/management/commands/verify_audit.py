@@ -1,13 +1,9 @@
 """Proves the audit trail complete, contiguous and untouched, or names the first bad record."""
 
-import json
-import sys
-from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from apps.audit import selectors, verification
 from apps.audit.models import AuditVerification
@@ -23,7 +19,7 @@ class Command(PlatformCommand):
     )
     exits = {0: "complete, contiguous and untouched", 1: "something is wrong, and the first bad record is named"}
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--new", action="store_true", help="Only what came since the last verification; default: every record."
         )
@@ -34,34 +30,23 @@ class Command(PlatformCommand):
         report = self._verify(last, new=new)
         periodic.keep(report, full=not new)
         if json:
-            self._tell_program(report)
+            self.print_json(report.as_dict())
         else:
             self._tell_person(report)
-        sys.exit(0 if report.sound else 1)
+        if report.first is not None:
+            raise CommandError(f"The audit trail is not sound: {report.first.told}")
 
     def _verify(self, last: AuditVerification | None, *, new: bool) -> Report:
-        with Progress(
-            TextColumn("Looking at records"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        ) as progress:
-            behind = periodic.behind(last) if new else None
-            ahead = sum(head.sequence for head in selectors.heads().values())
-            known = sum(head.sequence for head in behind.heads.values()) if behind else 0
-            bar = progress.add_task("", total=ahead - known)
+        behind = periodic.behind(last) if new else None
+        ahead = sum(head.sequence for head in selectors.heads().values())
+        known = sum(head.sequence for head in behind.heads.values()) if behind else 0
+        with self.progress("Looking at records", total=ahead - known) as steps:
             return verification.verify(
                 now=timezone.now(),
                 behind=behind,
                 known_checkpoint=last.checkpoint if last else None,
-                progress=lambda records: progress.update(bar, completed=records),
+                progress=steps.done,
             )
-
-    def _tell_program(self, report: Report) -> None:
-        self.stdout.write(json.dumps(report.as_dict(), indent=2))
 
     def _tell_person(self, report: Report) -> None:
         chains = sum(1 for head in report.heads.values() if head.sequence)
