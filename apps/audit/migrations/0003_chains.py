@@ -1,6 +1,11 @@
 """Puts the trail into chains: what was recorded before is linked in the order in which it was recorded."""
 
 import base64
+import hashlib
+import hmac
+import json
+import os
+from datetime import UTC
 
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
@@ -8,37 +13,86 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-from apps.audit import chain
-from apps.audit.chain import Head, Link
 
 STEP = 2000
 
+# Format 1 as it was when this was written: what is written here stays provable whatever `apps.audit.chain` grows into.
+def _json(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _instant(at):
+    return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None
+
+
+def _text(identity):
+    return str(identity) if identity else None
+
+
+def _chain_of(row):
+    name = f"{row.subject_type}/{row.subject_id}" if row.subject_id else f"event/{row.event_id}"
+    return hashlib.sha256(name.encode()).digest()[0] % 16
+
+
+def _canonical(row, *, number, sequence, previous_hash, commitment):
+    return _json(
+        {
+            "actor": _text(row.actor_id),
+            "causation": _text(row.causation_id),
+            "chain": number,
+            "commitment": commitment.hex(),
+            "event": str(row.event_id),
+            "format": 1,
+            "occurred_at": _instant(row.occurred_at),
+            "offset": row.record_offset,
+            "owner": _text(row.owner_id),
+            "partition": row.record_partition,
+            "previous": previous_hash.hex(),
+            "readable": row.readable,
+            "recorded_at": _instant(row.recorded_at),
+            "sequence": sequence,
+            "source": row.source,
+            "subject": _text(row.subject_id),
+            "subject_type": row.subject_type,
+            "topic": row.record_topic,
+            "type": row.type,
+            "version": row.subject_version,
+        }
+    ).encode()
+
+
+_KEPT = [
+    *("event_id", "type", "subject_type", "subject_id", "subject_version", "owner_id", "actor_id", "source"),
+    *("causation_id", "occurred_at", "recorded_at", "record_topic", "record_partition", "record_offset", "readable"),
+]
+
+
 def link_what_was_recorded(apps, schema_editor):
-    """Old rows, oldest first, into the chains. The same functions as the writer's: they are format 1 for good."""
+    """Old rows, oldest first, into the chains."""
     Old = apps.get_model("audit", "UnchainedRecord")
     Record = apps.get_model("audit", "AuditRecord")
     Content = apps.get_model("audit", "AuditContent")
     alias = schema_editor.connection.alias
-    heads = {number: chain.BEGINNING for number in range(chain.CHAINS)}
+    heads = {number: (0, bytes(32)) for number in range(16)}
     last = 0
     while rows := list(Old.objects.using(alias).filter(pk__gt=last).order_by("pk")[:STEP]):
         last = rows[-1].pk
         records, contents = [], []
         for row in rows:
-            text = chain.content_text(_data(row), correlation_id=row.correlation_id)
-            salt = chain.new_salt()
-            number = chain.chain_of(row.subject_type, row.subject_id, event_id=row.event_id)
+            text = _json({"correlation_id": row.correlation_id, "data": _data(row)})
+            salt = os.urandom(32)
+            number = _chain_of(row)
             sequence, previous_hash = heads[number]
-            facts = {name: getattr(row, name) for name in Link._fields if hasattr(row, name)}
-            link = Link(
-                **facts,
-                chain=number,
-                sequence=sequence + 1,
-                previous_hash=previous_hash,
-                commitment=chain.commitment(text, salt=salt),
-            )
-            heads[number] = Head(link.sequence, chain.hash_of(link))
-            records.append(Record(id=row.pk, hash=heads[number].hash, **link._asdict()))
+            place = {
+                "number": number,
+                "sequence": sequence + 1,
+                "previous_hash": previous_hash,
+                "commitment": hmac.digest(salt, text.encode(), "sha256"),
+            }
+            digest = hashlib.sha256(_canonical(row, **place)).digest()
+            heads[number] = (sequence + 1, digest)
+            place["chain"] = place.pop("number")
+            records.append(Record(id=row.pk, hash=digest, **place, **{name: getattr(row, name) for name in _KEPT}))
             contents.append(
                 Content(
                     record_id=row.event_id,
