@@ -16,7 +16,7 @@ from apps.audit import checkpoints, selectors, services, verification
 from apps.audit.chain import chain_of, commitment, hash_of
 from apps.audit.models import AuditContent, AuditRecord, AuditVerification
 from apps.audit.subscribers import group
-from apps.audit.verification import periodic
+from apps.audit.verification import against_checkpoints, periodic
 from apps.audit.verification.findings import Wrong
 from apps.events import erasure, handling
 from apps.events.models import Event, HandledEvent, OutboxEntry
@@ -313,6 +313,19 @@ def test_a_store_that_is_away_is_no_finding_but_said(trail, settings):
 
     assert report.sound
     assert "/nowhere/at/all" in report.unproven
+
+
+@pytest.mark.parametrize(("most", "sound"), [("--all-checkpoints", False), ("--json", True)])
+def test_checkpoints_older_than_the_newest_are_held_on_request(store, monkeypatch, most, sound):
+    monkeypatch.setattr(against_checkpoints, "MOST", 2)
+    for each in life_of_one_subject(5):
+        handling.handle(group, [each])
+        sign()
+    sorted(store.rglob("*.json"))[1].unlink()
+
+    code, told = command("--json", most)
+
+    assert (code, json.loads(told)["sound"]) == (0 if sound else 1, sound)
 
 
 # --- A piece at a time -----------------------------------------------------------------------------------

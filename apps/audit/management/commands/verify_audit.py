@@ -1,5 +1,6 @@
 """Proves the audit trail complete, contiguous and untouched, or names the first bad record."""
 
+import math
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -7,7 +8,7 @@ from django.utils import timezone
 
 from apps.audit import selectors, verification
 from apps.audit.models import AuditVerification
-from apps.audit.verification import periodic
+from apps.audit.verification import against_checkpoints, periodic
 from apps.audit.verification.findings import Report
 from apps.events.management.manners import PlatformCommand
 
@@ -23,11 +24,17 @@ class Command(PlatformCommand):
         parser.add_argument(
             "--new", action="store_true", help="Only what came since the last verification; default: every record."
         )
+        parser.add_argument(
+            "--all-checkpoints",
+            action="store_true",
+            help="Against every signed checkpoint; default: the newest 1,000, of which the newest vouches for every record.",
+        )
         parser.add_argument("--json", action="store_true", help="The report as one JSON document on stdout.")
 
-    def handle(self, *args: Any, new: bool, json: bool, **options: Any) -> None:
+    def handle(self, *args: Any, new: bool, all_checkpoints: bool, json: bool, **options: Any) -> None:
         last = periodic.last_run()
-        report = self._verify(last, new=new)
+        most = math.inf if all_checkpoints else against_checkpoints.MOST
+        report = self._verify(last, new=new, most_checkpoints=most)
         periodic.keep(report, full=not new)
         if json:
             self.print_json(report.as_dict())
@@ -36,7 +43,7 @@ class Command(PlatformCommand):
         if report.first is not None:
             raise CommandError(f"The audit trail is not sound: {report.first.told}")
 
-    def _verify(self, last: AuditVerification | None, *, new: bool) -> Report:
+    def _verify(self, last: AuditVerification | None, *, new: bool, most_checkpoints: float) -> Report:
         behind = periodic.behind(last) if new else None
         ahead = sum(head.sequence for head in selectors.heads().values())
         known = sum(head.sequence for head in behind.heads.values()) if behind else 0
@@ -45,6 +52,7 @@ class Command(PlatformCommand):
                 now=timezone.now(),
                 behind=behind,
                 known_checkpoint=last.checkpoint if last else None,
+                most_checkpoints=most_checkpoints,
                 progress=steps.done,
             )
 
