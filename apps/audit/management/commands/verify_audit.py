@@ -27,7 +27,7 @@ class Command(PlatformCommand):
         parser.add_argument(
             "--all-checkpoints",
             action="store_true",
-            help="Against every signed checkpoint; default: the newest 1,000, of which the newest vouches for every record.",
+            help="Against every signed checkpoint; default: the newest 1,000. The newest vouches for every record.",
         )
         parser.add_argument("--json", action="store_true", help="The report as one JSON document on stdout.")
 
