@@ -6,8 +6,10 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from apps.events import liveness
+from apps.events import liveness, schedules
 from apps.events.leadership import RELAY_LOCK
 from apps.events.models import DeadLetter, GroupProgress
 
@@ -180,3 +182,40 @@ def relay_leader() -> RelayLeader | None:
         )
         row = cursor.fetchone()
     return RelayLeader(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A declared schedule as its row has it, where people may have changed it.
+
+    `age_seconds` is since it last rang, `None` when it never did; `silent_seconds` the same, or since its row was
+    changed. Both are nothing without a row (`is_there`).
+    """
+
+    name: str
+    every_seconds: int
+    age_seconds: float | None
+    silent_seconds: float = 0.0
+    enabled: bool = True
+    is_there: bool = True
+
+
+def sweeps() -> list[Sweep]:
+    """Every declared schedule, in the order of declaration."""
+    declared = schedules.declared()
+    rows = {row.name: row for row in PeriodicTask.objects.filter(name__in=declared).select_related("interval")}
+    now = timezone.now()
+    return [_sweep(name, each.every_seconds, rows.get(name), now) for name, each in declared.items()]
+
+
+def _sweep(name: str, every_seconds: int, row: PeriodicTask | None, now: datetime) -> Sweep:
+    if row is None:
+        return Sweep(name, every_seconds, None, enabled=False, is_there=False)
+    interval: IntervalSchedule | None = row.interval
+    return Sweep(
+        name,
+        round(interval.schedule.run_every.total_seconds()) if interval else every_seconds,
+        age_seconds=max(0.0, (now - row.last_run_at).total_seconds()) if row.last_run_at else None,
+        silent_seconds=max(0.0, (now - (row.last_run_at or row.date_changed)).total_seconds()),
+        enabled=row.enabled,
+    )

@@ -90,6 +90,8 @@ class State(Collector):
             yield from _groups(found)
             yield from _roles(found)
             yield from _audit(found)
+            yield from _checkpoint(found)
+            yield _sweeps(found)
         if not isinstance(lags, Away):
             yield _by("group", "consumer_group_lag_records", "Records a group has yet to handle.", lags)
 
@@ -195,3 +197,21 @@ def _audit(found: PipelineState) -> Iterator[Metric]:
     yield _by("kind", "audit_verification_age_seconds", "Since the audit trail was last verified.", known)
     if status.sound is not None:
         yield _gauge("audit_trail_sound", "1 when the last verification found nothing wrong.", status.sound)
+
+
+def _checkpoint(found: PipelineState) -> Iterator[Metric]:
+    noted = found.checkpoint
+    yield _gauge("audit_unsigned_age_seconds", "Of the oldest record no checkpoint signs.", noted.unsigned_age_seconds)
+    if noted.tried_age_seconds is None:
+        return
+    yield _gauge("audit_checkpoint_number", "Of the newest signed checkpoint.", noted.number)
+    yield _gauge("audit_checkpoint_tried_age_seconds", "Since the writer's last round.", noted.tried_age_seconds)
+    told = "1 when the writer's last round ended well: the store answered, and held what was signed."
+    yield _gauge("audit_checkpoint_writable", told, not noted.trouble)
+    if noted.age_seconds is not None:
+        yield _gauge("audit_checkpoint_age_seconds", "Since the newest checkpoint was signed.", noted.age_seconds)
+
+
+def _sweeps(found: PipelineState) -> Metric:
+    silent = {sweep.name: sweep.silent_seconds for sweep in found.sweeps if sweep.is_there}
+    return _by("schedule", "sweep_age_seconds", "Since a schedule last rang, or its row was changed.", silent)

@@ -20,7 +20,7 @@ from redis.retry import Retry
 from apps.events.brokers import current_broker
 from apps.ops import pipeline
 from apps.ops.asking import Away, Question
-from apps.ops.pipeline import Finding, Findings, Status
+from apps.ops.pipeline import Condition, Conditions, Status
 
 DEADLINE_SECONDS = pipeline.DEADLINE_SECONDS
 READY_DEADLINE_SECONDS = 2.0
@@ -31,18 +31,18 @@ REDIS_TIMEOUT_SECONDS = 1
 @dataclass(frozen=True, slots=True)
 class Health:
     status: Status
-    findings: Findings
+    conditions: Conditions
 
 
 def look() -> Health:
     """Ask everything, in parallel, or tell what was found a second or two ago."""
     for question, _ in _QUESTIONS.values():
         question.begin()
-    findings: Findings = {}
+    conditions: Conditions = {}
     for name, (question, tell) in _QUESTIONS.items():
         answer = question.answer()
-        findings |= _away(name, answer) if isinstance(answer, Away) else tell(answer)
-    return Health(status=_overall(findings), findings=findings)
+        conditions |= _away(name, answer) if isinstance(answer, Away) else tell(answer)
+    return Health(status=_overall(conditions), conditions=conditions)
 
 
 def is_ready() -> bool:
@@ -58,14 +58,14 @@ def forget() -> None:
     _READY.forget()
 
 
-def _away(name: str, answer: Away) -> Findings:
-    return {name: Finding(Status.DOWN, {"reason": answer.reason})}
+def _away(name: str, answer: Away) -> Conditions:
+    return {name: Condition(Status.DOWN, {"reason": answer.reason})}
 
 
-def _overall(findings: Findings) -> Status:
-    if findings["postgresql"].status is Status.DOWN:
+def _overall(conditions: Conditions) -> Status:
+    if conditions["postgresql"].status is Status.DOWN:
         return Status.DOWN
-    well = all(finding.status is Status.OK for finding in findings.values())
+    well = all(condition.status is Status.OK for condition in conditions.values())
     return Status.OK if well else Status.DEGRADED
 
 
@@ -110,8 +110,8 @@ def _milliseconds_since(started_at: float) -> float:
     return round((time.perf_counter() - started_at) * 1000, 1)
 
 
-def _answers(name: str, milliseconds: float) -> Findings:
-    return {name: Finding(Status.OK, {"milliseconds": milliseconds})}
+def _answers(name: str, milliseconds: float) -> Conditions:
+    return {name: Condition(Status.OK, {"milliseconds": milliseconds})}
 
 
 _DEPENDENCIES: dict[str, Callable[[], float]] = {
@@ -120,13 +120,13 @@ _DEPENDENCIES: dict[str, Callable[[], float]] = {
     "redis_jobs": partial(_redis, _of_jobs),
     "redis_sockets": partial(_redis, _of_sockets),
 }
-_QUESTIONS: dict[str, tuple[Question[Any], Callable[[Any], Findings]]] = {
+_QUESTIONS: dict[str, tuple[Question[Any], Callable[[Any], Conditions]]] = {
     **{
         name: (Question(ask, deadline_seconds=DEADLINE_SECONDS), partial(_answers, name))
         for name, ask in _DEPENDENCIES.items()
     },
-    "pipeline": (pipeline.STATE, pipeline.findings_of),
-    "lag": (pipeline.LAGS, pipeline.findings_of_lags),
+    "pipeline": (pipeline.STATE, pipeline.conditions_of),
+    "lag": (pipeline.LAGS, pipeline.conditions_of_lags),
 }
 # Of its own, so that what health asks for cannot make PostgreSQL look away.
 _READY = Question(_postgresql, deadline_seconds=READY_DEADLINE_SECONDS, fresh_seconds=READY_FRESH_SECONDS)

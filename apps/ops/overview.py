@@ -10,69 +10,37 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
 from kombu import Connection
 from kombu.exceptions import ChannelError
 
-from apps.audit import checkpoints
 from apps.audit import selectors as trail
-from apps.audit.checkpoint_store import CheckpointsAway
-from apps.events import schedules, selectors
+from apps.events import selectors
 from apps.events.brokers import current_broker
 from apps.events.brokers.base import BrokerState
 from apps.events.selectors import ProcessLife, RecentHandling, RelayLeader
 from apps.ops import pipeline
-from apps.ops.asking import Away, Question
-from apps.ops.pipeline import PipelineState, Status
+from apps.ops.asking import Away, Question, without_secrets
+from apps.ops.pipeline import Conditions, PipelineState, Status
 
 REDIS_TIMEOUT_SECONDS = 1.5
-# Checkpoints may lie in an object store, which is paid by the question.
-_CHECKPOINT_FRESH_SECONDS = 30.0
 _FRESH_SECONDS = 0.5
-# A ring that is late by so much more than its pace was missed.
-_SWEEP_PATIENCE_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """A schedule that is declared, as its row has it; `age_seconds` since it last rang, `None`: never."""
-
-    name: str
-    every_seconds: int
-    age_seconds: float | None
-    enabled: bool = True
-    is_there: bool = True
-
-    @property
-    def is_late(self) -> bool:
-        return self.enabled and (self.age_seconds or 0) > 2 * self.every_seconds + _SWEEP_PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What PostgreSQL tells beside the state: the relay's leader, the last minute, processes and sweeps."""
+    """What PostgreSQL tells beside the state: the relay's leader, the last minute, processes."""
 
     leader: RelayLeader | None
     recent: dict[str, RecentHandling]
     processes: list[ProcessLife]
-    sweeps: list[Sweep]
 
 
 @dataclass(frozen=True, slots=True)
 class Trail:
     records: int
     chains: int
-
-
-@dataclass(frozen=True, slots=True)
-class LastCheckpoint:
-    """`number` 0: there is none yet."""
-
-    number: int
-    taken_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +52,6 @@ class Overview:
     lags: dict[str, int] | Away
     queues: dict[str, int] | Away
     trail: Trail | Away
-    checkpoint: LastCheckpoint | Away
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; a part that is away is `{"away": reason}`."""
@@ -100,7 +67,6 @@ def take() -> Overview:
         "lags": pipeline.LAGS,
         "queues": _QUEUES,
         "trail": _TRAIL,
-        "checkpoint": _CHECKPOINT,
     }
     for question in questions.values():
         question.begin()
@@ -120,18 +86,19 @@ def _away(seen: Overview) -> Iterator[str]:
 
 
 def _late(seen: Overview) -> Iterator[str]:
-    findings = {} if isinstance(seen.state, Away) else pipeline.findings_of(seen.state)
-    if not isinstance(seen.lags, Away):
-        findings |= pipeline.findings_of_lags(seen.lags)
-    for name, finding in findings.items():
-        if finding.status is not Status.OK:
-            how = "not sound" if finding.details.get("sound") is False else finding.status
-            yield f"{name.replace('_', ' ')} is {how}"
-    if not isinstance(seen.work, Away):
-        if seen.work.leader is None:
-            yield "no relay leads"
-        yield from (f"{sweep.name} rings late" for sweep in seen.work.sweeps if sweep.is_late)
-        yield from (f"{sweep.name} is not there" for sweep in seen.work.sweeps if not sweep.is_there)
+    for name, condition in conditions(seen).items():
+        if condition.status is not Status.OK:
+            how = "not sound" if condition.details.get("sound") is False else condition.status
+            because = f": {condition.details['reason']}" if "reason" in condition.details else ""
+            yield f"{name.replace('_', ' ')} is {how}{without_secrets(because)}"
+    if not isinstance(seen.work, Away) and seen.work.leader is None:
+        yield "no relay leads"
+
+
+def conditions(seen: Overview) -> Conditions:
+    """Of every part that answered, by the pipeline's limits."""
+    found = {} if isinstance(seen.state, Away) else pipeline.conditions_of(seen.state)
+    return found if isinstance(seen.lags, Away) else found | pipeline.conditions_of_lags(seen.lags)
 
 
 # --- Asking ---------------------------------------------------------------------------------------------
@@ -144,25 +111,7 @@ def _work() -> Work:
             leader=selectors.relay_leader(),
             recent=selectors.recently_handled(),
             processes=selectors.process_lives(),
-            sweeps=_sweeps(),
         )
-
-
-def _sweeps() -> list[Sweep]:
-    now = timezone.now()
-    rows = {row.name: row for row in PeriodicTask.objects.filter(name__in=schedules.declared())}
-    return [
-        Sweep(
-            name=name,
-            every_seconds=schedule.every_seconds,
-            age_seconds=(now - row.last_run_at).total_seconds()
-            if (row := rows.get(name)) and row.last_run_at
-            else None,
-            enabled=row is not None and row.enabled,
-            is_there=row is not None,
-        )
-        for name, schedule in schedules.declared().items()
-    ]
 
 
 def _kafka() -> BrokerState:
@@ -191,19 +140,10 @@ def _trail() -> Trail:
         return Trail(records=sum(head.sequence for head in heads.values()), chains=len(heads))
 
 
-def _checkpoint() -> LastCheckpoint | Away:
-    try:
-        newest = checkpoints.newest()
-    except (CheckpointsAway, checkpoints.CheckpointRefused, ImproperlyConfigured) as reason:
-        return Away(str(reason))
-    return LastCheckpoint(newest.number, newest.taken_at) if newest else LastCheckpoint(0, None)
-
-
 _WORK = Question(_work, deadline_seconds=pipeline.DEADLINE_SECONDS, fresh_seconds=_FRESH_SECONDS)
 _KAFKA = Question(_kafka, deadline_seconds=pipeline.DEADLINE_SECONDS)
 _QUEUES = Question(_queues, deadline_seconds=pipeline.DEADLINE_SECONDS, fresh_seconds=_FRESH_SECONDS)
 _TRAIL = Question(_trail, deadline_seconds=pipeline.DEADLINE_SECONDS, fresh_seconds=_FRESH_SECONDS)
-_CHECKPOINT = Question(_checkpoint, deadline_seconds=pipeline.DEADLINE_SECONDS, fresh_seconds=_CHECKPOINT_FRESH_SECONDS)
 
 
 # --- Telling --------------------------------------------------------------------------------------------

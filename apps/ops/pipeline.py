@@ -11,10 +11,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.audit import checkpoint_writer
+from apps.audit.checkpoint_writer import WriterStatus
 from apps.audit.selectors import VerificationStatus, verification_status
 from apps.events import selectors
 from apps.events.brokers import current_broker
-from apps.events.selectors import GroupStatus, OutboxStatus, RoleLife
+from apps.events.selectors import GroupStatus, OutboxStatus, RoleLife, Sweep
 from apps.events.subscriptions import group_named
 from apps.ops.asking import Question
 
@@ -33,6 +35,10 @@ RECONCILE_LATE_SECONDS = 180
 # What is new is verified every minute, everything piece by piece beside it.
 VERIFICATION_LATE_SECONDS = 300
 WHOLE_VERIFICATION_LATE_SECONDS = 24 * 3600
+# A checkpoint is signed within a minute; beyond this a cut of the trail's end could not be proved.
+CHECKPOINT_LATE_SECONDS = 900
+# A ring may be missed once; beyond so many periods nobody rings.
+SWEEP_LATE_PERIODS = 3
 
 
 class Status(StrEnum):
@@ -42,14 +48,14 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """`details` are for staff: they may name hosts."""
+class Condition:
+    """How one part does. `details` are for staff: they may name hosts; `reason` among them is in words."""
 
     status: Status
     details: dict[str, Any] = field(default_factory=dict)
 
 
-Findings = dict[str, Finding]
+Conditions = dict[str, Condition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ class PipelineState:
     groups: dict[str, GroupStatus | None]
     roles: list[RoleLife]
     verification: VerificationStatus
+    checkpoint: WriterStatus
+    sweeps: list[Sweep]
 
 
 def state() -> PipelineState:
@@ -74,6 +82,8 @@ def state() -> PipelineState:
             groups={group: progress.get(group) for group in settings.CONSUMER_GROUPS},
             roles=selectors.role_lives(),
             verification=verification_status(),
+            checkpoint=checkpoint_writer.status(),
+            sweeps=selectors.sweeps(),
         )
 
 
@@ -100,57 +110,98 @@ LAGS = Question(lags, deadline_seconds=DEADLINE_SECONDS, fresh_seconds=LAG_FRESH
 # --- What is late ---------------------------------------------------------------------------------------
 
 
-def findings_of(found: PipelineState) -> Findings:
+def conditions_of(found: PipelineState) -> Conditions:
     """Each part by its name: degraded beyond its limit."""
     return {
         "outbox": _outbox(found.outbox),
         "dead_letters": _dead_letters(sum(found.parked.values())),
         "audit_trail": _audit_trail(found.verification),
+        "audit_checkpoint": _audit_checkpoint(found.checkpoint),
         **{f"group_{group}": _group(status) for group, status in found.groups.items()},
         **{f"role_{life.role}": _role(life) for life in found.roles},
+        **{name_of(sweep): _sweep(sweep) for sweep in found.sweeps},
     }
 
 
-def findings_of_lags(found: dict[str, int]) -> Findings:
-    return {f"lag_{group}": _finding(late=lag > LAG_LATE_RECORDS, records=lag) for group, lag in found.items()}
+def name_of(sweep: Sweep) -> str:
+    """The name of its condition."""
+    return f"sweep_{sweep.name.lower().replace(' ', '_')}"
 
 
-def _finding(*, late: bool, **details: object) -> Finding:
-    return Finding(Status.DEGRADED if late else Status.OK, details)
+def conditions_of_lags(found: dict[str, int]) -> Conditions:
+    return {f"lag_{group}": _condition(late=lag > LAG_LATE_RECORDS, records=lag) for group, lag in found.items()}
 
 
-def _outbox(outbox: OutboxStatus) -> Finding:
-    return _finding(
+def _condition(*, late: bool, **details: object) -> Condition:
+    return Condition(Status.DEGRADED if late else Status.OK, details)
+
+
+def _outbox(outbox: OutboxStatus) -> Condition:
+    return _condition(
         late=outbox.oldest_age_seconds > OUTBOX_LATE_SECONDS,
         depth=outbox.depth,
         oldest_age_seconds=round(outbox.oldest_age_seconds, 3),
     )
 
 
-def _dead_letters(parked: int) -> Finding:
-    return _finding(late=parked > 0, parked=parked)
+def _dead_letters(parked: int) -> Condition:
+    return _condition(late=parked > 0, parked=parked)
 
 
-def _audit_trail(found: VerificationStatus) -> Finding:
+def _audit_trail(found: VerificationStatus) -> Condition:
     if found.age_seconds is None:
-        return Finding(Status.DEGRADED, {"reason": "it has not been verified yet"})
+        return Condition(Status.DEGRADED, {"reason": "it has not been verified yet"})
     whole_age_seconds = found.whole_age_seconds
     late = found.age_seconds > VERIFICATION_LATE_SECONDS
     whole_is_late = whole_age_seconds is not None and whole_age_seconds > WHOLE_VERIFICATION_LATE_SECONDS
-    return _finding(
+    return _condition(
         late=late or whole_is_late or not found.sound,
         sound=found.sound,
         findings=found.findings,
-        verified_seconds_ago=round(found.age_seconds, 1),
-        whole_verified_seconds_ago=None if whole_age_seconds is None else round(whole_age_seconds, 1),
+        verified_seconds_ago=_rounded(found.age_seconds),
+        whole_verified_seconds_ago=_rounded(whole_age_seconds),
     )
 
 
-def _group(status: GroupStatus | None) -> Finding:
+def _audit_checkpoint(found: WriterStatus) -> Condition:
+    """By what its writer noted in the database: an instrument, which whoever writes facts could deceive."""
+    if found.tried_age_seconds is None:
+        return Condition(Status.DEGRADED, {"reason": "no round of its writer has been noted yet"})
+    silent = found.tried_age_seconds > CHECKPOINT_LATE_SECONDS
+    unsigned = found.unsigned_age_seconds > CHECKPOINT_LATE_SECONDS
+    told = {"reason": f"{found.trouble}: {found.because}"} if found.trouble else {}
+    return _condition(
+        late=silent or unsigned or bool(found.trouble),
+        **told,
+        number=found.number,
+        taken_seconds_ago=_rounded(found.age_seconds),
+        tried_seconds_ago=_rounded(found.tried_age_seconds),
+        unsigned_for_seconds=_rounded(found.unsigned_age_seconds),
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def _sweep(sweep: Sweep) -> Condition:
+    if not sweep.is_there:
+        return Condition(Status.DEGRADED, {"reason": "its schedule is not there"})
+    return _condition(
+        # One that somebody switched off is not late.
+        late=sweep.enabled and sweep.silent_seconds > SWEEP_LATE_PERIODS * sweep.every_seconds,
+        enabled=sweep.enabled,
+        every_seconds=sweep.every_seconds,
+        rang_seconds_ago=_rounded(sweep.age_seconds),
+        silent_for_seconds=_rounded(sweep.silent_seconds),
+    )
+
+
+def _group(status: GroupStatus | None) -> Condition:
     if status is None or status.checked_at is None:
-        return Finding(Status.DEGRADED, {"reason": "its worker has not reconciled yet"})
+        return Condition(Status.DEGRADED, {"reason": "its worker has not reconciled yet"})
     age_seconds = (timezone.now() - status.checked_at).total_seconds()
-    return _finding(
+    return _condition(
         late=age_seconds > RECONCILE_LATE_SECONDS,
         reconciled_seconds_ago=round(age_seconds, 1),
         repaired=status.repaired,
@@ -159,10 +210,10 @@ def _group(status: GroupStatus | None) -> Finding:
     )
 
 
-def _role(life: RoleLife) -> Finding:
+def _role(life: RoleLife) -> Condition:
     if life.youngest_age_seconds is None:
-        return Finding(Status.DEGRADED, {"processes": 0, "reason": "no process of it has beaten within a day"})
-    return _finding(
+        return Condition(Status.DEGRADED, {"processes": 0, "reason": "no process of it has beaten within a day"})
+    return _condition(
         late=not life.lives,
         processes=life.processes,
         beat_seconds_ago=round(life.youngest_age_seconds, 1),

@@ -11,17 +11,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from apps.events.selectors import GroupStatus, RecentHandling
+from apps.events.selectors import GroupStatus, RecentHandling, Sweep
 from apps.ops import pipeline
-from apps.ops.asking import Away
-from apps.ops.overview import Overview, Sweep, Work, troubles
-from apps.ops.pipeline import (
-    LAG_LATE_RECORDS,
-    OUTBOX_LATE_SECONDS,
-    RECONCILE_LATE_SECONDS,
-    PipelineState,
-    Status,
-)
+from apps.ops.asking import Away, without_secrets
+from apps.ops.overview import Overview, Work, conditions, troubles
+from apps.ops.pipeline import Conditions, PipelineState, Status
 
 _WELL, _LATE, _AWAY = ("●", "green"), ("▲", "yellow"), ("✘", "bold red")
 _PLACES_SHOWN = 2
@@ -70,6 +64,11 @@ def _add(table: Table, mark: tuple[str, str], name: str, told: str) -> None:
     table.add_row(Text(*mark), Text(name), Text(told, "red" if mark is _AWAY else ""))
 
 
+def _mark(found: Conditions, *names: str) -> tuple[str, str]:
+    """Well when each of these is known to be."""
+    return _WELL if all(name in found and found[name].status is Status.OK for name in names) else _LATE
+
+
 def _ways(seen: Overview) -> Table:
     """Where events and jobs pass: outbox, relay, Kafka, the queues."""
     table = _rows()
@@ -77,9 +76,8 @@ def _ways(seen: Overview) -> Table:
         _add(table, _AWAY, "outbox", seen.state.reason)
     else:
         outbox = seen.state.outbox
-        late = outbox.oldest_age_seconds > OUTBOX_LATE_SECONDS
         told = f"{outbox.depth:,} wait, the oldest for {ago(outbox.oldest_age_seconds)}" if outbox.depth else "empty"
-        _add(table, _LATE if late else _WELL, "outbox", told)
+        _add(table, _mark(conditions(seen), "outbox"), "outbox", told)
     if isinstance(seen.work, Away):
         _add(table, _AWAY, "relay", seen.work.reason)
     elif seen.work.leader is None:
@@ -117,12 +115,14 @@ def _groups(seen: Overview) -> RenderableType:
     for name, status in seen.state.groups.items():
         lag = None if isinstance(seen.lags, Away) else seen.lags.get(name)
         parked = seen.state.parked.get(name, 0)
-        _add_group(table, name, status, lag=lag, parked=parked, recent=recent.get(name), now=seen.taken_at)
+        mark = _LATE if parked else _mark(conditions(seen), f"group_{name}", f"lag_{name}")
+        _add_group(table, mark, name, status, lag=lag, parked=parked, recent=recent.get(name), now=seen.taken_at)
     return table
 
 
 def _add_group(
     table: Table,
+    mark: tuple[str, str],
     name: str,
     status: GroupStatus | None,
     *,
@@ -132,9 +132,8 @@ def _add_group(
     now: datetime,
 ) -> None:
     age = (now - status.checked_at).total_seconds() if status and status.checked_at else None
-    late = age is None or age > RECONCILE_LATE_SECONDS or lag is None or lag > LAG_LATE_RECORDS or parked > 0
     table.add_row(
-        Text(*(_LATE if late else _WELL)),
+        Text(*mark),
         name,
         Text("?", "red") if lag is None else f"{lag:,}",
         f"{recent.handled if recent else 0:,}/min",
@@ -170,23 +169,24 @@ def _roles(seen: Overview) -> RenderableType:
 
 
 def _sweeps(seen: Overview) -> RenderableType:
-    if isinstance(seen.work, Away):
-        return Text(f"✘ {seen.work.reason}", "red", overflow="ellipsis", no_wrap=True)
+    if isinstance(seen.state, Away):
+        return Text(f"✘ {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
+    found = conditions(seen)
     told = Text()
-    for sweep in seen.work.sweeps:
+    for sweep in seen.state.sweeps:
         told = told.append(" · ", "dim") if told else told
-        told.append_text(_sweep(sweep))
+        told.append_text(_sweep(sweep, is_late=found[pipeline.name_of(sweep)].status is not Status.OK))
     return told
 
 
-def _sweep(sweep: Sweep) -> Text:
+def _sweep(sweep: Sweep, *, is_late: bool) -> Text:
     """How long ago it rang; in colour, and with its pace, only when that is too long."""
     told = f"{sweep.name} {'never rang' if sweep.age_seconds is None else ago(sweep.age_seconds)}"
     if not sweep.is_there:
         return Text(f"✘ {sweep.name} is not there", "red")
     if not sweep.enabled:
         return Text(f"▲ {sweep.name} is switched off", "yellow")
-    return Text(f"▲ {told}, not every {ago(sweep.every_seconds)}", "yellow") if sweep.is_late else Text(told)
+    return Text(f"▲ {told}, not every {ago(sweep.every_seconds)}", "yellow") if is_late else Text(told)
 
 
 def _trail(seen: Overview) -> Table:
@@ -197,14 +197,19 @@ def _trail(seen: Overview) -> Table:
         _add(table, _WELL, "trail", f"{seen.trail.records:,} records in {seen.trail.chains} chains")
     if not isinstance(seen.state, Away):
         _add(table, *_verified(seen.state))
-    if isinstance(seen.checkpoint, Away):
-        _add(table, _AWAY, "signed", seen.checkpoint.reason)
-    elif seen.checkpoint.taken_at is None:
-        _add(table, _LATE, "signed", "no checkpoint yet")
-    else:
-        age = (seen.taken_at - seen.checkpoint.taken_at).total_seconds()
-        _add(table, _WELL, "signed", f"{ago(age)} ago: checkpoint {seen.checkpoint.number}")
+        _add(table, *_signed(seen.state))
     return table
+
+
+def _signed(state: PipelineState) -> tuple[tuple[str, str], str, str]:
+    found = state.checkpoint
+    if found.trouble:
+        return _AWAY, "signed", f"{found.trouble}: {without_secrets(found.because)}"
+    mark = _mark(pipeline.conditions_of(state), "audit_checkpoint")
+    if found.age_seconds is None:
+        return mark, "signed", "no checkpoint yet"
+    waiting = "" if mark is _WELL else f", records wait for {ago(found.unsigned_age_seconds)}"
+    return mark, "signed", f"{ago(found.age_seconds)} ago: checkpoint {found.number}{waiting}"
 
 
 def _verified(state: PipelineState) -> tuple[tuple[str, str], str, str]:
@@ -213,9 +218,9 @@ def _verified(state: PipelineState) -> tuple[tuple[str, str], str, str]:
         return _LATE, "verified", "never"
     if not found.sound:
         return _AWAY, "verified", f"{ago(found.age_seconds)} ago: NOT SOUND, {found.findings} findings"
-    late = pipeline.findings_of(state)["audit_trail"].status is not Status.OK
+    mark = _mark(pipeline.conditions_of(state), "audit_trail")
     whole = "" if found.whole_age_seconds is None else f", every record {ago(found.whole_age_seconds)} ago"
-    return _LATE if late else _WELL, "verified", f"{ago(found.age_seconds)} ago: sound{whole}"
+    return mark, "verified", f"{ago(found.age_seconds)} ago: sound{whole}"
 
 
 def ago(seconds: float) -> str:

@@ -43,8 +43,8 @@ def health(request: HttpRequest) -> JsonResponse:
     # Who asks is a question to the database, so it is asked only when the database answers.
     told_all = found.status is not Status.DOWN and request.user.is_active and request.user.is_staff
     checks = {
-        name: {"status": finding.status, **(finding.details if told_all else {})}
-        for name, finding in sorted(found.findings.items())
+        name: {"status": condition.status, **(condition.details if told_all else {})}
+        for name, condition in sorted(found.conditions.items())
     }
     status = 503 if found.status is Status.DOWN else 200
     return _json({"status": found.status, "checks": checks}, status=status)

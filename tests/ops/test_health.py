@@ -15,13 +15,17 @@ import pytest
 from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from apps.audit.models import AuditVerification
+from apps.audit.models import AuditVerification, CheckpointNote
+from apps.audit.subscribers import group
+from apps.events import handling, schedules
 from apps.events.brokers import current_broker, get_broker
 from apps.events.brokers.kafka import KafkaBroker
 from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
 from apps.ops import asking
 from apps.ops import health as health_checks
+from tests.audit.tampering import sql
 from tests.support.factories import append, event, person
 
 # The askers have connections of their own and see only what is committed.
@@ -31,6 +35,7 @@ CLOSED_PORT = 1
 
 
 WELL = {
+    "audit_checkpoint": "ok",
     "audit_trail": "ok",
     "dead_letters": "ok",
     "group_audit": "ok",
@@ -45,6 +50,13 @@ WELL = {
     "role_web": "ok",
     "role_worker-audit": "ok",
     "role_ws": "ok",
+    "sweep_erase_late_audit_contents": "ok",
+    "sweep_finish_erasures": "ok",
+    "sweep_prune_the_event_log": "ok",
+    "sweep_purge_deleted_tasks_and_old_answers": "ok",
+    "sweep_reconcile_audit": "ok",
+    "sweep_sign_a_checkpoint_of_the_audit_trail": "ok",
+    "sweep_verify_the_audit_trail": "ok",
 }
 
 
@@ -70,9 +82,18 @@ def verified(*, sound: bool, whole: bool, seconds_ago: float) -> None:
     )
 
 
+def signed(*, seconds_ago: float, trouble: str = "", because: str = "") -> None:
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    CheckpointNote.objects.update_or_create(
+        pk=1, defaults={"tried_at": at, "number": 7, "taken_at": at, "trouble": trouble, "because": because}
+    )
+
+
 @pytest.fixture
 def reconciled(settings: Any) -> None:
-    """The roles live, the group's worker has reconciled and the trail was verified."""
+    """The roles live, beat rings, the group's worker has reconciled, the trail was verified and is signed."""
+    schedules.synchronise()
+    signed(seconds_ago=1)
     GroupProgress.objects.create(group="audit", checked_at=timezone.now())
     verified(sound=True, whole=True, seconds_ago=1)
     for role in settings.ROLES:
@@ -301,6 +322,99 @@ def test_a_trail_that_was_never_verified_degrades(staff: Client) -> None:
         "status": "degraded",
         "reason": "it has not been verified yet",
     }
+
+
+@pytest.mark.parametrize(
+    ("note", "status"),
+    [
+        ({"seconds_ago": 899}, "ok"),
+        ({"seconds_ago": 901}, "degraded"),
+        ({"seconds_ago": 1, "trouble": "store away", "because": "s3://trail: 503"}, "degraded"),
+    ],
+)
+def test_the_checkpoint_is_well_while_its_writer_comes_round_and_may_write(
+    staff: Client, note: Any, status: str
+) -> None:
+    signed(**note)
+
+    found = staff.get("/health/").json()["checks"]["audit_checkpoint"]
+
+    assert (found["status"], found["number"]) == (status, 7)
+    assert found.get("reason") == ("store away: s3://trail: 503" if "trouble" in note else None)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(890, "ok"), (910, "degraded")])
+def test_a_record_that_no_checkpoint_signs_degrades_after_a_quarter_of_an_hour(
+    staff: Client, seconds: int, status: str
+) -> None:
+    """However long ago the newest was: while nothing happens, nothing is signed."""
+    signed(seconds_ago=1)
+    handling.handle(group, [event()])
+    at = timezone.now() - timedelta(seconds=seconds)
+    sql("UPDATE audit_auditrecord SET recorded_at = %s", [at])
+
+    found = staff.get("/health/").json()["checks"]["audit_checkpoint"]
+
+    assert found["status"] == status
+    assert found["unsigned_for_seconds"] == pytest.approx(seconds, abs=8)
+
+
+def test_a_checkpoint_writer_that_never_came_round_degrades(staff: Client) -> None:
+    assert staff.get("/health/").json()["checks"]["audit_checkpoint"] == {
+        "status": "degraded",
+        "reason": "no round of its writer has been noted yet",
+    }
+
+
+def rung(name: str, *, seconds_ago: float) -> None:
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    PeriodicTask.objects.filter(name=name).update(last_run_at=at)
+
+
+@pytest.mark.usefixtures("reconciled")
+@pytest.mark.parametrize(
+    ("name", "limit"), [("Reconcile audit", 180), ("Verify the audit trail", 180), ("Prune the event log", 2700)]
+)
+def test_a_sweep_degrades_beyond_three_periods(staff: Client, name: str, limit: int) -> None:
+    key = f"sweep_{name.lower().replace(' ', '_')}"
+    rung(name, seconds_ago=limit - 8)
+    assert statuses(staff.get("/health/").json()["checks"]) == WELL
+
+    rung(name, seconds_ago=limit + 1)
+    health_checks.forget()
+
+    assert statuses(staff.get("/health/").json()["checks"]) == WELL | {key: "degraded"}
+
+
+@pytest.mark.usefixtures("reconciled")
+def test_a_sweep_has_the_pace_that_somebody_gave_it_and_none_when_switched_off(staff: Client) -> None:
+    slower = IntervalSchedule.objects.create(every=10, period=IntervalSchedule.MINUTES)
+    PeriodicTask.objects.filter(name="Reconcile audit").update(interval=slower)
+    PeriodicTask.objects.filter(name="Finish erasures").update(enabled=False)
+    rung("Reconcile audit", seconds_ago=1700)
+    rung("Finish erasures", seconds_ago=1700)
+
+    assert statuses(staff.get("/health/").json()["checks"]) == WELL
+
+
+@pytest.mark.usefixtures("reconciled")
+def test_a_schedule_that_is_not_there_degrades(staff: Client) -> None:
+    PeriodicTask.objects.filter(name="Finish erasures").delete()
+
+    assert staff.get("/health/").json()["checks"]["sweep_finish_erasures"] == {
+        "status": "degraded",
+        "reason": "its schedule is not there",
+    }
+
+
+@pytest.mark.usefixtures("reconciled")
+def test_a_schedule_that_never_rang_degrades_like_one_that_fell_silent(staff: Client) -> None:
+    made = timezone.now() - timedelta(seconds=181)
+    PeriodicTask.objects.filter(name="Finish erasures").update(last_run_at=None, date_changed=made)
+
+    found = staff.get("/health/").json()["checks"]["sweep_finish_erasures"]
+
+    assert (found["status"], found["rang_seconds_ago"]) == ("degraded", None)
 
 
 def test_an_embedded_kafka_is_asked_at_its_address_of_now(settings: Any, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Metrics: every name is documented and no other is told; they count exactly what happened; who may read them."""
 
+import base64
 import os
 import re
 import signal
@@ -17,11 +18,13 @@ import pytest
 from django.conf import settings as project
 from django.db import connection
 from django.test import Client
+from django_celery_beat.models import PeriodicTask
 from prometheus_client.parser import text_string_to_metric_families
 
+from apps.audit import checkpoint_writer
 from apps.audit.verification import periodic
 from apps.dev import ports
-from apps.events import handling, metrics, reconcile
+from apps.events import handling, metrics, reconcile, schedules
 from apps.events.errors import PoisonEvent, Transient
 from apps.events.models import Event
 from apps.events.subscriptions import group_named
@@ -101,7 +104,7 @@ def told() -> dict[str, list[str]]:
     return found
 
 
-def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group, effect):
+def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group, effect, place_for_checkpoints):
     chores = new_group("chores")
 
     @chores.on(TaskEvent.CREATED)
@@ -116,13 +119,61 @@ def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group
     metrics.count_failed("audit")
     reconcile.run(group_named("audit"), broker=pump.broker)
     periodic.run(now=datetime.now(UTC))
-    periodic.run(now=datetime.now(UTC))
+    checkpoint_writer.run(now=datetime.now(UTC))
+    schedules.synchronise()
     for role in project.ROLES:
         beaten(role)
     scraped()  # a request that is answered before the one that tells of it
     health.forget()
 
     assert told() == documented()
+
+
+def alarms() -> list[list[tuple[str, str]]]:
+    """The table of docs/operations.md: of each alarm the metrics that it asks for, each with its label."""
+    table = (project.BASE_DIR / "docs" / "operations.md").read_text().partition("\n## Alarms\n")[2]
+    rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
+    return [re.findall(r"([a-z]+(?:_[a-z0-9]+)+)(?:\{([a-z]+)=)?", row) for row in rows]
+
+
+def test_every_alarm_asks_for_a_metric_that_is_told() -> None:
+    known = documented()
+    asked = {metric for alarm in alarms() for metric in alarm}
+
+    assert [len(alarm) for alarm in alarms()] == [1] * 6 + [2] + [1] * 9
+    assert [name for name, _ in asked if name not in known] == []
+    assert [(name, label) for name, label in asked if label and label not in known[name]] == []
+
+
+def test_the_checkpoint_and_the_sweeps_are_told(pump, settings, place_for_checkpoints):
+    schedules.synchronise()
+    PeriodicTask.objects.filter(name="Reconcile audit").update(last_run_at=datetime.now(UTC) - timedelta(seconds=90))
+    task_of(person())
+    pump.run()
+    before = scraped()
+    checkpoint_writer.run(now=datetime.now(UTC) - timedelta(seconds=30))
+    settings.AUDIT_SIGNING_KEY = ""
+    with pytest.raises(checkpoint_writer.NotWritten):
+        checkpoint_writer.run(now=datetime.now(UTC) - timedelta(seconds=20))
+    health.forget()
+    found = scraped()
+
+    assert ("audit_checkpoint_number", ()) not in before
+    assert before["audit_unsigned_age_seconds", ()] > 0
+    assert (found["audit_checkpoint_number", ()], found["audit_checkpoint_writable", ()]) == (1, 0)
+    assert found["audit_checkpoint_age_seconds", ()] == pytest.approx(30, abs=8)
+    assert found["audit_checkpoint_tried_age_seconds", ()] == pytest.approx(20, abs=8)
+    assert found["audit_unsigned_age_seconds", ()] == 0
+    assert found["sweep_age_seconds", (("schedule", "Reconcile audit"),)] == pytest.approx(90, abs=8)
+    assert {dict(labels)["schedule"] for name, labels in found if name == "sweep_age_seconds"} == set(
+        schedules.declared()
+    )
+
+
+@pytest.fixture
+def place_for_checkpoints(tmp_path: Path, settings: Any) -> None:
+    settings.AUDIT_SIGNING_KEY = base64.b64encode(bytes(32)).decode()
+    settings.AUDIT_CHECKPOINTS_URL = tmp_path.as_uri()
 
 
 def beaten(role: str) -> None:

@@ -18,16 +18,17 @@ from django.utils import timezone
 from kombu import Connection
 from rich.console import Console
 
+from apps.audit.checkpoint_writer import WriterStatus
 from apps.audit.selectors import VerificationStatus
 from apps.events import schedules, selectors
 from apps.events.brokers import get_broker
 from apps.events.brokers.base import BrokerState
 from apps.events.leadership import Leadership
 from apps.events.models import DeadLetter, GroupProgress
-from apps.events.selectors import GroupStatus, OutboxStatus, ProcessLife, RecentHandling, RelayLeader, RoleLife
+from apps.events.selectors import GroupStatus, OutboxStatus, ProcessLife, RecentHandling, RelayLeader, RoleLife, Sweep
 from apps.ops import overview, pipeline, status_picture
 from apps.ops.asking import Away, Question
-from apps.ops.overview import LastCheckpoint, Overview, Sweep, Trail, Work
+from apps.ops.overview import Overview, Trail, Work
 from apps.ops.pipeline import PipelineState
 from tests.support.factories import append, event
 from tests.support.pump import Pump
@@ -39,8 +40,8 @@ WORK = Work(
     leader=RelayLeader("10.0.0.7", NOW - timedelta(hours=3)),
     recent={"audit": RecentHandling("audit", 6000, 0.034, 0.0901)},
     processes=[ProcessLife("web", "pod-1:7", NOW, NOW, "1.0", 0.4, lives=True)],
-    sweeps=[Sweep("Reconcile audit", 60, 12.0)],
 )
+SIGNED = WriterStatus(7, 40.0, 12.0, "", "", 0.0)
 HEALTHY = Overview(
     taken_at=NOW,
     state=PipelineState(
@@ -49,15 +50,16 @@ HEALTHY = Overview(
         groups={"audit": GroupStatus("audit", NOW - timedelta(seconds=12), 0, 34, 0)},
         roles=[RoleLife("web", 1, 0.4, 30.0)],
         verification=VerificationStatus(200.0, 4000.0, sound=True, findings=0),
+        checkpoint=SIGNED,
+        sweeps=[Sweep("Reconcile audit", 60, 12.0, 12.0)],
     ),
     work=WORK,
     kafka=BrokerState("cluster-1", keeps_records=True),
     lags={"audit": 12},
     queues={"audit": 3},
     trail=Trail(12_345, 16),
-    checkpoint=LastCheckpoint(7, NOW - timedelta(seconds=40)),
 )
-PARTS = ["state", "work", "kafka", "lags", "queues", "trail", "checkpoint"]
+PARTS = ["state", "work", "kafka", "lags", "queues", "trail"]
 
 
 def without(part: str) -> Overview:
@@ -82,7 +84,7 @@ def at_three(time_machine: Any) -> None:
 def asked_anew() -> Iterator[None]:
     """Answers are kept for a moment; each test has its own."""
     questions: list[Question[Any]] = [pipeline.STATE, pipeline.LAGS, overview._WORK, overview._KAFKA, overview._QUEUES]
-    for question in [*questions, overview._TRAIL, overview._CHECKPOINT]:
+    for question in [*questions, overview._TRAIL]:
         question.forget()
     get_broker.cache_clear()
     yield
@@ -133,7 +135,7 @@ def test_the_picture_fits_a_terminal_of_24_lines_with_every_role(terminal: bool)
     assert isinstance(HEALTHY.state, PipelineState)
     roles = [RoleLife(role, 1, 0.4, 30.0) for role in project.ROLES]
     sweeps = [Sweep(name, each.every_seconds, 1.0) for name, each in schedules.declared().items()]
-    full = replace(HEALTHY, state=replace(HEALTHY.state, roles=roles), work=replace(WORK, sweeps=sweeps))
+    full = replace(HEALTHY, state=replace(HEALTHY.state, roles=roles, sweeps=sweeps))
 
     # The shell's prompt comes below.
     assert len(picture(full, terminal=terminal).splitlines()) <= 23
@@ -149,21 +151,48 @@ def test_what_is_late_is_told_by_the_limits_of_the_pipeline() -> None:
             outbox=OutboxStatus(9, 31.0),
             roles=[RoleLife("web", 0, 95.0, 30.0)],
             verification=VerificationStatus(1.0, 1.0, sound=False, findings=2),
+            checkpoint=replace(SIGNED, trouble="store away", because="s3://trail: 503, password=hunter2"),
+            sweeps=[
+                Sweep("Reconcile audit", 60, 181.0, 181.0),
+                Sweep("Prune", 60, None, enabled=False, is_there=False),
+                Sweep("Sign", 60, 9000.0, 9000.0, enabled=False),
+            ],
         ),
-        work=replace(
-            WORK, leader=None, sweeps=[Sweep("Reconcile audit", 60, 181.0), Sweep("Prune", 60, None, is_there=False)]
-        ),
+        work=replace(WORK, leader=None),
     )
 
     assert overview.troubles(HEALTHY) == []
     assert overview.troubles(late) == [
         "outbox is degraded",
         "audit trail is not sound",
+        "audit checkpoint is degraded: store away: s3://trail: 503, password=…",
         "role web is degraded",
+        "sweep reconcile audit is degraded",
+        "sweep prune is degraded: its schedule is not there",
         "no relay leads",
-        "Reconcile audit rings late",
-        "Prune is not there",
     ]
+
+
+@pytest.mark.usefixtures("at_three")
+@pytest.mark.parametrize(
+    ("writer", "row"),
+    [
+        (SIGNED, "● signed       40 s ago: checkpoint 7"),
+        (replace(SIGNED, age_seconds=9000.0), "● signed       2 h ago: checkpoint 7"),
+        (
+            replace(SIGNED, unsigned_age_seconds=901.0),
+            "▲ signed       40 s ago: checkpoint 7, records wait for 15 min",
+        ),
+        (replace(SIGNED, trouble="no key", because="not set"), "✘ signed       no key: not set"),
+        (WriterStatus(0, None, 5.0, "", "", 0.0), "● signed       no checkpoint yet"),
+        (WriterStatus(0, None, None, "", "", 0.0), "▲ signed       no checkpoint yet"),
+    ],
+)
+def test_the_writer_of_checkpoints_is_shown(writer: WriterStatus, row: str) -> None:
+    assert isinstance(HEALTHY.state, PipelineState)
+    shown = picture(replace(HEALTHY, state=replace(HEALTHY.state, checkpoint=writer)))
+
+    assert row in [line.rstrip() for line in shown.splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from apps.events.brokers.base import TopicState
 from apps.events.errors import BrokerFailed
 from apps.events.subscriptions import groups
 from apps.ops.doctor.examination import Verdict, warning, well, worst_of, wrong
-from apps.ops.pipeline import LAG_LATE_RECORDS
+from apps.ops.pipeline import Status, conditions_of_lags
 
 TIMEOUT_SECONDS = 3
 _DAY_SECONDS = 24 * 3600
@@ -84,9 +84,10 @@ def _retention(topic: TopicState) -> Iterator[Verdict]:
 
 def lag() -> Verdict:
     found = {group.name: get_broker().lag(group.name, group.topics(), timeout=TIMEOUT_SECONDS) for group in groups()}
+    conditions = conditions_of_lags(found)
     late = [
         warning(f"{name} is {count:,} records behind", fix=f"See that worker-{name} runs: `manage.py status --watch`.")
         for name, count in found.items()
-        if count > LAG_LATE_RECORDS
+        if conditions[f"lag_{name}"].status is not Status.OK
     ]
     return worst_of(late, otherwise=", ".join(f"{name} {count:,}" for name, count in found.items()))
