@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """The command line of the project: `python manage.py help` lists every command."""
 
+import json
 import os
 import sys
 
@@ -22,7 +23,12 @@ def main() -> None:
             from apps.ops.doctor import without_settings
 
             sys.exit(without_settings.run(str(reason), sys.argv[2:]))
-        sys.exit(f"error: {reason}")
+        from apps.events.management.manners import COULD_NOT_LOOK
+
+        if "--json" in sys.argv:
+            print(json.dumps({"error": str(reason)}))
+        print(f"error: {reason}", file=sys.stderr)
+        sys.exit(COULD_NOT_LOOK)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from django.conf import settings
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore, from_url
 
+from apps.events.errors import CouldNotLook
+
 PER_FOLDER = 1000
 _FOLDER = re.compile(r"[0-9]{9}")
 _NAME = re.compile(r"[0-9]{9}/([0-9]{12})\.json")
@@ -28,7 +30,7 @@ _READERS = 8
 _READ_AHEAD = 64
 
 
-class CheckpointsAway(Exception):
+class CheckpointsAway(CouldNotLook):
     """The store does not answer, does not let us in, or is not there; the text says why."""
 
 

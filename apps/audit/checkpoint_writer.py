@@ -26,6 +26,11 @@ class Trouble(StrEnum):
     CHECKPOINT_REFUSED = "checkpoint refused"
     HEADS_WENT_BACK = "heads went back"
 
+    @property
+    def found_wrong(self) -> bool:
+        """Whether somebody touched what was signed; else there was nothing to sign with, or no place to keep it."""
+        return self in {Trouble.CHECKPOINT_REFUSED, Trouble.HEADS_WENT_BACK}
+
 
 _TROUBLES: Mapping[type[Exception], Trouble] = {
     CheckpointsAway: Trouble.STORE_AWAY,

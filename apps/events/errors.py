@@ -50,6 +50,10 @@ class GroupStopped(RuntimeError):
         )
 
 
+class CouldNotLook(Exception):
+    """What is needed to answer does not answer or is not set; nothing is known to be wrong because of it."""
+
+
 class LostLeadership(RuntimeError):
     """Another relay may be the active one now; this one must not produce or delete."""
 

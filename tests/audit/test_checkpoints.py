@@ -668,7 +668,7 @@ def test_the_command_exits_with_1_for_a_trail_that_went_back(folder):
         ("file:///tmp", "", "no key", "AUDIT_SIGNING_KEY is not set"),
     ],
 )
-def test_the_command_exits_with_1_and_tells_which_it_was(settings, place, key, trouble, words):
+def test_without_a_key_or_a_store_the_command_exits_with_3_and_tells_which_it_was(settings, place, key, trouble, words):
     settings.AUDIT_CHECKPOINTS_URL, settings.AUDIT_SIGNING_KEY = place, key
     out = StringIO()
 
@@ -676,7 +676,8 @@ def test_the_command_exits_with_1_and_tells_which_it_was(settings, place, key, t
         call_command("checkpoint_audit", "--json", stdout=out)
 
     told = json.loads(out.getvalue())
-    assert refused.value.returncode == 1
+    assert refused.value.returncode == 3
+    assert told["error"] == told["refused"]
     assert (told["written"], told["trouble"], told["checkpoint"]) == (False, trouble, None)
     assert words in told["refused"]
 
@@ -693,7 +694,7 @@ def test_without_a_key_there_is_no_public_key(settings):
     with pytest.raises(CommandError, match="No key: AUDIT_SIGNING_KEY is not set") as refused:
         run("--public-key")
 
-    assert refused.value.returncode == 1
+    assert refused.value.returncode == 3
 
 
 def test_a_server_with_a_key_and_a_place_passes(folder):

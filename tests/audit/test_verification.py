@@ -441,6 +441,27 @@ def test_the_command_says_that_all_is_well(trail):
     assert told.splitlines()[-1] == "The audit trail is complete, contiguous and untouched."
 
 
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_the_command_that_cannot_ask_the_checkpoints_says_neither_sound_nor_unsound(trail, settings, as_json):
+    settings.AUDIT_CHECKPOINTS_URL = "file:///nowhere/at/all"
+
+    code, told = command(*as_json)
+
+    assert code == 3
+    assert "/nowhere/at/all" in told
+    assert "untouched" not in told
+
+
+def test_what_is_found_wrong_counts_more_than_what_could_not_be_asked(trail, settings):
+    settings.AUDIT_CHECKPOINTS_URL = "file:///nowhere/at/all"
+    change(trail[4], "type", "x")
+
+    code, told = command("--json")
+
+    assert code == 1
+    assert "error" not in json.loads(told)
+
+
 def test_the_command_names_the_first_bad_record(trail):
     change(trail[6], "type", "x")
     change(trail[4], "type", "x")

@@ -2,17 +2,25 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.db import OperationalError, ProgrammingError, connection
 from django.utils.connection import ConnectionProxy
+from kombu.exceptions import OperationalError as QueueAway
+from redis import ConnectionError as RedisAway
 
-from apps.events.errors import BrokerFailed
+from apps.events.errors import BrokerFailed, CouldNotLook
 from apps.events.management.manners import PlatformCommand, fix_for
 from tests.support.factories import person
 
@@ -56,6 +64,8 @@ NEEDS_POSTGRESQL = {
     "verify_audit": [],
     "verify_events": [],
 }
+# Without which an argument parser refuses.
+LEAST = {**NEEDS_POSTGRESQL, "healthcheck": ["--role", "relay"]}
 # Answers without PostgreSQL, waits for it, or says of it that it is away.
 BEARS_WITHOUT_POSTGRESQL = {
     "create_topics",
@@ -108,6 +118,7 @@ def test_a_command_stands_on_the_shared_manners_and_says_how_it_exits(name: str)
     assert isinstance(command, PlatformCommand)
     assert "\nexit codes:\n  0  " in text
     assert "\n  2  wrong use: nothing was done\n" in text
+    assert "\n  3  " in text
 
 
 def test_these_commands_print_json() -> None:
@@ -153,10 +164,75 @@ def test_without_postgresql_a_command_ends_with_one_line_and_its_fix(
     code = run(name, *NEEDS_POSTGRESQL[name])
 
     lines = capsys.readouterr().err.splitlines()
-    assert code == 1
+    assert code == 3
     assert len(lines) == 1
     assert lines[0].startswith("CommandError: PostgreSQL does not answer: ")
     assert "Start the platform with `make run`, or set the address in DATABASE_URL" in lines[0]
+
+
+@pytest.mark.usefixtures("postgresql_away")
+@pytest.mark.parametrize("name", sorted({*NEEDS_POSTGRESQL} & {*PRINTS_JSON}))
+def test_a_command_that_could_not_look_still_prints_one_document_that_says_why(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(name, *NEEDS_POSTGRESQL[name], "--json")
+
+    printed = json.loads(capsys.readouterr().out)
+    assert code == 3
+    assert list(printed) == ["error"]
+    assert printed["error"].startswith("PostgreSQL does not answer: ")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        BrokerFailed("away"),
+        CouldNotLook("away"),
+        ImproperlyConfigured("no key"),
+        OperationalError("away"),
+        psycopg.OperationalError("away"),
+        QueueAway("away"),
+        RedisAway("away"),
+    ],
+)
+@pytest.mark.parametrize("name", APP_OF)
+def test_whatever_is_away_every_command_ends_with_3(
+    name: str, reason: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = load_command_class(APP_OF[name], name)
+
+    def away(*args: Any, **options: Any) -> None:
+        raise reason
+
+    monkeypatch.setattr(type(command), "handle", away)
+
+    assert run(name, *LEAST.get(name, [])) == 3
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("code", "document"), [(1, {"error": "Found."}), (2, None)])
+def test_what_ends_before_its_document_prints_why_unless_it_was_meant_wrongly(
+    code: int, document: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused() -> None:
+        raise CommandError("Found.", returncode=code)
+
+    monkeypatch.setattr("apps.events.management.commands.create_topics.get_broker", refused)
+
+    assert run("create_topics", "--json") == code
+    assert json.loads(capsys.readouterr().out or "null") == document
+
+
+def test_without_settings_a_command_ends_with_3_and_one_document() -> None:
+    environment = {"PATH": os.environ["PATH"], "ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "todo_project.settings.base"}
+    command = [sys.executable, "manage.py", "verify_audit", "--json"]
+
+    ended = subprocess.run(command, env=environment, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 3
+    assert json.loads(ended.stdout)["error"] in ended.stderr
+    assert ended.stderr.startswith("error: ")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_without_kafka_a_command_ends_with_one_line_and_its_fix(
@@ -167,7 +243,7 @@ def test_without_kafka_a_command_ends_with_one_line_and_its_fix(
 
     monkeypatch.setattr("apps.events.management.commands.create_topics.get_broker", away)
 
-    assert run("create_topics") == 1
+    assert run("create_topics") == 3
     assert capsys.readouterr().err == (
         "CommandError: Kafka does not answer: Local: Broker transport failure. Start the platform with `make run`, "
         "or set the address in KAFKA_BOOTSTRAP_SERVERS; `manage.py doctor` looks closer.\n"

@@ -111,4 +111,5 @@ def _hold_against_log(report: Report, *, now: datetime, after: Behind, until: fl
 def _hold_against_checkpoints(report: Report, *, known: int | None, most: float) -> None:
     held = against_checkpoints.hold(whole=report.whole, known=known, most=most)
     report.checkpoint, report.checkpoint_at, report.unproven = held.number, held.taken_at, held.unproven
+    report.could_not_ask = held.could_not_ask
     report.add(*held.findings)

@@ -18,11 +18,12 @@ MOST = 1000
 
 @dataclass(slots=True)
 class Held:
-    """Against which checkpoint the chains were held. `unproven` says why there was none to ask."""
+    """Against which checkpoint the chains were held. `unproven` says why there was none, or none within reach."""
 
     number: int | None = None
     taken_at: datetime | None = None
     unproven: str = ""
+    could_not_ask: bool = False
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -37,7 +38,7 @@ def hold(*, whole: bool, known: int | None = None, most: float = MOST) -> Held:
     except CheckpointRefused as refused:
         return Held(findings=[Finding(wrong=Wrong.CHECKPOINT_REFUSED, told=str(refused))])
     except (CheckpointsAway, ImproperlyConfigured) as reason:
-        return Held(unproven=str(reason))
+        return Held(unproven=str(reason), could_not_ask=True)
     if known is not None and (held.number or 0) < known:
         told = f"Checkpoint {known} was there and is gone; the newest is {held.number or 'none'}."
         held.findings.append(Finding(wrong=Wrong.CHECKPOINT_REFUSED, told=told))

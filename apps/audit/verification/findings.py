@@ -54,8 +54,8 @@ class Report:
     end. `waiting` events are in the log and not recorded yet, which is no fault of the trail; `unlogged` records
     came by Kafka of events that the log does not have: written onto the topic by another's hand. `checkpoint` is
     the number of the newest signed one that the trail was held against, `None` when there is none; `unproven` says
-    why the checkpoints could not be asked. `log_position` is up to where the log was found recorded for good. Not
-    `complete` when time was up first.
+    why not, and `could_not_ask` that there may be one, which was out of reach. `log_position` is up to where the log
+    was found recorded for good. Not `complete` when time was up first.
     """
 
     whole: bool
@@ -68,6 +68,7 @@ class Report:
     checkpoint: int | None = None
     checkpoint_at: datetime | None = None
     unproven: str = ""
+    could_not_ask: bool = False
     complete: bool = True
     heads: dict[int, Head] = field(default_factory=dict)
     log_position: int = 0
@@ -100,6 +101,7 @@ class Report:
             "checkpoint": self.checkpoint,
             "checkpoint_at": self.checkpoint_at.isoformat() if self.checkpoint_at else None,
             "unproven": self.unproven,
+            "could_not_ask": self.could_not_ask,
             "heads": heads_as_json(self.heads),
             "started_at": self.started_at.isoformat(),
             "seconds": round(self.seconds, 3),

@@ -2,6 +2,8 @@
 
 Invariant: stdout carries what a program may read and nothing else; words and progress go to stderr, progress only
 to a terminal. What a person can mend is told in one line with its fix, and an exit code that the help names.
+What was found wrong ends with another code than what could not be looked at: whoever is called out of bed for the
+first is not for a server that starts again.
 """
 
 import json
@@ -16,6 +18,7 @@ from typing import Any, NoReturn
 
 import psycopg
 import redis
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser, DjangoHelpFormatter
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, ProgrammingError
@@ -24,11 +27,18 @@ from kombu.exceptions import OperationalError as QueueAway
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from apps.events.errors import BrokerFailed
+from apps.events.errors import BrokerFailed, CouldNotLook
 
-WELL, FOUND_WRONG, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+WELL, FOUND_WRONG, WRONG_USE, COULD_NOT_LOOK, INTERRUPTED = 0, 1, 2, 3, 130
+_EVERYWHERE = {
+    WRONG_USE: "wrong use: nothing was done",
+    COULD_NOT_LOOK: "could not look: PostgreSQL, Kafka, Redis or a store is away or refuses, or a setting is missing",
+}
 START_IT = "Start the platform with `make run`, or set the address"
-_FAILURES = (DatabaseError, psycopg.Error, BrokerFailed, redis.RedisError, QueueAway)
+_FAILURES = (
+    *(DatabaseError, psycopg.Error, BrokerFailed, redis.RedisError, QueueAway),
+    *(CouldNotLook, ImproperlyConfigured),
+)
 _TOOK_TOO_LONG = {"57014", "55P03"}
 _NO_SUCH_TABLE = {"42P01", "42703", "42883"}
 _MAY_NOT = "42501"
@@ -37,6 +47,11 @@ _MAY_NOT = "42501"
 def wrong_use(text: str) -> CommandError:
     """The arguments cannot be meant so; nothing was done."""
     return CommandError(text, returncode=WRONG_USE)
+
+
+def could_not_look(text: str) -> CommandError:
+    """What is needed is away or not set: nothing was found wrong, and nothing well."""
+    return CommandError(text, returncode=COULD_NOT_LOOK)
 
 
 def in_one_line(reason: BaseException) -> str:
@@ -48,6 +63,8 @@ def in_one_line(reason: BaseException) -> str:
 def fix_for(reason: BaseException) -> str:
     """What happened and how to mend it, in one line. Names no secret: drivers tell host, port and user only."""
     told = in_one_line(reason).rstrip(".")
+    if isinstance(reason, CouldNotLook | ImproperlyConfigured):
+        return f"{told}. `manage.py doctor` looks closer."
     if isinstance(reason, BrokerFailed):
         return f"{told}. {START_IT} in KAFKA_BOOTSTRAP_SERVERS; `manage.py doctor` looks closer."
     if isinstance(reason, redis.RedisError | QueueAway):
@@ -99,12 +116,16 @@ def _refuse(parser: CommandParser, message: str) -> NoReturn:
 
 
 class PlatformCommand(RichCommand):
-    """The base of our commands. `exits` says what its codes mean; wrong use is 2 everywhere."""
+    """The base of our commands. `exits` says what its codes mean; 2 and 3 mean the same everywhere.
+
+    Where `--json` was asked for and a command ends before its document, the document is `{"error": why}`.
+    """
 
     exits: Mapping[int, str] = {WELL: "done"}
+    _printed = False
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        codes = {**self.exits, WRONG_USE: "wrong use: nothing was done"}
+        codes = {**_EVERYWHERE, **self.exits}
         kwargs.setdefault("epilog", "exit codes:\n" + "\n".join(f"  {code}  {codes[code]}" for code in sorted(codes)))
         formatter: type[HelpFormatter] = _Formatter
         kwargs.setdefault("formatter_class", formatter)
@@ -114,9 +135,11 @@ class PlatformCommand(RichCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
-            return super().execute(*args, **options)
-        except _FAILURES as reason:
-            raise CommandError(fix_for(reason), returncode=FOUND_WRONG) from reason
+            return self._execute(*args, **options)
+        except CommandError as refusal:
+            if options.get("json") and not self._printed and refusal.returncode != WRONG_USE:
+                self.print_json({"error": str(refusal)})
+            raise
         except KeyboardInterrupt:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
         except BrokenPipeError:
@@ -124,12 +147,19 @@ class PlatformCommand(RichCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return None
 
+    def _execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except _FAILURES as reason:
+            raise could_not_look(fix_for(reason)) from reason
+
     def say(self, text: str) -> None:
         """Words for a person, on stderr."""
         self.stderr.write(text, lambda words: words)
 
     def print_json(self, document: Any) -> None:
         """The one document on stdout. Instants and ids become text."""
+        self._printed = True
         self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=as_text))
 
     @contextmanager

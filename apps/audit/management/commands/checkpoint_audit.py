@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from apps.audit import checkpoint_writer, signing
 from apps.audit.checkpoint_writer import NotWritten
 from apps.audit.checkpoints import Checkpoint
-from apps.events.management.manners import PlatformCommand
+from apps.events.management.manners import COULD_NOT_LOOK, FOUND_WRONG, PlatformCommand
 
 
 class Command(PlatformCommand):
@@ -20,8 +20,9 @@ class Command(PlatformCommand):
     )
     exits = {
         0: "signed and kept, or nothing moved",
-        1: "nothing kept, and which of these it was is told: no key, store away, checkpoint refused (the newest is not "
-        "what was signed), heads went back (the trail is not what was signed)",
+        1: "nothing kept: checkpoint refused (the newest is not what was signed), or heads went back (the trail is not "
+        "what was signed)",
+        3: "nothing kept: no key, or the store or PostgreSQL is away",
     }
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,9 +43,11 @@ class Command(PlatformCommand):
             told = _as_dict(checkpoint_writer.run(now=datetime.now(UTC), dry_run=dry_run), dry_run=dry_run)
         except (NotWritten, ImproperlyConfigured) as refusal:
             reason = refusal if isinstance(refusal, NotWritten) else NotWritten(refusal)
+            code = FOUND_WRONG if reason.trouble.found_wrong else COULD_NOT_LOOK
             if options["json"]:
-                self.print_json(_as_dict(None, dry_run=dry_run, not_written=reason))
-            raise CommandError(f"{str(reason.trouble).capitalize()}: {reason}") from refusal
+                error = {"error": str(reason)} if code == COULD_NOT_LOOK else {}
+                self.print_json({**_as_dict(None, dry_run=dry_run, not_written=reason), **error})
+            raise CommandError(f"{str(reason.trouble).capitalize()}: {reason}", returncode=code) from refusal
         if options["json"]:
             self.print_json(told)
         else:

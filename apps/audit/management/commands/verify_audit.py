@@ -10,7 +10,7 @@ from apps.audit import selectors, verification
 from apps.audit.models import AuditVerification
 from apps.audit.verification import against_checkpoints, periodic
 from apps.audit.verification.findings import Report
-from apps.events.management.manners import PlatformCommand
+from apps.events.management.manners import PlatformCommand, could_not_look
 
 
 class Command(PlatformCommand):
@@ -18,7 +18,11 @@ class Command(PlatformCommand):
         "Hold the audit trail against its chains, the event log and the signed checkpoints. Reads only, and notes the"
         " result."
     )
-    exits = {0: "complete, contiguous and untouched", 1: "something is wrong, and the first bad record is named"}
+    exits = {
+        0: "complete, contiguous and untouched",
+        1: "something is wrong, and the first bad record is named",
+        3: "could not look: PostgreSQL is away, or the signed checkpoints are; what was seen is sound",
+    }
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -37,11 +41,14 @@ class Command(PlatformCommand):
         report = self._verify(last, new=new, most_checkpoints=most)
         periodic.keep(report, full=not new)
         if json:
-            self.print_json(report.as_dict())
+            error = {"error": report.unproven} if report.sound and report.could_not_ask else {}
+            self.print_json({**report.as_dict(), **error})
         else:
             self._tell_person(report)
         if report.first is not None:
             raise CommandError(f"The audit trail is not sound: {report.first.told}")
+        if report.could_not_ask:
+            raise could_not_look(f"The signed checkpoints could not be asked: {report.unproven}")
 
     def _verify(self, last: AuditVerification | None, *, new: bool, most_checkpoints: float) -> Report:
         behind = periodic.behind(last) if new else None
@@ -67,6 +74,9 @@ class Command(PlatformCommand):
         if report.unlogged:
             self.stdout.write(f"{report.unlogged:,} records came by Kafka, of events that the log does not have.")
         self._tell_checkpoint(report)
+        if report.first is None and report.could_not_ask:
+            self.stdout.write("What the database has of the audit trail is complete and contiguous.")
+            return
         if report.first is None:
             self.stdout.write(self.style.SUCCESS("The audit trail is complete, contiguous and untouched."))
             return

@@ -16,7 +16,7 @@ LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 class Command(PlatformCommand):
     help = "Run prepare and seed, then print the roles and their commands as a last line of JSON."
-    exits = {0: "all is ready", 1: "PostgreSQL or Kafka refuses or is away"}
+    exits = {0: "all is ready", 3: "PostgreSQL or Kafka refuses or is away: nothing may start"}
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("prepare", verbosity=options["verbosity"])

@@ -13,7 +13,7 @@ from apps.dev.rest_client import RequestFailed, RestClient
 from apps.dev.tour import STEPS, HopFailed, Step, Tour
 from apps.events.brokers import get_broker
 from apps.events.errors import BrokerFailed
-from apps.events.management.manners import PlatformCommand
+from apps.events.management.manners import PlatformCommand, could_not_look
 from apps.tasks.events import TOPIC, UPDATES_TOPIC
 
 _TOPICS = [TOPIC, UPDATES_TOPIC]
@@ -24,7 +24,7 @@ class Command(PlatformCommand):
         "Follow one task from REST to its audit record, hop by hop with latencies. "
         "`make tour` does it in a stack of its own."
     )
-    exits = {0: "every hop was seen", 1: "a hop failed, or the platform does not run"}
+    exits = {0: "every hop was seen", 1: "a hop failed", 3: "the platform does not run"}
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Colours for a person; for a pipe the same lines plain.
@@ -40,8 +40,10 @@ class Command(PlatformCommand):
             tour.wait_until_quiet()
             slowest = [self._show(step, tour) for step in STEPS]
             self._show_proof(tour)
-        except (HopFailed, RequestFailed, BrokerFailed) as reason:
+        except HopFailed as reason:
             raise CommandError(f"The tour ended early. {reason}") from reason
+        except (RequestFailed, BrokerFailed) as reason:
+            raise could_not_look(f"The tour ended early. {reason}") from reason
         self.console.print(
             f"\n{len(STEPS)} changes, each from its answer to its audit record: "
             f"median {statistics.median(slowest):.0f} ms, slowest {max(slowest):.0f} ms."

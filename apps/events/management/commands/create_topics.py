@@ -11,7 +11,7 @@ from apps.events.management.manners import PlatformCommand
 
 class Command(PlatformCommand):
     help = "Create missing Kafka topics. Repeatable."
-    exits = {0: "all topics are there", 1: "Kafka refuses or is away"}
+    exits = {0: "all topics are there"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object: per topic what was done.")

@@ -4,12 +4,10 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from apps.events.brokers import get_broker
 from apps.events.errors import BrokerFailed
 from apps.events.leadership import Leadership
-from apps.events.management.manners import PlatformCommand
+from apps.events.management.manners import PlatformCommand, could_not_look
 from apps.events.relay import Relay
 
 
@@ -17,9 +15,9 @@ class Command(PlatformCommand):
     requires_system_checks: list[str] = []  # `prepare` ran them; a relay that starts at once is missed less
     help = (
         "Relay events from the outbox to Kafka until stopped. Any number may run: one is active, the others stand by. "
-        "While PostgreSQL or Kafka is away it waits."
+        "While PostgreSQL or Kafka is away it waits; caught in a statement of a PostgreSQL that hangs, without beating."
     )
-    exits = {0: "stopped by a signal", 1: "Kafka's client failed for good: start it again"}
+    exits = {0: "stopped by a signal", 3: "Kafka's client failed for good, or a setting is missing: start it again"}
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
@@ -29,4 +27,4 @@ class Command(PlatformCommand):
             try:
                 Relay(get_broker(), leadership=leadership, stop=stop).run()
             except BrokerFailed as reason:
-                raise CommandError(f"Kafka's client failed for good: {reason}") from reason
+                raise could_not_look(f"Kafka's client failed for good: {reason}") from reason

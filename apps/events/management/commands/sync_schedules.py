@@ -11,7 +11,7 @@ from apps.events.management.manners import PlatformCommand
 
 class Command(PlatformCommand):
     help = "Create missing beat schedules, update untouched ones, keep those changed in the admin. Repeatable."
-    exits = {0: "the schedules are as declared, or kept as somebody changed them", 1: "PostgreSQL refuses or is away"}
+    exits = {0: "the schedules are as declared, or kept as somebody changed them"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object: per schedule what was done.")

@@ -10,7 +10,7 @@ from apps.events.management.manners import PlatformCommand
 
 class Command(PlatformCommand):
     help = "Verify the event log: versions without gaps, every event handled by every group that subscribes to it."
-    exits = {0: "all holds", 1: "something is broken, or PostgreSQL is away"}
+    exits = {0: "all holds", 1: "something is broken"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print JSON.")

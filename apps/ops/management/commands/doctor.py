@@ -15,7 +15,7 @@ class Command(PlatformCommand):
         "Look at everything the platform stands on, at once; what is wrong is told with its fix. "
         "Changes nothing, prints no secret, ends within about ten seconds whatever hangs."
     )
-    exits = {0: "all is well, or there are warnings only", 1: "something is wrong"}
+    exits = {0: "all is well, or there are warnings only", 1: "something is wrong, or away: that is what it looks for"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")

@@ -20,7 +20,11 @@ class Command(PlatformCommand):
         "Erase a person for good: what they wrote, who they were, and all they come in with. Their id stays, so that "
         "the audit trail still verifies. Broken off, it goes on when run again. Staff are refused."
     )
-    exits = {0: "erased, now or before", 1: "something was written meanwhile, or PostgreSQL is away: run it again"}
+    exits = {
+        0: "erased, now or before",
+        1: "something was written meanwhile: run it again",
+        3: "PostgreSQL is away: run it again",
+    }
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("person", metavar="USERNAME-or-id", help="Whom; after the erasure by the id only.")

@@ -17,7 +17,11 @@ class Command(PlatformCommand):
         "Migrate the database as its owner, give the application's role its rights, create missing topics and "
         "schedules. Repeatable."
     )
-    exits = {0: "all is ready", 1: "PostgreSQL or Kafka refuses or is away: nothing may start"}
+    exits = {
+        0: "all is ready",
+        1: "the application's role could not be given its rights: nothing may start",
+        3: "PostgreSQL or Kafka refuses or is away: nothing may start",
+    }
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be migrated and created.")

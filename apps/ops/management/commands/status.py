@@ -20,7 +20,7 @@ class Command(PlatformCommand):
         "Show the whole pipeline at a glance: outbox, relay, Kafka, groups, roles, sweeps, jobs, audit. "
         "Reads only, and no table that grows is counted. What is away is shown as such."
     )
-    exits = {0: "all is well, or --watch was left by Ctrl-C", 1: "something is late or away"}
+    exits = {0: "all is well, or --watch was left by Ctrl-C", 1: "something is late, or away: that is what it shows"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
