@@ -14,7 +14,7 @@ class AuditConfig(AppConfig):
         schedules.declare("Erase late audit contents", Schedule("audit.erase_late_contents", queue, 60, {}))
         schedules.declare("Sign a checkpoint of the audit trail", Schedule("audit.write_checkpoint", queue, 60, {}))
         # Content goes by the function that asks whether its person has been erased, and by nothing else.
-        for table in ("audit_auditrecord", "audit_auditcontent"):
-            rights.restrict(table, to={"SELECT", "INSERT"})
+        rights.restrict("audit_auditrecord", to={"SELECT", "INSERT"}, filled={"id"})
+        rights.restrict("audit_auditcontent", to={"SELECT", "INSERT"})
         # What was found once is not found otherwise afterwards; old ones go.
         rights.restrict("audit_auditverification", to={"SELECT", "INSERT", "DELETE"})

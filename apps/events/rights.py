@@ -6,6 +6,7 @@ Triggers refuse what nobody should do; rights see to it that the application can
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections, transaction
 from psycopg import sql
@@ -55,7 +56,15 @@ SELECT 'may switch triggers off (session_replication_role)'
 WHERE has_parameter_privilege('session_replication_role', 'SET')
 """
 
+_COLUMNS = """
+SELECT a.attname FROM pg_attribute a
+WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attname = ANY(%s::text[])
+ORDER BY a.attnum
+"""
+_FILLABLE = "SELECT a FROM unnest(%s::text[]) AS a WHERE has_column_privilege(%s::regclass, a, 'INSERT')"
+
 _restricted: dict[str, frozenset[str]] = {}
+_filled: dict[str, frozenset[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +82,15 @@ class RightsNotGranted(Exception):
     """The rights cannot be given as they are declared; the text says why."""
 
 
-def restrict(table: str, *, to: AbstractSet[str]) -> None:
+def restrict(table: str, *, to: AbstractSet[str], filled: AbstractSet[str] = frozenset()) -> None:
     """For apps, from their `ready`: on this table the application may do `to` and nothing else.
 
+    `filled` are columns that the database fills and no INSERT may name: numbers and instants that others rely on.
     Raises `ValueError` for what is no right on rows, and for a second declaration that says something else.
     """
     if not to <= EVERY_ROW:
         raise ValueError(f"{table} is restricted to {sorted(to - EVERY_ROW)}, which the application never has.")
-    if _restricted.setdefault(table, frozenset(to)) != to:
+    if _restricted.setdefault(table, frozenset(to)) != to or _filled.setdefault(table, frozenset(filled)) != filled:
         raise ValueError(f"The rights on {table} are declared twice.")
 
 
@@ -109,6 +119,12 @@ def grant(*, to: str, using: str) -> None:
             raise RightsNotGranted(f"There is no {', '.join(missing)}, on which rights are restricted.")
         for statement in _statements(kinds, schema=sql.Identifier(schema), role=role):
             cursor.execute(statement)
+        for table, filled in _filled.items():
+            if filled:
+                cursor.execute(_COLUMNS, [table, list(filled)])
+                columns = sql.SQL(", ").join(sql.Identifier(name) for (name,) in cursor.fetchall())
+                given = sql.SQL("GRANT INSERT ({}) ON {} TO {}").format(columns, sql.Identifier(table), role)
+                cursor.execute(given)
 
 
 def _statements(kinds: dict[str, str], *, schema: sql.Identifier, role: sql.Identifier) -> list[sql.Composable]:
@@ -121,7 +137,8 @@ def _statements(kinds: dict[str, str], *, schema: sql.Identifier, role: sql.Iden
     statements += _exactly(EVERY_ROW, on=free, to=role)
     statements += _exactly({"USAGE", "SELECT"}, on=sequences, to=role, kind="SEQUENCE ")
     for table, allowed in _restricted.items():
-        statements += _exactly(allowed, on=[table], to=role)
+        # An INSERT that may not name every column is given by columns.
+        statements += _exactly(allowed - {"INSERT"} if _filled.get(table) else allowed, on=[table], to=role)
         # What everybody may, the application may too.
         beyond = sql.SQL(", ").join(map(sql.SQL, sorted(_OF_TABLES - allowed)))
         statements.append(sql.SQL("REVOKE {} ON {} FROM PUBLIC").format(beyond, sql.Identifier(table)))
@@ -158,6 +175,7 @@ def excess(*, using: str = "default") -> list[TooMuch]:
             {"tables": list(_restricted), "of_tables": list(_OF_TABLES), "of_columns": list(_OF_COLUMNS)},
         )
         held = cursor.fetchall()
+        fillable = {table: _fillable(cursor, table, filled) for table, filled in _filled.items() if filled}
     if owned:
         found.append(TooMuch("", f"owns {len(owned)} tables and could switch their guards off"))
     for table, allowed in _restricted.items():
@@ -166,4 +184,11 @@ def excess(*, using: str = "default") -> list[TooMuch]:
             found.append(TooMuch(table, "owns it"))
         elif beyond:
             found.append(TooMuch(table, f"may {', '.join(beyond)}"))
+        elif named := fillable.get(table):
+            found.append(TooMuch(table, f"may fill {', '.join(named)} itself"))
     return found
+
+
+def _fillable(cursor: Any, table: str, filled: AbstractSet[str]) -> list[str]:
+    cursor.execute(_FILLABLE, [sorted(filled), table])
+    return [name for (name,) in cursor.fetchall()]

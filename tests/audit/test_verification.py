@@ -3,6 +3,7 @@
 import base64
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from io import StringIO
 from uuid import uuid4
@@ -589,6 +590,16 @@ def test_the_first_bad_record_is_the_oldest_also_when_it_is_gone(trail):
     assert (report.first.wrong, report.first.sequence) == (Wrong.REMOVED, 3)
 
 
+@pytest.mark.parametrize("junk", [{"x": 1}, [], "x", {"0": "y"}, {"0": [1, "zz"]}], ids=str)
+def test_a_made_up_note_only_makes_the_next_run_begin_anew(trail, junk):
+    periodic.run(now=timezone.now())
+    AuditVerification.objects.update(heads=junk, lap=junk)
+
+    run = periodic.run(now=timezone.now())
+
+    assert (run.sound, run.records) == (True, 2 * 52)
+
+
 def test_a_made_up_position_does_not_keep_the_log_from_being_compared(trail):
     periodic.run(now=timezone.now())
     AuditVerification.objects.update(log_position=9_000_000_000_000)
@@ -656,6 +667,22 @@ def test_an_erasure_that_the_log_does_not_have_takes_nothing_that_comes_later(tr
     handling.handle(group, [later])
 
     assert AuditRecord.objects.get(event_id=later.id).data == later.data
+
+
+def test_a_record_forged_under_the_id_of_anothers_erasure_takes_nothing(trail):
+    """The log says whose erasure an id is; the true one is let go all the same."""
+    gone, other = event(), event()
+    log_only(gone)
+    log_only(other)
+    handling.handle(group, [gone, other])
+    erased = erasure_of(gone.owner_id)
+    log_only(erased)
+
+    handling.handle(group, [replace(erased, owner_id=other.owner_id, subject_id=other.owner_id)])
+    services.erase_late_contents()
+
+    assert AuditRecord.objects.get(event_id=other.id).data == other.data
+    assert AuditRecord.objects.get(event_id=gone.id).data is None
 
 
 def test_content_does_not_go_for_an_erasure_that_the_log_does_not_have(trail):

@@ -66,6 +66,33 @@ def as_at_commit():
     run("SET CONSTRAINTS ALL DEFERRED")
 
 
+def test_a_temporary_table_of_the_logs_name_satisfies_no_guard(task):
+    """A session finds temporary tables first, unless a function says where to look."""
+    run("CREATE TEMP TABLE events_event (LIKE public.events_event INCLUDING DEFAULTS) ON COMMIT DROP")
+    run(
+        "INSERT INTO pg_temp.events_event (position, event_id, type, topic, key, source, subject_type, subject_id,"
+        " subject_version, occurred_at, correlation_id, traceparent, data)"
+        f" VALUES (1, gen_random_uuid(), 'x', '', '', '', 'task', '{task.pk}', 2, now(), '', '', '{{}}')"
+    )
+
+    with pytest.raises(IntegrityError, match=r"version 2 of task .* has no event"), as_at_commit():
+        run("UPDATE tasks_task SET title = 'Raw', version = version + 1")
+
+
+def test_a_snapshot_is_no_fact_to_the_guard(task):
+    append(
+        event(
+            subject_id=task.pk,
+            version=2,
+            type="task.snapshot.v1",
+            data={"id": str(task.pk), "version": 2, "task": None},
+        )
+    )
+
+    with pytest.raises(IntegrityError, match=r"version 2 of task .* has no event"), as_at_commit():
+        run("UPDATE tasks_task SET title = 'Raw', version = version + 1")
+
+
 @pytest.mark.parametrize(("statement", "words"), RAW_WRITES.values(), ids=RAW_WRITES)
 def test_a_raw_write_of_a_task_is_refused_at_commit(task, statement, words):
     with pytest.raises(IntegrityError, match=words), as_at_commit():

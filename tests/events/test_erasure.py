@@ -1,5 +1,6 @@
 """The log lets go of what an erased person wrote, and of nothing else: by one door, which the database guards."""
 
+import threading
 from dataclasses import replace
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from tests.support.factories import NOW, append, event
 
 pytestmark = pytest.mark.django_db
 
+STATE = {"id": "01900000-0000-7000-8000-000000000001", "version": 1, "task": None}
 EMPTY = "data = '{}', correlation_id = 'erased', traceparent = '', erased_at = now()"
 
 
@@ -289,3 +291,26 @@ def test_the_news_of_the_erasure_reaches_a_group_that_parked_what_was_before_it(
 
     assert effect.of() == [news.id]
     assert list(DeadLetter.objects.order_by("id").values_list("status", flat=True)) == ["discarded", "replayed"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_erase_at_once_leave_each_others_rows_alone(owner_id):
+    relayed(*[event(owner_id=owner_id, version=None, type="task.snapshot.v1", data=STATE) for _ in range(3)])
+    relayed(news_of(owner_id))
+    emptied = []
+
+    def second():
+        try:
+            emptied.append(erasure._empty_events(owner_id, "[]"))
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        first = erasure._empty_events(owner_id, "[]")
+        beside = threading.Thread(target=second)
+        beside.start()
+        beside.join(10)
+        waited = beside.is_alive()
+
+    assert (first, emptied, waited) == (3, [0], False)
+    assert Event.objects.filter(owner_id=owner_id, erased_at=None).count() == 1

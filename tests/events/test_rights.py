@@ -84,6 +84,11 @@ REFUSED = {
     "switch off all guards of a session": "SET session_replication_role = replica",
     "make a table": "CREATE TABLE made (number int)",
     "make a schema": "CREATE SCHEMA made",
+    "say when an event was logged": "INSERT INTO events_event (type, recorded_at) VALUES ('x', now())",
+    "say in which transaction": "INSERT INTO events_event (type, transaction_id) VALUES ('x', 1)",
+    "say where in the log": "INSERT INTO events_event (type, position) VALUES ('x', 9000000000000000000)",
+    "say that an event was emptied": "INSERT INTO events_event (type, erased_at) VALUES ('x', now())",
+    "number a record": "INSERT INTO audit_auditrecord (type, id) VALUES ('x', 9000000000000000000)",
     "say that a migration ran": "INSERT INTO django_migrations (app, name, applied) VALUES ('audit', 'x', now())",
     "forget a migration": "DELETE FROM django_migrations",
 }

@@ -105,7 +105,11 @@ def _hold_against_log(report: Report, *, now: datetime, after: Behind, until: fl
         if time.monotonic() > until:
             report.complete = False
             break
-    report.unlogged = against_log.unlogged(since=after.started_at - UNDER_WAY)
+    for count in against_log.unlogged(since=after.started_at - UNDER_WAY):
+        report.unlogged += count
+        if time.monotonic() > until:
+            report.complete = False
+            break
 
 
 def _hold_against_checkpoints(report: Report, *, known: int | None, most: float) -> None:

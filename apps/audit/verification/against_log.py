@@ -29,22 +29,25 @@ SELECT e.position, e.event_id, e.type, e.subject_type || '/' || e.subject_id, r.
     EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position) AS in_outbox,
     EXISTS (SELECT 1 FROM events_handledevent h WHERE h."group" = 'audit' AND h.event_id = e.event_id)
         OR e.recorded_at < now() - make_interval(days => %(inbox_days)s) AS was_handled
-FROM events_event e
+FROM (SELECT * FROM events_event WHERE position > %(after)s ORDER BY position LIMIT %(most)s) e
 LEFT JOIN audit_auditrecord r ON r.event_id = e.event_id
 LEFT JOIN audit_auditcontent c ON c.event_id = e.event_id
-WHERE e.position > %(after)s AND e.position <= %(upto)s AND NOT e.type = ANY(%(snapshots)s)
+WHERE NOT e.type = ANY(%(snapshots)s)
 ORDER BY e.position
 """
 # Backwards from the end: what is asked for is near it. Positions follow the time but for transactions under way.
 _POSITION_AT = "SELECT position FROM events_event WHERE recorded_at < %s ORDER BY position DESC LIMIT 1"
 _LAST_POSITION = "SELECT coalesce(max(position), 0) FROM events_event"
 _ID_AT = "SELECT id FROM audit_auditrecord WHERE recorded_at < %s ORDER BY id DESC LIMIT 1"
-_LAST_ID = "SELECT coalesce(max(id), 0) FROM audit_auditrecord"
 # The log may have forgotten what is older than its retention.
 _UNLOGGED = """
-SELECT count(*) FROM audit_auditrecord r
-WHERE r.id > %s AND r.id <= %s AND r.readable AND r.recorded_at > now() - make_interval(days => %s)
-  AND NOT EXISTS (SELECT 1 FROM events_event e WHERE e.event_id = r.event_id)
+SELECT max(r.id), count(*) FILTER (
+    WHERE r.readable AND r.recorded_at > now() - make_interval(days => %s)
+    AND NOT EXISTS (SELECT 1 FROM events_event e WHERE e.event_id = r.event_id))
+FROM (SELECT * FROM audit_auditrecord WHERE id > %s ORDER BY id LIMIT %s) r
+"""
+_END_OF_STEP = """
+SELECT max(position) FROM (SELECT position FROM events_event WHERE position > %s ORDER BY position LIMIT %s) e
 """
 
 
@@ -63,13 +66,12 @@ class Stretch:
 
 def compare(*, after: int = 0) -> Iterator[Stretch]:
     """Everything logged behind a position, stretch by stretch."""
-    last = _one(_LAST_POSITION)
     # A position beyond the log is nobody's: it was made up, or the log was restored.
-    after = after if after <= last else 0
-    while after < last:
-        stretch = _stretch(after, min(after + STEP, last))
-        after = stretch.position
-        yield stretch
+    after = after if after <= _one(_LAST_POSITION) else 0
+    # By rows, not by numbers: numbers may have gaps of any width.
+    while upto := _one(_END_OF_STEP, after, STEP):
+        yield _stretch(after, upto)
+        after = upto
 
 
 def position_at(instant: datetime) -> int:
@@ -77,20 +79,23 @@ def position_at(instant: datetime) -> int:
     return _one(_POSITION_AT, instant)
 
 
-def unlogged(*, since: datetime) -> int:
-    """Records since an instant whose events the log does not have: somebody else wrote them onto the topic."""
-    after, last, count = _one(_ID_AT, since), _one(_LAST_ID), 0
-    while after < last:
-        count += _one(_UNLOGGED, after, after + STEP, settings.EVENT_RETENTION_DAYS - 1)
-        after += STEP
-    return count
+def unlogged(*, since: datetime) -> Iterator[int]:
+    """Records since an instant whose events the log does not have, step by step: others wrote them onto the topic."""
+    after: int | None = _one(_ID_AT, since)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_UNLOGGED, [settings.EVENT_RETENTION_DAYS - 1, after, STEP])
+            after, count = cursor.fetchone()
+        if after is None:
+            return
+        yield count
 
 
 def _one(query: str, *parameters: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
         row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    return int(row[0]) if row and row[0] else 0
 
 
 def _stretch(after: int, upto: int) -> Stretch:
@@ -100,7 +105,7 @@ def _stretch(after: int, upto: int) -> Stretch:
             _STEP,
             {
                 "after": after,
-                "upto": upto,
+                "most": STEP,
                 "inbox_days": settings.HANDLED_EVENT_RETENTION_DAYS,
                 "snapshots": [event_type.name for event_type in event_types.declared() if event_type.snapshot],
             },

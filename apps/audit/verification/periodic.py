@@ -38,7 +38,11 @@ class Lap:
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> "Lap":
-        return cls(kept["chain"], Head(kept["sequence"], bytes.fromhex(kept["hash"]))) if kept else cls()
+        """At the beginning for what is no lap of ours: notes are only the database's word."""
+        try:
+            return cls(int(kept["chain"]), Head(int(kept["sequence"]), bytes.fromhex(kept["hash"])))
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return cls()
 
 
 def run(*, now: datetime) -> AuditVerification:
@@ -66,7 +70,11 @@ def behind(last: AuditVerification | None) -> Behind:
     """Where to go on after a run; at the beginning after none."""
     if last is None:
         return Behind()
-    return Behind(heads_from_json(last.heads), last.log_position, last.started_at)
+    try:
+        heads = heads_from_json(last.heads)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return Behind()
+    return Behind(heads, last.log_position, last.started_at)
 
 
 def keep(report: Report, *, full: bool = False, lap: Lap | None = None) -> AuditVerification:
