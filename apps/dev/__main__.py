@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 
-from apps.dev import supervisor
-from apps.dev.children import PROJECT, ChildFailed, last_lines
+from apps.dev import log_lines, supervisor
+from apps.dev.children import PROJECT, ChildFailed
 from apps.dev.stack import throw_away_stack
 
 
@@ -25,7 +25,7 @@ def _tour() -> int:
             if status:
                 # The logs go with the stack; what matters of them stays on the terminal.
                 for name in stack.roles:
-                    words = last_lines(stack.state.logs / f"{name}.log", count=4)
+                    words = log_lines.last_of(stack.state.logs / f"{name}.log", count=4)
                     supervisor.say(f"Last words of {name}:\n{words}")
             return status
     except ChildFailed as reason:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from apps.dev import process_ids
+from apps.dev import log_lines, process_ids
 from apps.dev.process_ids import ProcessId
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -40,17 +40,6 @@ def _die_with(parent: int, number: signal.Signals) -> Callable[[], None]:
                 os._exit(1)
 
     return between_fork_and_exec
-
-
-def last_lines(log: Path, *, count: int = 8) -> str:
-    """The end of a log, indented; reads no more than its last 16 KiB."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 16_384))
-            lines = file.read().decode(errors="replace").splitlines()[-count:]
-    except OSError:
-        return ""
-    return "\n".join(f"    {line[:240]}" for line in lines)
 
 
 @dataclass
@@ -111,7 +100,7 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def last_words(self) -> str:
-        return last_lines(self.log)
+        return log_lines.last_of(self.log)
 
     def ask_to_stop(self) -> None:
         """Tell the child alone: it knows best how to end its own children."""

@@ -3,12 +3,13 @@
 Invariant: a log is never longer than its limit, and an error that repeats is one line in a while, no flood.
 """
 
-import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from apps.dev import log_lines
 
 _LONGEST_BYTES = 50 * 1024 * 1024
 _QUIET_SECONDS = 30.0
@@ -49,17 +50,12 @@ class LogWatch:
         return added[:complete].splitlines()
 
     def _worth_telling(self, name: str, line: bytes) -> str | None:
-        if not line.startswith(b"{"):
+        entry = log_lines.entry(line.decode(errors="replace"))
+        if entry is None or str(entry.get("level")) not in _SHOWN_LEVELS:
             return None
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            return None
-        if not isinstance(entry, dict) or str(entry.get("level")) not in _SHOWN_LEVELS:
-            return None
-        event = str(entry.get("event", ""))[:300].replace("\n", " ")
+        event = str(entry["event"])
         now = time.monotonic()
         if now - self._told.get((name, event), -_QUIET_SECONDS) < _QUIET_SECONDS:
             return None
         self._told[(name, event)] = now
-        return f"{name} {entry['level']}: {event}"
+        return f"{name} {entry['level']}: {log_lines.happening(entry)}"

@@ -4,7 +4,7 @@ Invariant: a role is ready when it does its work (it answers, or its loop beats)
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from apps.dev.children import Child
@@ -58,8 +58,12 @@ class Role:
         except OSError:
             return 0.0
 
-    def hangs(self) -> str | None:
-        """What to tell when the loop of the role has beaten and then stopped: it is killed, and due after a pause."""
+    def hangs(self, *, excused: Callable[[], bool] = lambda: False) -> str | None:
+        """What to tell when the loop of the role has beaten and then stopped: it is killed, and due after a pause.
+
+        `excused` is asked first, whether what all loops wait for hangs itself; then the role is let alone for another
+        such while.
+        """
         if self.child is None or not self.child.runs:
             return None
         beaten_at, now = self._beaten_at(), time.monotonic()
@@ -70,6 +74,10 @@ class Role:
         silent = now - self._seen[1]
         if silent <= limit_seconds(self.name):
             return None
+        if excused():
+            self._seen = beaten_at, time.monotonic()
+            why = f"no heartbeat for {silent:.0f} s, because PostgreSQL hangs"
+            return f"{self.name} waits: {why}. A restart would help nobody; `manage.py doctor` looks closer."
         pause = self._pause()
         self.child.end(by=now)
         return f"{self.name} hung: no heartbeat for {silent:.0f} s. It was killed and starts again in {pause:g} s."

@@ -12,11 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from apps.dev import ports
+from apps.dev import database, ports
 from apps.dev.children import Child, ChildFailed
 from apps.dev.roles import Role
 from apps.dev.services import Services, Waiting
@@ -66,6 +67,8 @@ class Stack:
         self._say = say
         self._services: Services | None = None
         self._preparation: Child | None = None
+        # Those of the laptop's people who can sign in with the password that everybody knows.
+        self.sign_ins: list[str] = []
         self._metrics: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -166,8 +169,16 @@ class Stack:
 
     def _prepare(self) -> dict[str, Role]:
         """Migrate, seed, and learn the roles of the settings; those are imported over there, not here."""
-        command = [sys.executable, "manage.py", "prepare_laptop"]
-        child = Child("prepare", command, {**self.owner_env, "ROLE": "prepare"}, self.state.logs / "prepare.log")
+        printed = self._manage("prepare_laptop", environment=self.owner_env)
+        told = json.loads(printed.splitlines()[-1])
+        self.sign_ins = told["sign_ins"]
+        commands: dict[str, list[str]] = told["roles"]
+        return {name: Role(name, command, logs=self.state.logs) for name, command in commands.items()}
+
+    def _manage(self, command: str, *, environment: Mapping[str, str]) -> bytes:
+        """What a command of `manage.py` prints. Raises `ChildFailed`."""
+        line = [sys.executable, "manage.py", command]
+        child = Child("prepare", line, {**environment, "ROLE": "prepare"}, self.state.logs / "prepare.log")
         child.announces = True
         self._preparation = child
         child.start()
@@ -177,9 +188,8 @@ class Stack:
         child.end(by=time.monotonic() + 5)
         self._preparation = None
         if child.exit_code:
-            raise ChildFailed(f"The database could not be prepared:\n{child.last_words()}\n(all in {child.log})")
-        commands: dict[str, list[str]] = json.loads(printed.splitlines()[-1])
-        return {name: Role(name, command, logs=self.state.logs) for name, command in commands.items()}
+            raise ChildFailed(f"{command} failed:\n{child.last_words()}\n(all in {child.log})")
+        return printed
 
     # --- Roles ----------------------------------------------------------------------------------------
 
@@ -228,17 +238,27 @@ class Stack:
             self._say(told)
         if back := self._services.restart_due(self._waiting):
             self._record()
+            if "kafka" in back:
+                self._make_topics()
             self._say(f"{', '.join(back)}: back.")
             if "kafka" in back:
                 self._move_to_new_kafka()
+        database_hangs = cache(lambda: database.hangs(self.env["DATABASE_URL"]))
         for role in self.roles.values():
-            if words := role.hangs() or role.crashed():
+            if words := role.hangs(excused=database_hangs) or role.crashed():
                 self._say(words)
             if role.is_due:
                 self.start_roles(role.name)
 
-    def _move_to_new_kafka(self) -> None:
+    def _make_topics(self) -> None:
+        """A fresh Kafka has none, and would get only those that somebody writes to or reads."""
         self._publish_variables()
+        try:
+            self._manage("create_topics", environment=self.env)
+        except ChildFailed as reason:
+            self._say(f"{reason}\nKafka lacks topics until `manage.py create_topics` makes them.")
+
+    def _move_to_new_kafka(self) -> None:
         moved = [name for name in self.roles if name not in _WITHOUT_KAFKA]
         self._say("Kafka has a new address: restarting the roles that use it.")
         self.stop_roles(*moved)

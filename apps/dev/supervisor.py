@@ -71,7 +71,10 @@ def banner(stack: Stack, *, seconds: float) -> str:
         ("Admin", f"{url}/admin/"),
     ]
     if stack.data_folder:
-        rows.append(("Sign in", " · ".join(f"{each.username} / {each.password}" for each in PEOPLE)))
+        people = [each for each in PEOPLE if each.username in stack.sign_ins]
+        rows.append(
+            ("Sign in", " · ".join(f"{each.username} / {each.password}" for each in people) or "as whom you made")
+        )
         rows.append(("Data", str(stack.data_folder)))
     else:
         rows.append(("Data", "in the database that DATABASE_URL names"))

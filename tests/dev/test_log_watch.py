@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.dev import log_watch
+from apps.dev import log_lines, log_watch
 from apps.dev.log_watch import LogWatch
 from apps.dev.roles import pause_after
 
@@ -24,6 +24,34 @@ def test_errors_are_told_once_and_the_rest_not_at_all(tmp_path):
 
     assert list(watch.errors()) == ["relay error: kafka_away", "relay critical: fatal error"]
     assert list(watch.errors()) == []
+
+
+def test_an_error_is_told_with_its_words_and_what_to_do(tmp_path):
+    write(tmp_path / "worker-audit.log", level="critical", event="audit_trail_not_sound", first="Record 7 was changed.")
+    write(tmp_path / "relay.log", level="error", event="relay_refused", reason="Message size too large", topic="t")
+    write(tmp_path / "web.log", level="error", event="mail_failed", exception="Traceback\n  File\nOSError: gone\n")
+
+    offered = "nothing is lost and it is offered again; `manage.py doctor` looks at the topics"
+    named = "`manage.py verify_audit` names every finding"
+    assert list(LogWatch(tmp_path).errors()) == [
+        f"relay error: relay_refused: Message size too large → {offered}",
+        "web error: mail_failed: OSError: gone",
+        f"worker-audit critical: audit_trail_not_sound: Record 7 was changed. → {named}",
+    ]
+
+
+def test_last_words_are_what_a_person_reads(tmp_path):
+    log = tmp_path / "relay.log"
+    write(
+        log, timestamp="2026-11-21T16:43:16.123456Z", level="warning", event="relay_database_away", reason="no\nroute"
+    )
+    with log.open("a") as file:
+        file.write(f"{'x' * 300}\n")
+
+    assert log_lines.last_of(log).splitlines() == [
+        "    16:43:16 warning relay_database_away: no route",
+        f"    {'x' * 199}…",
+    ]
 
 
 def test_an_unfinished_line_waits_for_its_end(tmp_path):

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,12 +33,12 @@ def relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Role]:
     role.child.end(by=time.monotonic())
 
 
-def watched(role: Role, *, seconds: float) -> list[str]:
+def watched(role: Role, *, seconds: float, excused: Callable[[], bool] = lambda: False) -> list[str]:
     """What the role told when it was looked at again and again."""
     told = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        told += [words for words in (role.hangs(),) if words]
+        told += [words for words in (role.hangs(excused=excused),) if words]
         time.sleep(0.05)
     return told
 
@@ -58,6 +58,21 @@ def test_a_frozen_role_is_killed_said_once_and_due_again(relay):
     assert not relay.child.runs
     assert relay.crashed() is None
     assert relay.is_due
+
+
+def test_a_role_that_waits_for_what_hangs_is_let_alone_as_long_as_it_hangs(relay):
+    assert watched(relay, seconds=0.2) == []
+    os.kill(relay.child.id.number, signal.SIGSTOP)
+
+    told = watched(relay, seconds=1.6, excused=lambda: True)
+    runs = relay.child.runs
+    afterwards = watched(relay, seconds=1.5, excused=lambda: False)
+
+    assert [words.partition(".")[0] for words in told] == [
+        "relay waits: no heartbeat for 1 s, because PostgreSQL hangs"
+    ]
+    assert runs
+    assert [words.partition(":")[0] for words in afterwards] == ["relay hung"]
 
 
 def test_a_heartbeat_of_an_earlier_life_says_nothing_of_this_one(tmp_path, monkeypatch):

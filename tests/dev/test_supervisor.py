@@ -15,11 +15,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from apps.dev import ports, process_ids
 from apps.dev.children import PROJECT
 from apps.dev.stack import _NEUTRAL
 from apps.dev.state import throw_away_folder
+from apps.events import event_types
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
@@ -121,6 +123,11 @@ def start(folder: Path) -> Iterator[Callable[..., Run]]:
             run.process.wait()
         if run.process.stdout is not None:
             run.process.stdout.close()
+
+
+def children_of(number: int) -> list[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return [int(pid) for pid, parent in (line.split() for line in listed.splitlines()) if int(parent) == number]
 
 
 def tasks_in(run: Run) -> int:
@@ -248,6 +255,49 @@ def test_a_killed_kafka_does_not_restart_the_web_and_its_health_finds_the_new_on
     assert process_ids.wait_until(lambda: run.health()["kafka"]["status"] == "ok", seconds=40)
     assert run.variables()["KAFKA_BOOTSTRAP_SERVERS"] != before
     assert run.child("granian") == web
+
+
+def test_a_fresh_kafka_has_every_topic_before_it_is_said_to_be_back(start):
+    run = start().wait_for_banner()
+
+    run.kill("apps.dev.embedded.kafka")
+    assert process_ids.wait_until(lambda: "kafka: back." in run.said(), seconds=40, every=0.01)
+
+    brokers = AdminClient({"bootstrap.servers": (run.folder / "kafka-address").read_text()})
+    there = brokers.list_topics(timeout=5).topics
+    assert set(there) >= set(event_types.topics())
+
+
+def test_while_postgresql_hangs_no_role_is_started_again_and_all_go_on_with_it(start):
+    run = start().wait_for_banner()
+    roles = {words: run.child(words) for words in ("relay_outbox", " beat ", "granian", "--consume")}
+    server = run.child("bin/postgres")
+    processes = [server.number, *children_of(server.number)]
+
+    for number in processes:
+        os.kill(number, signal.SIGSTOP)
+    assert process_ids.wait_until(lambda: "relay waits: no heartbeat" in run.said(), seconds=30)
+    time.sleep(10)
+    for number in processes:
+        os.kill(number, signal.SIGCONT)
+
+    assert process_ids.wait_until(lambda: run.health()["outbox"]["status"] == "ok", seconds=30)
+    assert "because PostgreSQL hangs. A restart would help nobody" in run.said()
+    assert "hung" not in run.said()
+    assert {words: run.child(words) for words in roles} == roles
+
+
+def test_only_who_can_sign_in_with_the_known_password_is_named(start):
+    first = start().wait_for_banner()
+    with psycopg.connect(first.variables()["DATABASE_URL"]) as connection:
+        connection.execute("UPDATE accounts_user SET is_active = false WHERE username = 'grace'")
+        connection.execute("UPDATE accounts_user SET password = '!' WHERE username = 'admin'")
+    first.end()
+
+    second = start(port=first.port).wait_for_banner()
+
+    assert "ada / ada-example · grace / grace-example · admin / admin-example\n" in first.output
+    assert re.search(r"Sign in +ada / ada-example\n", second.output)
 
 
 def test_a_crashed_web_server_leaves_no_worker_that_holds_its_port(start):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,13 +13,16 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django_celery_beat.models import PeriodicTask
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg import conninfo
 
 from apps.dev import ports
-from apps.events import liveness, selectors
+from apps.events import liveness, schedules, selectors
 from apps.events.models import Heartbeat
 from tests.faults import checker
 from tests.faults import journal as journals
+from tests.faults.forwarder import forwarding
 from tests.faults.pipeline import Pipeline, database_url, freeze, thaw, wait_until
 
 TOKEN = "the-token-of-the-scraper"
@@ -46,6 +50,29 @@ def test_a_frozen_role_shows_within_its_limit_and_is_well_again_when_it_goes_on(
 
     assert limit - 6 <= took <= limit + 3
     wait_until(lambda: probed(pipeline, role) == 0 and alive(role), "the role lives again", seconds=20)
+
+
+@pytest.mark.parametrize("role", ["relay", "worker-audit", "beat"])
+def test_a_role_that_starts_while_postgresql_hangs_beats_and_begins_when_it_answers(
+    pipeline: Pipeline, role: str
+) -> None:
+    schedules.synchronise()
+    database = conninfo.conninfo_to_dict(pipeline.database_url)
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        port = hole.getsockname()[1]
+        with forwarding(f"127.0.0.1:{port}") as forwarder:
+            there = pipeline.database_url.replace(f":{database['port']}/", f":{forwarder.address.split(':')[1]}/")
+            running = pipeline.start(role, DATABASE_URL=there)
+            wait_until(lambda: probed(pipeline, role) == 0, "it beats", seconds=30)
+            time.sleep(12)
+            assert running.runs
+            assert probed(pipeline, role) == 0
+
+            forwarder.target = f"{database['host']}:{database['port']}"
+            wait_until(lambda: Heartbeat.objects.filter(role=role).exists(), "its row is there", seconds=30)
+            if_beat = PeriodicTask.objects.filter(last_run_at__isnull=False)
+            wait_until(lambda: role != "beat" or if_beat.exists(), "it rings", seconds=30)
+            assert running.runs
 
 
 def test_every_role_beats_and_has_its_row(pipeline: Pipeline) -> None:

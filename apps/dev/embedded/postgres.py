@@ -19,8 +19,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from apps.dev import process_ids, reach
-from apps.dev.children import Child, ChildFailed, last_lines
+from apps.dev import log_lines, process_ids, reach
+from apps.dev.children import Child, ChildFailed
 from apps.dev.embedded import postgres_binaries
 from apps.dev.ports import LOOPBACK, free_port
 from apps.dev.state import write_private
@@ -205,7 +205,7 @@ class Postgres:
         deadline = time.monotonic() + seconds
         while True:
             if self.child is None or not self.child.runs:
-                raise ChildFailed(f"PostgreSQL did not start:\n{last_lines(self._log)}")
+                raise ChildFailed(f"PostgreSQL did not start:\n{log_lines.last_of(self._log)}")
             try:
                 with self.administer() as connection:
                     self._make_roles_and_database(connection)
