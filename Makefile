@@ -43,7 +43,7 @@ tour: environment ## Follow one task through a throw-away stack, hop by hop
 	@$(VENV_PYTHON) -m apps.dev tour
 
 .PHONY: bench
-bench: environment ## Measure on a throw-away stack and write docs/benchmarks.md (ARGS='--only backlog')
+bench: environment ## Measure on a throw-away stack and write docs/benchmarks.md (ARGS='--only backlog'; '--only trail' is only run so)
 	@$(VENV_PYTHON) -m benchmarks $(ARGS)
 
 .PHONY: lint

@@ -21,7 +21,9 @@ Note = Callable[..., None]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="A tenth of the work; writes nothing.")
-    parser.add_argument("--only", choices=PARTS, action="append", help="Measure this part and keep the other rows.")
+    parser.add_argument(
+        "--only", choices=PARTS | ASKED_FOR, action="append", help="Measure this part and keep the other rows."
+    )
     options = parser.parse_args()
     with throw_away_stack(say=print) as stack:
         os.environ.update(stack.owner_env | {"ROLE": "bench", "LOG_LEVEL": "ERROR"})
@@ -38,7 +40,7 @@ def main() -> None:
 
         pipeline.wait_until_quiet()
         for part in options.only or PARTS:
-            PARTS[part](stack, note, scale=0.1 if options.quick else 1.0)
+            (PARTS | ASKED_FOR)[part](stack, note, scale=0.1 if options.quick else 1.0)
     if not options.quick:
         write(rows, keep=bool(options.only))
 
@@ -125,8 +127,21 @@ def measure_reads(stack: Stack, note: Note, *, scale: float) -> None:
     )
 
 
+def measure_trail(stack: Stack, note: Note, *, scale: float) -> None:
+    """Pages of a long audit trail."""
+    from benchmarks import trail
+
+    stack.stop_roles(*stack.roles)  # pages are read in this process, and no record here is one to verify
+    records = int(1_000_000 * scale)
+    load = os.getloadavg()[0]
+    for pages in trail.measured(records=records):
+        note(f"{pages.what}, of {records:,} records, medians of {trail.ROUNDS}", str(pages), f"load before {load:.1f}")
+
+
 # In this order: the backlog repeats an event that the changes by REST left.
 PARTS = {"rest": measure_rest, "backlog": measure_backlog, "reads": measure_reads}
+# What takes long to prepare is measured only when asked for.
+ASKED_FOR = {"trail": measure_trail}
 
 
 def write(rows: list[Row], *, keep: bool) -> None:

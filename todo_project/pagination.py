@@ -2,7 +2,9 @@
 
 A view names its sorts in `page_sorts` (what a caller writes → the column, which an index has after the owner and
 before the id) and the one by default in `default_sort`; `-` before it turns the order. Rows that are equal in the
-column come in the order of their ids. A view that can read the first of some rows faster has a `read_rows`.
+column come in the order of their ids. A view that can read the first of some rows faster has a `read_rows`: it
+answers them and, where it looked at enough before it found so many, the last row it looked at. From there the next
+page goes on.
 
 Invariant: a page has at most 100 entries; a cursor that is not ours is refused, never an error.
 """
@@ -59,15 +61,17 @@ class KeysetPagination(BasePagination):
         if cursor is not None:
             rows = _beside(rows, columns, cursor.values, descending=descending)
         read = getattr(view, "read_rows", _read)
-        found = read(rows, most=size + 1)
-        more = len(found) > size
-        page = found[:size]
-        if cursor is not None and cursor.before:
-            page.reverse()
+        found, looked_to = read(rows, most=size + 1)
+        page = list(found[:size])
         backwards = cursor is not None and cursor.before
-        has_next, has_previous = (True, more) if backwards else (more, cursor is not None)
-        self.next = self._link(page[-1], sort, columns, before=False) if page and has_next else None
-        self.previous = self._link(page[0], sort, columns, before=True) if page and has_previous else None
+        # Rows to go on from: this way, where there is more; and back, where we came from.
+        further = page[-1] if len(found) > size else looked_to
+        back = page[0] if page and cursor is not None else None
+        if backwards:
+            page.reverse()
+        following, preceding = (back, further) if backwards else (further, back)
+        self.next = self._link(following, sort, columns, before=False) if following else None
+        self.previous = self._link(preceding, sort, columns, before=True) if preceding else None
         return page
 
     def _link(self, row: Any, sort: Sort, columns: list[str], *, before: bool) -> str:
@@ -180,8 +184,8 @@ def _beside(rows: QuerySet[Any], columns: list[str], values: tuple[Any, ...], *,
     return rows.filter(further(Tuple(*map(F, columns)), values))
 
 
-def _read(rows: QuerySet[Any], *, most: int) -> list[Any]:
-    return list(rows[:most])
+def _read(rows: QuerySet[Any], *, most: int) -> tuple[list[Any], None]:
+    return list(rows[:most]), None
 
 
 def _written(sort: Sort) -> str:

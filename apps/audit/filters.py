@@ -7,17 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
 from apps.accounts.models import User
-from apps.audit import selectors
+from apps.audit import paging, selectors, ways
 from apps.audit.models import AuditRecord
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 
-MAX_WORDS = 8
 _AN_ID = "018f0000-0000-7000-8000-000000000001"
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}(\.[a-z0-9_]{1,63}){0,3}\.?")
 Records = QuerySet[AuditRecord]
@@ -121,7 +121,9 @@ class TrailFilter(filters.FilterSet):
         filters.CharFilter(
             method="with_words",
             max_length=200,
-            help_text="Every word stands, as the beginning of one, in the thing's title or name as it then was.",
+            help_text="Every word stands in the thing's title or name as it then was: one of three letters and more as "
+            "the beginning of a word, a shorter one whole. For common words so many records are looked at for a page: "
+            "it may hold few, or none, and have a `next`.",
         ),
         "buy milk",
     )
@@ -130,10 +132,15 @@ class TrailFilter(filters.FilterSet):
     types: Sequence[str] | None = None
     actor_id: UUID | None = None
     owner_id: UUID | None = None
+    # What is to be looked for along the records.
+    along: Sequence[Any] = ()
 
     class Meta:
         model = AuditRecord
         fields: Sequence[str] = []
+
+    def __init__(self, data: QueryDict, *args: Any, **options: Any) -> None:
+        super().__init__(without_empty(data), *args, **options)
 
     @property
     def _reader(self) -> User:
@@ -170,9 +177,9 @@ class TrailFilter(filters.FilterSet):
             raise ValidationError({name: ["Give a person's id, or me."]}) from reason
         if name == "actor":
             self.actor_id = person
-            return selectors.by_actor(records, person)
+            return paging.by_actor(records, person)
         self.owner_id = person
-        return selectors.of_owner(records, person)
+        return paging.of_owner(records, person)
 
     def since(self, records: Records, name: str, value: str) -> Records:
         return records.filter(occurred_at__gte=self._instant(name, value, after=False))
@@ -203,10 +210,20 @@ class TrailFilter(filters.FilterSet):
         return records.filter(sequence=value)
 
     def with_words(self, records: Records, name: str, value: str) -> Records:
-        words = re.findall(r"[^\W_]+", value)
-        if not 0 < len(words) <= MAX_WORDS:
-            raise ValidationError({name: [f"A search has 1 to {MAX_WORDS} words."]})
-        return selectors.with_words(records, words)
+        words = ways.words_in(value)
+        if not 0 < len(words) <= ways.MAX_WORDS:
+            raise ValidationError({name: [f"A search has 1 to {ways.MAX_WORDS} words."]})
+        way = ways.of_title(words)
+        self.along = way.along
+        return records.filter(way.condition)
+
+
+def without_empty(asked: QueryDict) -> QueryDict:
+    """Of several values of a name the last counts; an empty one asks for nothing, so it would widen what is shown."""
+    given = asked.copy()
+    for name, values in asked.lists():
+        given.setlist(name, [value for value in values if value.strip()] or values[-1:])
+    return given
 
 
 # What a form calls them: by default it would be the columns, or nothing.

@@ -97,9 +97,12 @@ class AuditRecord(models.Model):
         """The content as it was kept; `None` when it is gone, or cannot be read."""
         try:
             told = json.loads(self.content.text)
+            # Numbers and letters that no other JSON could carry on are nothing that anybody wrote.
+            json.dumps(told, allow_nan=False, ensure_ascii=False).encode()
         except (ObjectDoesNotExist, RecursionError, ValueError):
             return None
-        return told if isinstance(told, dict) and {"data", "correlation_id"} <= set(told) else None
+        is_content = isinstance(told, dict) and isinstance(told.get("correlation_id"), str)
+        return told if is_content and isinstance(told.get("data"), dict) else None
 
     @property
     def has_content(self) -> bool:

@@ -1,10 +1,9 @@
 """Reads of the audit trail. Who may see what is decided here alone."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -12,10 +11,11 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.audit import chain
 from apps.audit.chain import Head
-from apps.audit.models import AuditContent, AuditRecord, AuditVerification
-
-# The fact after which nothing that a person wrote is kept.
-ERASED = "account.erased.v1"
+from apps.audit.kept import Kept
+from apps.audit.models import AuditRecord, AuditVerification
+from apps.audit.paging import of_owner
+from apps.events import erasure
+from apps.events.event_types import ERASING_TYPE
 
 # One step down the unique index per chain, however long the trail.
 _HEADS = """
@@ -27,7 +27,7 @@ CROSS JOIN LATERAL (
 """
 _OWNERS_TO_ERASE = """
 SELECT e.owner_id FROM events_event e
-WHERE e.type = 'account.erased.v1'
+WHERE e.type = %(erasing)s
   AND EXISTS (SELECT 1 FROM audit_auditcontent c WHERE c.owner_id = e.owner_id AND c.event_id <> e.event_id)
 """
 # From one type to the next, each by one step down an index, however long the trail.
@@ -39,7 +39,7 @@ WITH RECURSIVE known AS (
         SELECT type, subject_type FROM audit_auditrecord WHERE type > known.type ORDER BY type, id DESC LIMIT 1
     ) next
 )
-SELECT type, subject_type FROM known
+SELECT type, subject_type FROM known LIMIT 1000
 """
 
 
@@ -47,16 +47,6 @@ def records_visible_to(user: User) -> QuerySet[AuditRecord]:
     """Staff see the whole trail; others see what happened to what is theirs."""
     records = AuditRecord.objects.select_related("content")
     return records if user.is_staff else of_owner(records, user.pk)
-
-
-def of_owner(records: QuerySet[AuditRecord], owner_id: UUID) -> QuerySet[AuditRecord]:
-    """As a range, so that `first_of` can sort by it: see there."""
-    return records.filter(owner_id__range=(owner_id, owner_id))
-
-
-def by_actor(records: QuerySet[AuditRecord], actor_id: UUID) -> QuerySet[AuditRecord]:
-    """As a range, for the same reason."""
-    return records.filter(actor_id__range=(actor_id, actor_id))
 
 
 def history_of_task(task_id: UUID, *, owner: User) -> QuerySet[AuditRecord]:
@@ -72,73 +62,22 @@ def types_with_subjects() -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
-def first_of(
-    records: QuerySet[AuditRecord],
-    *,
-    most: int,
-    owner_id: UUID | None = None,
-    actor_id: UUID | None = None,
-    types: Sequence[str] | None = None,
-) -> list[AuditRecord]:
-    """The first of some records, sorted by id or by instant, that are all of this owner, actor, and these types.
-
-    Sorted by id alone, PostgreSQL may walk the primary key, past everybody's records: it takes what is asked for to be
-    spread evenly, and what equals a constant for nothing to sort by. So the column that the right index has before the
-    id is asked for as a range, and sorted by too; the columns before that one are asked for as equal.
-    """
-    if types is not None:
-        return _first_of_types(records, types, owner_id=owner_id, most=most)
-    order = [str(column) for column in records.query.order_by]
-    if order[-1] != order[0]:
-        return list(_by_instant(records, owner_id)[:most])
-    if actor_id is not None:
-        return list(_after(_equal(records, owner_id), "actor_id")[:most])
-    return list((_after(records, "owner_id") if owner_id is not None else records)[:most])
+def names_of(ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """The names of those who are still there; `None` is nobody."""
+    return dict(User.objects.filter(pk__in={one for one in ids if one}).values_list("pk", "username"))
 
 
-def _first_of_types(
-    records: QuerySet[AuditRecord], types: Sequence[str], *, owner_id: UUID | None, most: int
-) -> list[AuditRecord]:
-    """Each type is read by itself, a page at most: no statistics know which are rare among one person's."""
-    if not types:
-        return []
-    order = [str(column) for column in records.query.order_by]
-    columns = [column.removeprefix("-") for column in order]
-    by_id = order[-1] == order[0]
-    found = _equal(records, owner_id) if by_id else _by_instant(records, owner_id)
-    each = [found.filter(type__range=(name, name)) for name in types]
-    parts = [(_after(part, "type") if by_id else part).values_list(*columns)[:most] for part in each]
-    places = parts[0].union(*parts[1:], all=True).order_by(*order)[:most] if len(parts) > 1 else parts[0]
-    return list(records.filter(pk__in=[place[-1] for place in places]))
+def kept_of(records: Iterable[AuditRecord]) -> dict[int, Kept]:
+    """What is left of what was written beside each record, by its id. One question for all of them, if any lacks it."""
+    found = list(records)
+    erased = erasure.erased_among({one.owner_id for one in found if one.owner_id and not one.has_content})
+    return {one.pk: _kept(one, erased) for one in found}
 
 
-def _equal(records: QuerySet[AuditRecord], owner_id: UUID | None) -> QuerySet[AuditRecord]:
-    return records if owner_id is None else records.filter(owner_id=owner_id)
-
-
-def _by_instant(records: QuerySet[AuditRecord], owner_id: UUID | None) -> QuerySet[AuditRecord]:
-    """Everybody's have an index of their own, which says `readable` first, so that one person's are not looked for in
-    it. What has an instant is readable.
-    """
-    return records.filter(readable=True) if owner_id is None else records.filter(owner_id=owner_id)
-
-
-def _after(records: QuerySet[AuditRecord], column: str) -> QuerySet[AuditRecord]:
-    """Sorted by a column that is the same in all of them, then by id, as an index has both."""
-    (by_id,) = (str(column) for column in records.query.order_by)
-    return records.order_by(column if by_id.startswith("-") else f"-{column}", by_id)
-
-
-def with_words(records: QuerySet[AuditRecord], words: Sequence[str]) -> QuerySet[AuditRecord]:
-    """Records of things in whose title, as it then was, each of these words (of letters and digits) begins one."""
-    asked = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
-    named = AuditContent.objects.annotate(words=SearchVector("title", config="simple")).filter(words=asked)
-    return records.filter(event_id__in=named.values("record_id"))
-
-
-def names_of(user_ids: Collection[UUID]) -> dict[UUID, str]:
-    """The names of those who are still there."""
-    return dict(User.objects.filter(pk__in=user_ids).values_list("pk", "username"))
+def _kept(record: AuditRecord, erased: Collection[UUID]) -> Kept:
+    if not record.has_content:
+        return Kept.ERASED if record.owner_id in erased else Kept.GONE
+    return Kept.BROKEN if record.told is None else Kept.WHOLE
 
 
 def types_of(event_ids: Collection[UUID]) -> dict[UUID, str]:
@@ -172,7 +111,7 @@ def recorded_among(event_ids: Collection[UUID]) -> set[UUID]:
 def owners_to_erase() -> list[UUID]:
     """Erased people of whom the trail still keeps content."""
     with connection.cursor() as cursor:
-        cursor.execute(_OWNERS_TO_ERASE)
+        cursor.execute(_OWNERS_TO_ERASE, {"erasing": ERASING_TYPE})
         return [row[0] for row in cursor.fetchall()]
 
 

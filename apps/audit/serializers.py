@@ -6,10 +6,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.audit import chain
+from apps.audit.kept import Kept
 from apps.audit.models import AuditRecord
 from apps.audit.telling import Told
 
-_DATA = "What the event held; null when its person has been erased. Of an unreadable record why, and its bytes."
+_DATA = "What the event held; null when it is not `kept`. Of an unreadable record why, and its bytes."
+_KEPT: dict[str, Any] = {
+    "type": "string",
+    "enum": [each.value for each in Kept],
+    "description": "What is left of what it held: all of it; nothing, as its person was erased; nothing, though nobody "
+    "was erased; what cannot be read. The last two are signs that somebody changed the trail.",
+}
 
 
 def _hex(column: Any) -> str:
@@ -20,7 +27,7 @@ class ProofSerializer(serializers.BaseSerializer[AuditRecord]):
     """What the record's hash is made of. docs/audit.md shows how anyone can compute it again."""
 
     def to_representation(self, record: AuditRecord) -> dict[str, Any]:
-        told = record.told is not None
+        told = record.has_content
         return {
             "format": chain.FORMAT,
             "canonical": chain.canonical_bytes(record.link).decode(),
@@ -54,9 +61,10 @@ class AuditRecordSerializer(serializers.ModelSerializer[AuditRecord]):
 
     url = serializers.HyperlinkedIdentityField(view_name="audit-detail")
     sentence = serializers.SerializerMethodField(help_text="What happened, in words.")
-    correlation_id = serializers.CharField(allow_null=True, help_text="Null when its person has been erased.")
+    correlation_id = serializers.CharField(allow_null=True, help_text="Null when `data` is.")
     data = serializers.JSONField(allow_null=True, help_text=_DATA)  # type: ignore[assignment]  # the name is the API's
     erased = serializers.SerializerMethodField(help_text="Whether what it held has been erased with its person.")
+    kept = serializers.SerializerMethodField()
 
     class Meta:
         model = AuditRecord
@@ -78,6 +86,7 @@ class AuditRecordSerializer(serializers.ModelSerializer[AuditRecord]):
             "recorded_at",
             "data",
             "erased",
+            "kept",
             "record_topic",
             "record_partition",
             "record_offset",
@@ -88,10 +97,18 @@ class AuditRecordSerializer(serializers.ModelSerializer[AuditRecord]):
         read_only_fields = fields
 
     def get_sentence(self, record: AuditRecord) -> str:
-        return str(self.context["sentences"][record.pk])
+        return str(self.context["told"][record.pk].sentence)
 
     def get_erased(self, record: AuditRecord) -> bool:
-        return record.told is None
+        return self._kept(record) is Kept.ERASED
+
+    @extend_schema_field(_KEPT)
+    def get_kept(self, record: AuditRecord) -> str:
+        return self._kept(record).value
+
+    def _kept(self, record: AuditRecord) -> Kept:
+        kept: Kept = self.context["told"][record.pk].kept
+        return kept
 
 
 class ProvedRecordSerializer(AuditRecordSerializer):

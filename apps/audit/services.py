@@ -18,6 +18,7 @@ from apps.audit.chain import Head, Link
 from apps.events import crash, erasure
 from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
+from apps.events.event_types import ERASING_TYPE
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +124,7 @@ def _append(entries: Sequence[Entry]) -> None:
         )
         heads[number] = Head(link.sequence, chain.hash_of(link))
         records.append((*link, heads[number].hash))
-        if entry.owner_id not in erased or entry.type == selectors.ERASED:
+        if entry.owner_id not in erased or entry.type == ERASING_TYPE:
             contents.append((entry.event_id, entry.owner_id, entry.correlation_id, entry.title, salt, text))
     _copy(_COPY_RECORDS, records)
     _copy(_COPY_CONTENTS, contents)

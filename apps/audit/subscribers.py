@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from apps.audit import selectors, services
+from apps.audit import services
 from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
+from apps.events.event_types import ERASING_TYPE
 from apps.events.subscriptions import EVERY_FACT, ConsumerGroup
 
 group = ConsumerGroup("audit", parks=False)
@@ -15,7 +16,7 @@ group = ConsumerGroup("audit", parks=False)
 def record_entries(events: Sequence[Envelope]) -> None:
     services.append_records(events)
     for event in events:
-        if event.type == selectors.ERASED:
+        if event.type == ERASING_TYPE:
             services.erase_contents(event.subject_id)
 
 

@@ -1,6 +1,7 @@
 """Records as a person reads them: who did what, in a sentence of their language, with days of their wall clock.
 
-Invariant: however many records are told, two questions are asked: who the actors are and what the causes were.
+Invariant: however many records are told, as many questions are asked: who the actors are, what the causes were, and,
+where content is missing, who was erased.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from datetime import datetime
 
 from apps.accounts.models import User
 from apps.audit import selectors, words
+from apps.audit.kept import Kept
 from apps.audit.models import AuditRecord
 from apps.audit.words import Change
 from apps.calendar import zones
@@ -19,18 +21,20 @@ GONE = "Somebody"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`who` is a name, "Somebody" for who is gone, or "the platform"."""
+    """`who` is a name, "Somebody" for who is gone, or "the platform"; `kept` is what is left of what it held."""
 
     record: AuditRecord
     who: str
     sentence: str
     changes: list[Change]
+    kept: Kept
 
 
 def told(records: Sequence[AuditRecord], *, reader: User, now: datetime, naming: bool = False) -> list[Told]:
     """Each record in words; `naming` puts a task's title before, for records of many things."""
-    names = selectors.names_of({record.actor_id for record in records if record.actor_id})
+    names = selectors.names_of(record.actor_id for record in records)
     causes = selectors.types_of({record.causation_id for record in records if record.causation_id})
+    kept = selectors.kept_of(records)
     zone = zones.zone(reader.time_zone)
     found = []
     for record in records:
@@ -43,6 +47,7 @@ def told(records: Sequence[AuditRecord], *, reader: User, now: datetime, naming:
             now=now,
             cause=causes.get(record.causation_id) if record.causation_id else None,
             naming=naming,
+            kept=kept[record.pk],
         )
-        found.append(Told(record, actor or "the platform", sentence, words.changes(record.data)))
+        found.append(Told(record, actor or words.PLATFORM, sentence, words.changes(record.data), kept[record.pk]))
     return found

@@ -15,8 +15,8 @@ from rest_framework.response import Response
 
 from apps.accounts.models import User
 from apps.accounts.parameters import RefusesUnknownParameters
-from apps.audit import selectors, telling
-from apps.audit.filters import TrailFilter
+from apps.audit import paging, selectors, telling
+from apps.audit.filters import TrailFilter, without_empty
 from apps.audit.models import AuditRecord
 from apps.audit.serializers import AuditRecordSerializer, HistoryEntrySerializer, ProvedRecordSerializer
 
@@ -56,7 +56,7 @@ class AuditRecordViewSet(RefusesUnknownParameters, viewsets.ReadOnlyModelViewSet
     def default_sort(self) -> str:
         """What is asked for by when it happened comes in that order: the index that finds it has it so."""
         request: Request | None = self.request  # none while the API's description is made
-        asked = request.query_params if request else {}
+        asked = without_empty(request.query_params) if request else {}
         return "-occurred" if asked.get("from") or asked.get("to") else "-recorded"
 
     def get_view_name(self) -> str:
@@ -84,10 +84,16 @@ class AuditRecordViewSet(RefusesUnknownParameters, viewsets.ReadOnlyModelViewSet
         # What nobody could read has no instant, so no place among instants.
         return found.filter(occurred_at__isnull=False) if sort.endswith("occurred") else found
 
-    def read_rows(self, rows: QuerySet[AuditRecord], *, most: int) -> Sequence[AuditRecord]:
+    def read_rows(self, rows: QuerySet[AuditRecord], *, most: int) -> tuple[Sequence[AuditRecord], paging.Place | None]:
         reader, asked = _reader(self.request), self.asked
-        owner_id = asked.owner_id if reader.is_staff else reader.pk
-        return selectors.first_of(rows, most=most, owner_id=owner_id, actor_id=asked.actor_id, types=asked.types)
+        return paging.first_of(
+            rows,
+            most=most,
+            owner_id=asked.owner_id if reader.is_staff else reader.pk,
+            actor_id=asked.actor_id,
+            types=asked.types,
+            along=asked.along,
+        )
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -100,7 +106,7 @@ class AuditRecordViewSet(RefusesUnknownParameters, viewsets.ReadOnlyModelViewSet
 
     def _with_words(self, records: Sequence[AuditRecord]) -> dict[str, Any]:
         told = telling.told(records, reader=_reader(self.request), now=_now(), naming=True)
-        return {**self.get_serializer_context(), "sentences": {one.record.pk: one.sentence for one in told}}
+        return {**self.get_serializer_context(), "told": {one.record.pk: one for one in told}}
 
 
 @extend_schema_view(

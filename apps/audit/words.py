@@ -11,11 +11,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.audit import clauses
-from apps.audit.clauses import Setting
+from apps.audit.kept import Kept
+from apps.audit.times import Setting
 from apps.calendar.sentences import joined
 
-PLATFORM = "The platform"
-_ERASED = " (what it held has been erased)"
+# Who did what nobody did.
+PLATFORM = "the platform"
+_MISSING = {
+    Kept.ERASED: "what it held has been erased",
+    Kept.GONE: "what it held is gone, though nobody was erased",
+    Kept.BROKEN: "what it held cannot be read",
+}
 
 # What somebody did, from the data of an event.
 Phrase = Callable[[Mapping[str, Any], Setting], str]
@@ -50,21 +56,22 @@ def sentence(
     now: datetime,
     cause: str | None = None,
     naming: bool = False,
+    kept: Kept = Kept.ERASED,
 ) -> str:
     """What happened, such as "Ada moved due from 3 to 5 May".
 
     `actor` is a name, `None` the platform; days are those of `zone`, with the year where it is not that of `now`.
-    `data` is `None` when it has been erased. `cause` is the type of the event that led to this one, if one did.
-    `naming` puts a task's title before, where "it" would leave open which.
+    `data` is `None` where it is not `kept`, which then says why. `cause` is the type of the event that led to this
+    one, if one did. `naming` puts a task's title before, where "it" would leave open which.
     """
-    who = actor or PLATFORM
-    kind, _, verb = _without_version(type).partition(".")
+    who = actor or PLATFORM.capitalize()
+    kind, _, verb = without_version(type).partition(".")
     if not verb:
         return _unreadable(data)
     phrase = PHRASES.get(f"{kind}.{verb}")
     if data is None:
         plain = _ERASED_PHRASES.get(f"{kind}.{verb}") or _plain(kind, verb)
-        return f"{who} {plain}{_with(verb, cause)}{_ERASED}"
+        return f"{who} {plain}{_with(verb, cause)} ({_MISSING[kept]})"
     setting = Setting.at(now, zone=zone)
     told = clauses.tried(lambda: phrase(data, setting) if phrase else None) or _unknown(kind, verb, data)
     return f"{_title(data, kind) if naming else ''}{who} {told}{_with(verb, cause)}"
@@ -147,7 +154,7 @@ _CAUSES = {
 
 def _with(verb: str, cause: str | None) -> str:
     """What took the thing along."""
-    led = _without_version(cause or "")
+    led = without_version(cause or "")
     same = led.partition(".")[2] == verb
     return _CAUSES.get(led, "") if same or not led.startswith("task.") else ""
 
@@ -177,7 +184,7 @@ def _unreadable(data: Mapping[str, Any] | None) -> str:
     return "A record came that nobody could read" + (f": {told}" if told else "")
 
 
-def _without_version(type: str) -> str:
+def without_version(type: str) -> str:
     name, _, version = type.rpartition(".")
     return name if version[:1] == "v" and version[1:].isdigit() else type
 

@@ -19,21 +19,21 @@ from django.db.models.functions import Now
 
 from apps.events import dead_letters, event_types, subscriptions
 from apps.events.errors import DeadLetterNotParked
+from apps.events.event_types import ERASING_TYPE
 from apps.events.models import DeadLetter, Event
 
 log = structlog.get_logger(__name__)
 
-ERASING_TYPE = "account.erased.v1"
 STEP = 1000
 EMPTIED_BECAUSE = "Its owner was erased."
 
 _UNFINISHED = """
-SELECT x.owner_id FROM events_event x WHERE x.type = 'account.erased.v1' AND EXISTS (
-    SELECT FROM events_event e WHERE e.owner_id = x.owner_id AND e.erased_at IS NULL AND e.type <> 'account.erased.v1')
+SELECT x.owner_id FROM events_event x WHERE x.type = %(erasing)s AND EXISTS (
+    SELECT FROM events_event e WHERE e.owner_id = x.owner_id AND e.erased_at IS NULL AND e.type <> %(erasing)s)
 UNION
 SELECT x.owner_id FROM events_event x
 JOIN events_deadletter d ON d.envelope -> 'headers' ->> 'ce_ownerid' = x.owner_id::text
-WHERE x.type = 'account.erased.v1' AND d.type <> 'account.erased.v1'
+WHERE x.type = %(erasing)s AND d.type <> %(erasing)s
 """
 
 
@@ -65,7 +65,7 @@ def erase(owner_id: UUID) -> Erased:
 def erase_unfinished() -> int:
     """Go on with everybody of whom something is left; how many people those are."""
     with connection.cursor() as cursor:
-        cursor.execute(_UNFINISHED)
+        cursor.execute(_UNFINISHED, {"erasing": ERASING_TYPE})
         owners = [row[0] for row in cursor.fetchall()]
     for owner_id in owners:
         erase(owner_id)

@@ -16,6 +16,8 @@ import jsonschema_rs
 from apps.events.errors import InvalidEvent
 
 SNAPSHOT_MARK = ".snapshot.v"
+# The one fact on which the core itself acts: nothing that this person wrote is kept any more.
+ERASING_TYPE = "account.erased.v1"
 SCHEMA_DIR = Path(__file__).parent / "schemas"
 
 

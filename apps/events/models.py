@@ -9,6 +9,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Cast, Now
 
+from apps.events.event_types import ERASING_TYPE
+
 
 class Event(models.Model):
     """The log: every fact once, in PostgreSQL, the source for relay, replay and reconcile.
@@ -56,7 +58,7 @@ class Event(models.Model):
                 fields=["recorded_at"], condition=models.Q(type__contains=".snapshot.v"), name="event_snapshots_by_age"
             ),
             models.Index(fields=["owner_id"], condition=models.Q(erased_at=None), name="event_to_erase"),
-            models.Index(fields=["owner_id"], condition=models.Q(type="account.erased.v1"), name="event_that_erases"),
+            models.Index(fields=["owner_id"], condition=models.Q(type=ERASING_TYPE), name="event_that_erases"),
         ]
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from apps.accounts import credentials, jwts
-from apps.audit import selectors
+from apps.audit import paging, selectors
 from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
@@ -403,7 +403,7 @@ def test_without_owners_the_walk_of_the_paths_goes_red(no_owners, api, ada, eve)
 def test_with_a_trail_for_everybody_the_walk_goes_red(api, ada, eve, monkeypatch):
     everything_there_is = AuditRecord.objects.select_related("content")
     monkeypatch.setattr(selectors, "records_visible_to", lambda user: everything_there_is)
-    monkeypatch.setattr(selectors, "first_of", lambda records, *, most, **_: list(records[:most]))
+    monkeypatch.setattr(paging, "first_of", lambda records, *, most, **_: (list(records[:most]), None))
     monkeypatch.setattr(
         selectors, "history_of_task", lambda task_id, owner: everything_there_is.filter(subject_id=task_id)
     )

@@ -1,5 +1,7 @@
 """Tampers with the trail as somebody could who owns the database: with its guards switched off."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
@@ -49,3 +51,17 @@ def rewrite_from(record: AuditRecord, **changes: Any) -> None:
             "UPDATE audit_auditrecord SET previous_hash = %s, hash = %s WHERE id = %s",
             [link.previous_hash, previous, each.pk],
         )
+
+
+@contextmanager
+def without(constraint: str) -> Iterator[None]:
+    """Let the database take what it refuses, as its owner could; for good, in this test's database."""
+    table = "ALTER TABLE audit_auditrecord"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [constraint])
+        (definition,) = cursor.fetchone()
+        cursor.execute(f"{table} DROP CONSTRAINT {constraint}")
+    yield
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM audit_auditrecord")
+        cursor.execute(f"{table} ADD CONSTRAINT {constraint} {definition}")

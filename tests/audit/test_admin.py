@@ -9,10 +9,14 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.urls import reverse
 
+from apps.audit import verification
+from apps.audit.chain import hash_of
 from apps.audit.models import AuditContent, AuditRecord
+from apps.audit.verification.findings import Wrong
 from apps.events.models import Event
 from apps.tasks import services
 from tests.audit.admin_trail import LIST, changed, erase, page_of, record, recorded_at, shown, titled, unreadable
+from tests.audit.tampering import sql
 from tests.support.append_only import guards_off
 from tests.support.factories import NOW, append, event, person, task_data, task_of
 
@@ -262,18 +266,68 @@ def test_a_record_whose_content_went_without_an_erasure_does_not_check_out(admin
     page = text_of(page_of(admin, kept))
 
     assert "✗ does not check out" in page
-    assert "What was written is gone, though nobody has been erased." in page
+    assert "It has lost its content, and nobody was erased." in page
+    assert "what was written is gone, though nobody was erased" in page
+    assert "<em>gone, though nobody was erased</em>" in admin.get(LIST).content.decode()
+
+
+# What somebody who owns the database may write in the place of content.
+NO_CONTENT = [
+    *("not JSON", "[" * 10_000, "null", "[1]", "{}", '{"correlation_id": "", "data": null}'),
+    *(
+        '{"correlation_id": "", "data": [1]}',
+        '{"correlation_id": "", "data": "x"}',
+        '{"correlation_id": 1, "data": {}}',
+    ),
+    *('{"correlation_id": "", "data": {"task": NaN}}', '{"correlation_id": "", "data": {"task": 1e999}}'),
+    r'{"correlation_id": "", "data": {"task": {"title": "\ud800"}}}',
+]
+
+
+@pytest.mark.parametrize("text", NO_CONTENT, ids=lambda text: text[:60])
+def test_content_that_cannot_be_read_is_shown_as_such_everywhere(admin, text):
+    kept, sound = titled("Buy milk"), titled("Buy bread")
+    caused = record(causation_id=kept.event_id)
+    sql("UPDATE audit_auditcontent SET text = %s WHERE event_id = %s", [text, kept.event_id])
+
+    assert shown(admin) == [caused.pk, sound.pk, kept.pk]
+    assert admin.get(LIST).content.decode().count("<em>cannot be read</em>") == 2
+    page = page_of(admin, kept)
+    assert "(what it held cannot be read)" in page
+    assert "what was written cannot be read" in text_of(page)
+    assert "erased" not in text_of(page[: page.index("h-causes")])
+    assert "It holds other content than it is committed to." in page
+    assert "<em>cannot be read</em>" in page_of(admin, caused)
+
+
+def test_a_record_well_linked_in_another_subjects_chain_does_not_check_out(admin):
+    kept = record()
+    other = (kept.chain + 1) % 16
+    moved = kept.link._replace(chain=other)
+    sql("UPDATE audit_auditrecord SET chain = %s, hash = %s WHERE id = %s", [other, hash_of(moved), kept.pk])
+
+    page = text_of(page_of(admin, kept))
+
+    assert "✗ does not check out" in page
+    assert f"It stands in chain {other}, and all of its subject in chain {kept.chain}." in page
+    assert Wrong.MISPLACED in {finding.wrong for finding in verification.verify(now=NOW).findings}
 
 
 @pytest.mark.parametrize(
     ("tampering", "told"),
     [
-        ("UPDATE audit_auditrecord SET actor_id = NULL", "it was changed after it was recorded"),
-        ("UPDATE audit_auditcontent SET text = replace(text, 'milk', 'beer')", "not what the record committed to"),
-        ("UPDATE audit_auditcontent SET title = 'Other'", "is not what was written"),
-        ("UPDATE audit_auditrecord SET chain = (chain + 1) % 16", "its subject's is chain"),
+        ("UPDATE audit_auditrecord SET actor_id = NULL", "It no longer says what it said: its hash is of other bytes."),
+        (
+            "UPDATE audit_auditcontent SET text = replace(text, 'milk', 'beer')",
+            "It holds other content than it is committed to.",
+        ),
+        (
+            "UPDATE audit_auditcontent SET title = 'Other'",
+            "It would be found under another title, owner or correlation.",
+        ),
+        ("UPDATE audit_auditrecord SET chain = (chain + 1) % 16", ", and all of its subject in chain "),
         ("UPDATE audit_auditrecord SET sequence = sequence + 1", "of its chain is missing"),
-        ("UPDATE audit_auditrecord SET previous_hash = hash", "names a record before it"),
+        ("UPDATE audit_auditrecord SET previous_hash = hash", "It was not built on the record before it."),
     ],
 )
 def test_a_record_that_was_tampered_with_does_not_check_out(admin, tampering, told):

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 import time_machine
 
+from apps.audit import ways
 from apps.audit.admin import trail
 from tests.audit.admin_trail import LIST, erase, record, recorded_at, shown, titled, unreadable
 from tests.support.factories import person
@@ -237,8 +238,8 @@ def test_what_is_erased_is_not_found_by_its_title(admin):
 
 
 def test_common_words_are_looked_for_along_the_trail_and_all_are_found(admin, monkeypatch):
-    monkeypatch.setattr(trail, "MAX_FOUND", 3)
-    monkeypatch.setattr(trail, "MAX_WALKED", 4)
+    monkeypatch.setattr(ways, "MAX_FOUND", 3)
+    monkeypatch.setattr(ways, "MAX_WALKED", 4)
     wanted = [titled("Buy milk" if number % 3 == 0 else "Buy bread").pk for number in range(20)][::3]
 
     found, response = [], admin.get(LIST, {"q": "milk"})
@@ -252,7 +253,7 @@ def test_common_words_are_looked_for_along_the_trail_and_all_are_found(admin, mo
 
 
 def test_common_words_of_somebody_are_looked_for_among_theirs(admin, monkeypatch):
-    monkeypatch.setattr(trail, "MAX_FOUND", 3)
+    monkeypatch.setattr(ways, "MAX_FOUND", 3)
     ada = person("ada")
     kept = titled("Buy milk", actor_id=ada.pk)
     for _ in range(5):
@@ -263,7 +264,7 @@ def test_common_words_of_somebody_are_looked_for_among_theirs(admin, monkeypatch
 
 
 def test_all_of_a_request_that_led_to_much_is_found(admin, monkeypatch):
-    monkeypatch.setattr(trail, "MAX_FOUND", 3)
+    monkeypatch.setattr(ways, "MAX_FOUND", 3)
     kept = [record().pk for _ in range(6)]
 
     assert shown(admin, correlation="a-correlation") == kept[::-1]

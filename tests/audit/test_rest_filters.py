@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from rest_framework.test import APIClient
 
+from apps.audit import paging, ways
 from apps.audit.chain import chain_of
 from apps.audit.filters import TrailFilter
 from apps.audit.models import AuditRecord
@@ -37,6 +38,10 @@ def record(*, correlation_id="a-correlation", **fields):
     one = replace(event(**fields), correlation_id=correlation_id)
     handling.handle(group, [one])
     return AuditRecord.objects.get(event_id=one.id)
+
+
+def titled_of(owner, title):
+    return record(owner_id=owner.pk, data=task_data(title=title))
 
 
 def listed(client, query=""):
@@ -289,7 +294,86 @@ def test_a_search_without_words_or_with_too_many_is_refused(client, value):
     assert refused(client, f"?q={value}") == [("q", "A search has 1 to 8 words.")]
 
 
+def test_of_common_words_a_page_looks_at_so_many_records_and_goes_on(ada, client, monkeypatch):
+    monkeypatch.setattr(ways, "MAX_FOUND", 3)
+    monkeypatch.setattr(paging, "_NEAR", 2)
+    monkeypatch.setattr(ways, "MAX_WALKED", 4)
+    wanted = [titled_of(ada, "Buy milk" if number % 6 == 0 else "Buy bread").pk for number in range(24)][::6]
+
+    pages, address = [], AUDIT + "?q=milk&page_size=2"
+    for _ in range(7):
+        answer = client.get(address).json()
+        pages.append([one["id"] for one in answer["results"]])
+        address = answer["next"] or AUDIT + "?q=nothing"
+
+    assert [pk for page in pages for pk in page] == wanted[::-1]
+    assert (pages[0], len(pages[-1])) == ([], 0)
+    assert client.get(AUDIT + "?q=bread&page_size=2").json()["next"] is not None
+
+
+def test_a_page_of_common_words_is_gone_back_from(ada, client, monkeypatch):
+    monkeypatch.setattr(ways, "MAX_FOUND", 3)
+    kept = [titled_of(ada, "Buy milk").pk for _ in range(5)]
+
+    first = client.get(AUDIT + "?q=milk&page_size=2").json()
+    second = client.get(first["next"]).json()
+    back = client.get(second["previous"]).json()
+
+    pages = [[one["id"] for one in page["results"]] for page in (first, second, back)]
+    assert pages == [kept[:2:-1], kept[2:0:-1], kept[:2:-1]]
+
+
+@pytest.mark.parametrize("text", ["oat", "OATS", "no", "no oat"])
+def test_a_short_word_is_meant_whole_and_a_longer_one_as_a_beginning(ada, client, text):
+    kept = titled_of(ada, "No oats")
+    titled_of(ada, "Note float")
+
+    assert listed(client, f"?q={text}") == [kept.pk]
+
+
 # --- manners ---
+
+
+# Of each filter what leaves the one record that is not like the others.
+NARROWING = {
+    "task": "{subject}",
+    "list": "{subject}",
+    "tag": "{subject}",
+    "subject": "{subject}",
+    "subject_type": "tag",
+    "type": "tag.",
+    "actor": "{actor}",
+    "owner": "{owner}",
+    "correlation": "another",
+    "causation": "{cause}",
+    "from": "2026-11-21",
+    "to": "2026-11-01",
+    "readable": "false",
+    "chain": "{chain}",
+    "sequence": "2&chain={chain}",
+    "q": "pomegranate",
+}
+
+
+def test_every_filter_is_tried_with_an_empty_value():
+    assert set(NARROWING) == set(TrailFilter.base_filters)
+
+
+@pytest.mark.parametrize("empty", ["", "%20", "%09%20"])
+@pytest.mark.parametrize(("name", "value"), NARROWING.items())
+def test_an_empty_value_among_several_widens_nothing(name, value, empty):
+    staff = person("boss", is_staff=True)
+    client = APIClient()
+    client.force_login(staff)
+    one = record(data=task_data(title="Eat a pomegranate"), correlation_id="another", causation_id=uuid4())
+    record(), record()
+    given = {"subject": one.subject_id, "actor": one.actor_id, "owner": one.owner_id, "cause": one.causation_id}
+    asked = f"{name}={value.format(**given, chain=one.chain)}"
+    narrowed = listed(client, f"?{asked}")
+
+    assert listed(client, f"?{asked}&{name}={empty}") == narrowed
+    assert listed(client, f"?{name}={empty}&{asked}") == narrowed
+    assert len(listed(client)) == 3
 
 
 def test_an_unknown_parameter_is_refused(client):

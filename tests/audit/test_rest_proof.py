@@ -16,6 +16,9 @@ from apps.audit.models import AuditContent, AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
 from apps.events.brokers.base import Record
+from tests.audit.admin_trail import erase
+from tests.audit.tampering import sql
+from tests.audit.test_admin import NO_CONTENT
 from tests.support.append_only import guards_off
 from tests.support.factories import as_read, event, person
 
@@ -141,13 +144,13 @@ def test_what_was_changed_in_the_database_makes_the_recipe_go_red(ada, table, ch
 def test_erased_content_is_shown_as_erased_and_the_rest_still_proves_itself(ada):
     kept = record(owner_id=ada.pk)
     before = json.loads(shown(ada, kept))
-    with guards_off():
-        AuditContent.objects.all().delete()
+    erase(kept)
 
     answer = shown(ada, kept)
 
     told = json.loads(answer)
     assert (told["erased"], told["data"], told["correlation_id"]) == (True, None, None)
+    assert told["kept"] == "erased"
     assert told["sentence"] == "Somebody created it (what it held has been erased)"
     assert told["proof"] == before["proof"] | {"salt": None, "content": None}
     assert computed_again(answer).returncode == 0
@@ -174,3 +177,30 @@ def test_an_unreadable_record_carries_its_bytes():
 
 def test_another_persons_proof_is_not_there(ada):
     assert api(ada).get(f"{AUDIT}{record().pk}/").status_code == 404
+
+
+@pytest.mark.parametrize("text", NO_CONTENT, ids=lambda text: text[:60])
+def test_content_that_cannot_be_read_is_told_as_such_and_not_as_erased(ada, text):
+    kept = record(owner_id=ada.pk, actor_id=ada.pk)
+    sql("UPDATE audit_auditcontent SET text = %s WHERE event_id = %s", [text, kept.event_id])
+
+    answer = shown(ada, kept)
+    told, (listed,) = json.loads(answer), api(ada).get(AUDIT).json()["results"]
+    (entry,) = api(ada).get(f"/api/v1/tasks/{kept.subject_id}/history/").json()["results"]
+
+    assert (told["kept"], told["erased"], told["data"], told["correlation_id"]) == ("broken", False, None, None)
+    assert (listed["kept"], listed["erased"]) == ("broken", False)
+    assert listed["sentence"] == entry["sentence"] == "ada created it (what it held cannot be read)"
+    assert told["proof"]["content"] == text
+    assert computed_again(answer).returncode != 0
+
+
+def test_content_that_went_without_an_erasure_is_told_as_gone(ada):
+    kept = record(owner_id=ada.pk)
+    with guards_off():
+        AuditContent.objects.filter(record__event_id=kept.event_id).delete()
+
+    told = json.loads(shown(ada, kept))
+
+    assert (told["kept"], told["erased"], told["proof"]["content"]) == ("gone", False, None)
+    assert told["sentence"].endswith("(what it held is gone, though nobody was erased)")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from io import StringIO
@@ -10,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.utils import timezone
 
 from apps.audit import checkpoints, selectors, services, verification
@@ -21,8 +20,7 @@ from apps.audit.verification import against_checkpoints, periodic
 from apps.audit.verification.findings import Wrong
 from apps.events import erasure, handling
 from apps.events.models import Event, HandledEvent, OutboxEntry
-from tests.audit.tampering import change, remove, rewrite_from, sql, swap
-from tests.support.append_only import guards_off
+from tests.audit.tampering import change, remove, rewrite_from, sql, swap, without
 from tests.support.factories import append, erasure_of, event, life_of_one_subject, log_only
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -497,20 +495,6 @@ def test_the_command_may_look_at_what_is_new_only(trail):
 
 
 # --- What cannot even be read ------------------------------------------------------------------------------
-
-
-@contextmanager
-def without(constraint):
-    """Let the database take what it refuses, as its owner could; for good, in this test's database."""
-    table = "ALTER TABLE audit_auditrecord"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [constraint])
-        (definition,) = cursor.fetchone()
-        cursor.execute(f"{table} DROP CONSTRAINT {constraint}")
-    yield
-    with guards_off(), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM audit_auditrecord")
-        cursor.execute(f"{table} ADD CONSTRAINT {constraint} {definition}")
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "{}", '{"data": 1e999}', "\u00e9", "[" * 5000], ids=range(6))

@@ -17,7 +17,6 @@ from apps.accounts.models import User, look_of
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 
-UNREADABLE = "unreadable"
 MAX_TEXT = 300
 _PERIOD = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?\Z")
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from apps.audit.admin.trail import by_index
 from apps.audit.models import AuditContent, AuditRecord
+from apps.audit.ways import by_index
 
 MAX_NODES = 200
 MAX_DEPTH = 20

@@ -16,24 +16,13 @@ from zoneinfo import ZoneInfo
 from django.utils.formats import date_format
 
 from apps.audit import words
+from apps.audit.clauses import field_in_words, short
 
 NOTHING = "—"
 _SHORT = 40
 # Beyond so many lines that differ a comparison costs more than it tells: they are shown whole.
 _MAX_COMPARED = 400
 _AROUND = 2
-_NAMES = {
-    "due_at": "due",
-    "due_on": "due day",
-    "due_time_zone": "time zone of due",
-    "parent": "part of",
-    "series_id": "series",
-    "recurrence_id": "occurrence",
-    "completed_at": "completed",
-    "deleted_at": "deleted",
-    "created_at": "created",
-    "updated_at": "updated",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +54,6 @@ def differences(data: Mapping[str, Any] | None, *, zone: ZoneInfo) -> list[Diffe
     return [_difference(one.field, one.before, one.after, zone) for one in words.changes(data)]
 
 
-def field_in_words(name: str) -> str:
-    return _NAMES.get(name) or name.replace("_", " ")
-
-
 def told(name: str, value: Any, *, zone: ZoneInfo) -> str:
     """A value in words: an instant as clocks of the zone show it, with the zone; a thing by its name."""
     if value is None or value in ("", []):
@@ -88,29 +73,24 @@ def in_short(data: Mapping[str, Any] | None, *, zone: ZoneInfo, most: int = 3) -
     return [(one.told, *_in_short(one)) for one in found]
 
 
-def cut(text: str, length: int = _SHORT) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
-
-
 def _in_short(one: Difference) -> tuple[str, str]:
     match one.shape:
         case "items":
-            minus = [f"- {cut(item)}" for item in one.removed[:3]]
-            plus = [f"+ {cut(item)}" for item in one.added[:3]]
+            minus = [f"- {short(item, most=_SHORT)}" for item in one.removed[:3]]
+            plus = [f"+ {short(item, most=_SHORT)}" for item in one.added[:3]]
             more = len(one.removed) + len(one.added) - len(minus) - len(plus)
             return "", ", ".join([*minus, *plus, *([f"{more} more"] if more else [])]) or "another order"
         case "lines":
             return _around_what_differs(one.before, one.after)
-    return cut(one.before), cut(one.after)
+    return short(one.before, most=_SHORT), short(one.after, most=_SHORT)
 
 
 def _around_what_differs(before: str, after: str) -> tuple[str, str]:
     """Two long texts from shortly before where they part."""
     start = max(0, _alike(before, after) - 12)
     if start == 0:
-        return cut(before), cut(after)
-    return f"…{cut(before[start:])}", f"…{cut(after[start:])}"
+        return short(before, most=_SHORT), short(after, most=_SHORT)
+    return f"…{short(before[start:], most=_SHORT)}", f"…{short(after[start:], most=_SHORT)}"
 
 
 def _difference(name: str, before: Any, after: Any, zone: ZoneInfo) -> Difference:

@@ -11,15 +11,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from apps.audit.admin.rows import names_of, what, who
+from apps.audit import selectors
+from apps.audit.admin.rows import what, who
 from apps.audit.admin.trail import Trail
+from apps.audit.kept import Kept
 from apps.audit.models import AuditRecord
 
 MAX_EXPORTED = 100_000
 MAX_EXPORTED_OF_A_TIME = 1_000_000
 COLUMNS = (
     *("id", "recorded_at", "occurred_at", "actor", "what", "title"),
-    *("owner", "type", "readable", "erased", "event_id", "subject_type"),
+    *("owner", "type", "readable", "erased", "kept", "event_id", "subject_type"),
     *("subject_id", "subject_version", "owner_id", "actor_id", "correlation_id", "causation_id"),
     *("source", "chain", "sequence", "hash", "previous_hash", "commitment"),
     *("record_topic", "record_partition", "record_offset", "data"),
@@ -60,26 +62,28 @@ def _records(trail: Trail, counted: Callable[[int], None]) -> Iterator[list[dict
     while True:
         page = trail.page(before=before, size=_CHUNK)
         if page.records:
-            names = names_of(each for one in page.records for each in (one.actor_id, one.owner_id))
-            yield [_told(one, names) for one in page.records]
+            names = selectors.names_of(each for one in page.records for each in (one.actor_id, one.owner_id))
+            kept = selectors.kept_of(page.records)
+            yield [_told(one, names, kept[one.pk]) for one in page.records]
             counted(len(page.records))
         if page.older is None:
             return
         before = page.older
 
 
-def _told(one: AuditRecord, names: dict[UUID, str]) -> dict[str, Any]:
+def _told(one: AuditRecord, names: dict[UUID, str], kept: Kept) -> dict[str, Any]:
     return {
         "id": one.pk,
         "recorded_at": _instant(one.recorded_at),
         "occurred_at": _instant(one.occurred_at),
         "actor": who(one.actor_id, names, readable=one.readable),
         "what": what(one),
-        "title": one.content.title if one.told is not None else None,
+        "title": one.content.title if kept is Kept.WHOLE else None,
         "owner": names.get(one.owner_id) if one.owner_id else None,
         "type": one.type,
         "readable": one.readable,
-        "erased": one.told is None,
+        "erased": kept is Kept.ERASED,
+        "kept": kept.value,
         "event_id": _text(one.event_id),
         "subject_type": one.subject_type,
         "subject_id": _text(one.subject_id),

@@ -5,48 +5,26 @@ is counted, and a deep page costs as much as the first. What is found in pieces 
 """
 
 import math
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
 from itertools import product
-from typing import Any
 
-from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorExact
-from django.db import connection, transaction
-from django.db.models import Q, QuerySet, Value
+from django.db import connection
+from django.db.models import Q, QuerySet
 
-from apps.audit.admin.asked import UNREADABLE, Asked, people_called, whole_id
-from apps.audit.models import AuditContent, AuditRecord
+from apps.audit import selectors, ways
+from apps.audit.admin.asked import Asked, people_called, whole_id
+from apps.audit.models import AuditRecord
+from apps.audit.services import UNREADABLE
+from apps.audit.ways import Way, by_index
 
 PAGE = 50
-# So many records are looked up by their titles; where more have the words, they are looked for along the trail.
-MAX_FOUND = 2000
-# So many records along the trail are looked at for one page of them.
-MAX_WALKED = 10_000
-MAX_WORDS = 8
 MAX_WAYS = 64
 MANY_MEANINGS = "These words can mean too many things at once: search for fewer of them."
 # Ids follow the time of recording to within a transaction, which lasts seconds.
 _DISORDER = timedelta(hours=1)
-_SHORTEST_BEGINNING = 3
-# A word that so many of the newest titles have is met soon along the trail, and its entries in the index are many.
-_NEWEST = 1000
-_OFTEN = 20
-_NOT_IN_ORDER = ("enable_bitmapscan", "enable_hashjoin", "enable_mergejoin")
-_NOWHERE = Q(pk__in=())
-# From type to type along the index, however many records each has.
-_TYPES = """
-WITH RECURSIVE found (type) AS (
-    (SELECT type FROM audit_auditrecord ORDER BY type LIMIT 1)
-    UNION ALL
-    SELECT (SELECT r.type FROM audit_auditrecord r WHERE r.type > found.type ORDER BY r.type LIMIT 1)
-    FROM found WHERE found.type IS NOT NULL
-)
-SELECT type FROM found WHERE type IS NOT NULL LIMIT 1000
-"""
 
 
 class TooManyWays(Exception):
@@ -57,24 +35,13 @@ class TooManyWays(Exception):
 class Page:
     """Records, newest first. `older` and `newer` are the ids to go on from, `None` where there is nothing more.
 
-    `walked_to` is set when the page ends where it does because enough was looked at.
+    `walked` is true when the page ends where it does because enough was looked at.
     """
 
     records: list[AuditRecord]
     newer: int | None
     older: int | None
     walked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """One way in which a record can be what is asked. What `along` asks has no index by which to find the newest."""
-
-    condition: Q = field(default_factory=Q)
-    along: tuple[Any, ...] = ()
-
-    def __and__(self, other: "_Way") -> "_Way":
-        return _Way(self.condition & other.condition, self.along + other.along)
 
 
 class Trail:
@@ -121,7 +88,7 @@ class Trail:
             found += records.order_by()[: number + 1].count()
         return found > number
 
-    def _along(self, way: _Way, start: int | None, *, upwards: bool) -> tuple[QuerySet[AuditRecord], int | None]:
+    def _along(self, way: Way, start: int | None, *, upwards: bool) -> tuple[QuerySet[AuditRecord], int | None]:
         """The records of a way from an id on, and the id up to which they are looked for, if not to the end."""
         records = AuditRecord.objects.filter(self._bounds & way.condition)
         if start is not None:
@@ -130,7 +97,7 @@ class Trail:
             return records, None
         # So many of those that an index has in order: all of somebody's few, however long ago.
         ids = records.order_by("id" if upwards else "-id").values_list("pk", flat=True)
-        end = next(iter(ids[MAX_WALKED - 1 : MAX_WALKED]), None)
+        end = next(iter(ids[ways.MAX_WALKED - 1 : ways.MAX_WALKED]), None)
         if end is not None:
             records = records.filter(pk__lte=end) if upwards else records.filter(pk__gte=end)
         return records.filter(*way.along), end
@@ -150,20 +117,14 @@ class Trail:
         return bounds & Q(**{name: value for name, value in plain.items() if value})
 
     @cached_property
-    def _ways(self) -> list[_Way]:
+    def _ways(self) -> list[Way]:
         meanings = _meanings(self.asked.text.split())
         if self.asked.correlation:
-            meanings.append([_of_request(self.asked.correlation)])
+            meanings.append([ways.of_request(self.asked.correlation)])
         if math.prod(map(len, meanings)) > MAX_WAYS:
             raise TooManyWays(MANY_MEANINGS)
-        ways = (reduce(lambda whole, part: whole & part, chosen, _Way()) for chosen in product(*meanings))
-        return [way for way in ways if not _is_nowhere(way.condition)]
-
-
-def types_in_the_trail() -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_TYPES)
-        return [row[0] for row in cursor.fetchall()]
+        combined = (reduce(lambda whole, part: whole & part, chosen, Way()) for chosen in product(*meanings))
+        return [way for way in combined if not way.leads_nowhere]
 
 
 def about_how_many() -> int:
@@ -180,88 +141,28 @@ def first_and_last() -> tuple[datetime, datetime] | None:
     return (first, last) if first and last else None
 
 
-def _meanings(words: list[str]) -> list[list[_Way]]:
+def _meanings(words: list[str]) -> list[list[Way]]:
     """What each word of a search can mean; those that can only be words of a title together."""
-    if len(words) > MAX_WORDS:
-        raise TooManyWays(f"Search for at most {MAX_WORDS} words at once.")
-    people, types = people_called(words), types_in_the_trail() if words else []
-    meanings: list[list[_Way]] = []
+    if len(words) > ways.MAX_WORDS:
+        raise TooManyWays(f"Search for at most {ways.MAX_WORDS} words at once.")
+    people, types = people_called(words), selectors.types_with_subjects() if words else {}
+    meanings: list[list[Way]] = []
     plain: list[str] = []
     for word in words:
         if (pk := whole_id(word)) is not None:
             fields = ("event_id", "subject_id", "owner_id", "actor_id", "causation_id")
-            meanings.append([*[_Way(Q(**{name: pk})) for name in fields], _of_request(word)])
+            meanings.append([*[Way(Q(**{name: pk})) for name in fields], ways.of_request(word)])
         elif named := [name for name in types if word in {name, name.rpartition(".")[0]}]:
-            meanings.append([_Way(Q(type__in=named))])
+            meanings.append([Way(Q(type__in=named))])
         elif word in people:
-            by_person = [_Way(Q(actor_id=people[word])), _Way(Q(owner_id=people[word]))]
-            meanings.append([*by_person, _of_title([word])])
+            by_person = [Way(Q(actor_id=people[word])), Way(Q(owner_id=people[word]))]
+            meanings.append([*by_person, ways.of_title(ways.words_in(word))])
         else:
             plain.append(word)
     if plain:
-        of_request = [_of_request(plain[0])] if len(words) == 1 else []
-        meanings.append([_of_title(plain), *of_request])
+        of_request = [ways.of_request(plain[0])] if len(words) == 1 else []
+        meanings.append([ways.of_title(ways.words_in(" ".join(plain))), *of_request])
     return meanings
-
-
-def _of_title(words: list[str]) -> _Way:
-    """Whose titles have each word, or one that begins so."""
-    lexemes = [part for word in words for part in re.findall(r"[^\W_]+", word)]
-    if not lexemes:
-        return _Way(_NOWHERE)
-    asked = [f"{each}:*" if len(each) >= _SHORTEST_BEGINNING else each for each in lexemes]
-    query = SearchQuery(" & ".join(asked), search_type="raw", config="simple")
-    if _is_met_often(query):
-        return _Way(along=(_says("content__title", query, along=True),))
-    return _looked_up(
-        AuditContent.objects.filter(_says("title", query)), along=_says("content__title", query, along=True)
-    )
-
-
-def _of_request(correlation_id: str) -> _Way:
-    there = AuditContent.objects.filter(correlation_id=correlation_id)
-    return _looked_up(there, along=Q(content__correlation_id=correlation_id), in_order=True)
-
-
-def _looked_up(contents: QuerySet[AuditContent], *, along: Any, in_order: bool = False) -> _Way:
-    """By what is written: looked up where few have it, looked for along the trail where many have."""
-    with by_index(in_order=in_order):
-        found = list(contents.values_list("pk", flat=True)[: MAX_FOUND + 1])
-    if len(found) > MAX_FOUND:
-        return _Way(along=(along,))
-    return _Way(Q(event_id__in=found)) if found else _Way(_NOWHERE)
-
-
-def _is_met_often(query: SearchQuery) -> bool:
-    newest = list(AuditRecord.objects.order_by("-id").values_list("event_id", flat=True)[:_NEWEST])
-    with by_index(in_order=True):
-        there = AuditContent.objects.filter(_says("title", query, along=True), record__event_id__in=newest)
-        return len(there.values_list("pk", flat=True)[:_OFTEN]) == _OFTEN
-
-
-def _is_nowhere(condition: Q) -> bool:
-    return any(part in _NOWHERE.children or (isinstance(part, Q) and _is_nowhere(part)) for part in condition.children)
-
-
-def _says(title: str, query: SearchQuery, *, along: bool = False) -> Any:
-    """Whose title has the words. `along` the trail each title is read: said so that no index of words can be meant."""
-    text = [title, Value("")] if along else [title]
-    return SearchVectorExact(SearchVector(*text, config="simple"), query)
-
-
-@contextmanager
-def by_index(*, in_order: bool) -> Iterator[None]:
-    """Reads by an index, however common the planner believes a word or a request to be.
-
-    `in_order` reads along it, row by row, and stops when there is enough; an index of words has no order to read along.
-    """
-    ways = ["enable_seqscan", *(_NOT_IN_ORDER if in_order else [])]
-    with transaction.atomic(), connection.cursor() as cursor:
-        for way in ways:
-            cursor.execute(f"SET LOCAL {way} = off")
-        yield
-        for way in ways:
-            cursor.execute(f"SET LOCAL {way} = on")
 
 
 def _from(since: datetime) -> Q:

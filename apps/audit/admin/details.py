@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.utils.timesince import timesince
@@ -14,8 +15,10 @@ from apps.accounts.models import User
 from apps.audit import selectors, words
 from apps.audit.admin import links, rows
 from apps.audit.admin.causes import Cause, tree_of
-from apps.audit.admin.differences import differences, field_in_words, told
+from apps.audit.admin.differences import differences, told
 from apps.audit.admin.proof import proof_of
+from apps.audit.clauses import field_in_words
+from apps.audit.kept import Kept
 from apps.audit.models import AuditRecord
 
 _SHOWN_BYTES = 4000
@@ -27,28 +30,52 @@ def of_record(record: AuditRecord, *, reader: User, zone: ZoneInfo, now: datetim
     """What the page of a record shows."""
     tree = tree_of(record)
     people = {one for each in tree.records for one in (each.actor_id, each.owner_id)}
-    names = rows.names_of([*people, record.subject_id])
+    names = selectors.names_of([*people, record.subject_id])
+    kept = selectors.kept_of([*tree.records, record])
+    return {
+        **_what_happened(record, names, kept[record.pk], zone, now),
+        **_where_else(record, reader),
+        **_how_it_is_proved(record, kept[record.pk]),
+        "tree": tree,
+        "causes": [_told(one, names, kept) for one in tree.roots],
+        "request_query": urlencode({"correlation": tree.correlation_id or ""}),
+        "around": _around(record),
+        "zone": zone.key,
+    }
+
+
+def _what_happened(
+    record: AuditRecord, names: dict[UUID, str], kept: Kept, zone: ZoneInfo, now: datetime
+) -> dict[str, Any]:
     data = record.data
     actor = names.get(record.actor_id) or str(record.actor_id) if record.actor_id else None
     return {
-        "title": words.sentence(record.type, data, actor=actor, zone=zone, now=now, naming=True),
+        "title": words.sentence(record.type, data, actor=actor, zone=zone, now=now, naming=True, kept=kept),
         "record": record,
-        "erased": record.told is None,
+        "kept": kept,
         "what": rows.what(record),
         "who": rows.who(record.actor_id, names, readable=record.readable),
-        "who_link": links.to_person(record.actor_id, reader=reader),
         "owner": names.get(record.owner_id) or record.owner_id if record.owner_id else "",
-        "owner_link": links.to_person(record.owner_id, reader=reader),
         "thing": rows.thing(record, names),
-        "thing_link": links.to_thing(record.subject_type, record.subject_id, reader=reader),
-        "event_link": links.to_event(record.event_id, reader=reader),
         "differences": differences(data, zone=zone),
         "state": _state(record, zone),
         "unreadable": _unreadable(record),
         "raw": json.dumps(data, indent=2, ensure_ascii=False) if data is not None else "",
-        "tree": tree,
-        "causes": [_told(one, names, zone, now) for one in tree.roots],
-        "proof": proof_of(record),
+    }
+
+
+def _where_else(record: AuditRecord, reader: User) -> dict[str, str | None]:
+    return {
+        "who_link": links.to_person(record.actor_id, reader=reader),
+        "owner_link": links.to_person(record.owner_id, reader=reader),
+        "thing_link": links.to_thing(record.subject_type, record.subject_id, reader=reader),
+        "event_link": links.to_event(record.event_id, reader=reader),
+    }
+
+
+def _how_it_is_proved(record: AuditRecord, kept: Kept) -> dict[str, Any]:
+    return {
+        "proof": proof_of(record, kept=kept),
         "hashes": {
             "hash": bytes(record.hash).hex(),
             "previous": bytes(record.previous_hash).hex(),
@@ -56,25 +83,22 @@ def of_record(record: AuditRecord, *, reader: User, zone: ZoneInfo, now: datetim
         },
         "verified": (verified := selectors.verification_status()),
         "verified_ago": _in_words(verified.age_seconds),
-        "request_query": urlencode({"correlation": tree.correlation_id or ""}),
-        "around": _around(record),
-        "zone": zone.key,
     }
 
 
-def _told(cause: Cause, names: dict[Any, str], zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+def _told(cause: Cause, names: dict[UUID, str], kept: dict[int, Kept]) -> dict[str, Any]:
     """A node of the tree, in words."""
     one = cause.record
-    below = [_told(each, names, zone, now) for each in cause.caused]
+    below = [_told(each, names, kept) for each in cause.caused]
     if one is None:
-        return {"missing": cause.event_id, "below": below}
+        return {"unknown": cause.event_id, "below": below}
     return {
         "record": one,
         "here": cause.here,
         "who": rows.who(one.actor_id, names, readable=one.readable),
         "what": rows.what(one),
         "thing": rows.thing(one, names),
-        "erased": one.told is None,
+        "missing": kept[one.pk].missing,
         "below": below,
     }
 
