@@ -1,6 +1,7 @@
 """How each thing the platform stands on is doing, asked of all of them at once.
 
-Invariant: an answer comes within `DEADLINE_SECONDS`, whatever hangs, and at once while it goes on hanging.
+Invariants: the same things are told each time, "unknown" where nothing can be; an answer comes within
+`DEADLINE_SECONDS`, whatever hangs, and at once while it goes on hanging.
 PostgreSQL alone decides whether the platform is up: without Redis or Kafka, changes are accepted and the rest
 catches up.
 """
@@ -36,12 +37,12 @@ class Health:
 
 def look() -> Health:
     """Ask everything, in parallel, or tell what was found a second or two ago."""
-    for question, _ in _QUESTIONS.values():
+    for question, _, _ in _QUESTIONS:
         question.begin()
     conditions: Conditions = {}
-    for name, (question, tell) in _QUESTIONS.items():
+    for question, tell, tell_away in _QUESTIONS:
         answer = question.answer()
-        conditions |= _away(name, answer) if isinstance(answer, Away) else tell(answer)
+        conditions |= tell_away(answer.reason) if isinstance(answer, Away) else tell(answer)
     return Health(status=_overall(conditions), conditions=conditions)
 
 
@@ -53,13 +54,13 @@ def is_ready() -> bool:
 
 def forget() -> None:
     """Have everything asked anew."""
-    for question, _ in _QUESTIONS.values():
+    for question, _, _ in _QUESTIONS:
         question.forget()
     _READY.forget()
 
 
-def _away(name: str, answer: Away) -> Conditions:
-    return {name: Condition(Status.DOWN, {"reason": answer.reason})}
+def _away(name: str, reason: str) -> Conditions:
+    return {name: Condition(Status.DOWN, {"reason": reason})}
 
 
 def _overall(conditions: Conditions) -> Status:
@@ -120,13 +121,14 @@ _DEPENDENCIES: dict[str, Callable[[], float]] = {
     "redis_jobs": partial(_redis, _of_jobs),
     "redis_sockets": partial(_redis, _of_sockets),
 }
-_QUESTIONS: dict[str, tuple[Question[Any], Callable[[Any], Conditions]]] = {
-    **{
-        name: (Question(ask, deadline_seconds=DEADLINE_SECONDS), partial(_answers, name))
+# Each with how its answer is told, and that there is none.
+_QUESTIONS: list[tuple[Question[Any], Callable[[Any], Conditions], Callable[[str], Conditions]]] = [
+    *(
+        (Question(ask, deadline_seconds=DEADLINE_SECONDS), partial(_answers, name), partial(_away, name))
         for name, ask in _DEPENDENCIES.items()
-    },
-    "pipeline": (pipeline.STATE, pipeline.conditions_of),
-    "lag": (pipeline.LAGS, pipeline.conditions_of_lags),
-}
+    ),
+    (pipeline.STATE, pipeline.conditions_of, pipeline.conditions_without_state),
+    (pipeline.LAGS, pipeline.conditions_of_lags, pipeline.conditions_without_lags),
+]
 # Of its own, so that what health asks for cannot make PostgreSQL look away.
 _READY = Question(_postgresql, deadline_seconds=READY_DEADLINE_SECONDS, fresh_seconds=READY_FRESH_SECONDS)

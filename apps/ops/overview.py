@@ -43,6 +43,14 @@ class Trail:
     chains: int
 
 
+# Which server each part is asked of.
+ASKED_OF = {
+    **dict.fromkeys(("state", "work", "trail"), "PostgreSQL"),
+    **dict.fromkeys(("kafka", "lags"), "Kafka"),
+    "queues": "Redis",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     taken_at: datetime
@@ -80,9 +88,12 @@ def troubles(seen: Overview) -> list[str]:
 
 
 def _away(seen: Overview) -> Iterator[str]:
-    for field in fields(Overview):
-        if isinstance(part := getattr(seen, field.name), Away):
-            yield f"{field.name} is not known: {part.reason}"
+    """Each server once, however many parts are asked of it."""
+    told = set()
+    for part, server in ASKED_OF.items():
+        if isinstance(found := getattr(seen, part), Away) and server not in told:
+            told.add(server)
+            yield f"{server}: {found.reason}"
 
 
 def _late(seen: Overview) -> Iterator[str]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.audit import checkpoint_writer
 from apps.audit.checkpoint_writer import WriterStatus
 from apps.audit.selectors import VerificationStatus, verification_status
-from apps.events import selectors
+from apps.events import schedules, selectors
 from apps.events.brokers import current_broker
 from apps.events.selectors import GroupStatus, OutboxStatus, RoleLife, Sweep
 from apps.events.subscriptions import group_named
@@ -45,6 +45,7 @@ class Status(StrEnum):
     OK = "ok"
     DEGRADED = "degraded"
     DOWN = "down"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,31 @@ def conditions_of(found: PipelineState) -> Conditions:
 
 def name_of(sweep: Sweep) -> str:
     """The name of its condition."""
-    return f"sweep_{sweep.name.lower().replace(' ', '_')}"
+    return _name_of_sweep(sweep.name)
+
+
+def _name_of_sweep(name: str) -> str:
+    return f"sweep_{name.lower().replace(' ', '_')}"
+
+
+def conditions_without_state(reason: str) -> Conditions:
+    """The same names as `conditions_of`, when there is nothing to tell them of."""
+    names = [
+        *("outbox", "dead_letters", "audit_trail", "audit_checkpoint"),
+        *(f"group_{group}" for group in settings.CONSUMER_GROUPS),
+        *(f"role_{role}" for role in settings.ROLES),
+        *map(_name_of_sweep, schedules.declared()),
+    ]
+    return _unknown(names, reason)
+
+
+def conditions_without_lags(reason: str) -> Conditions:
+    """The same names as `conditions_of_lags`."""
+    return _unknown([f"lag_{group}" for group in settings.CONSUMER_GROUPS], reason)
+
+
+def _unknown(names: list[str], reason: str) -> Conditions:
+    return {name: Condition(Status.UNKNOWN, {"reason": reason}) for name in names}
 
 
 def conditions_of_lags(found: dict[str, int]) -> Conditions:

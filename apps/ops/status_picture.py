@@ -6,7 +6,7 @@ Invariant: every part has its place in the picture, also while it is away; colou
 from datetime import datetime
 
 from django.conf import settings
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +19,7 @@ from apps.ops.pipeline import Conditions, PipelineState, Status
 
 _WELL, _LATE, _AWAY = ("●", "green"), ("▲", "yellow"), ("✘", "bold red")
 _PLACES_SHOWN = 2
+_BETWEEN = " · "
 _NAME_WIDTH = max(len(role) for role in ("verified", *settings.ROLES))
 
 
@@ -73,13 +74,13 @@ def _ways(seen: Overview) -> Table:
     """Where events and jobs pass: outbox, relay, Kafka, the queues."""
     table = _rows()
     if isinstance(seen.state, Away):
-        _add(table, _AWAY, "outbox", seen.state.reason)
+        _add(table, _AWAY, "outbox", f"PostgreSQL: {seen.state.reason}")
     else:
         outbox = seen.state.outbox
         told = f"{outbox.depth:,} wait, the oldest for {ago(outbox.oldest_age_seconds)}" if outbox.depth else "empty"
         _add(table, _mark(conditions(seen), "outbox"), "outbox", told)
     if isinstance(seen.work, Away):
-        _add(table, _AWAY, "relay", seen.work.reason)
+        _add(table, _AWAY, "relay", f"PostgreSQL: {seen.work.reason}")
     elif seen.work.leader is None:
         _add(table, _AWAY, "relay", "nobody leads")
     else:
@@ -90,7 +91,7 @@ def _ways(seen: Overview) -> Table:
         kind = "" if seen.kafka.keeps_records else ", embedded: in memory"
         _add(table, _WELL, "kafka", f"cluster {seen.kafka.cluster_id}{kind}")
     if isinstance(seen.queues, Away):
-        _add(table, _AWAY, "jobs", seen.queues.reason)
+        _add(table, _AWAY, "jobs", f"Redis: {seen.queues.reason}")
     else:
         _add(table, _WELL, "jobs", ", ".join(f"{depth:,} in {queue}" for queue, depth in seen.queues.items()))
     return table
@@ -105,7 +106,7 @@ def _leads(work: Work, *, now: datetime) -> str:
 
 def _groups(seen: Overview) -> RenderableType:
     if isinstance(seen.state, Away):
-        return Text(f"✘ {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
+        return Text(f"✘ PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
     table = Table.grid(padding=(0, 1))
     headings = ("", "", "lag", "handled", "commit→handled", "parked", "reconciled", "repaired", "caught up")
     for number in range(len(headings)):
@@ -153,7 +154,7 @@ def _way(recent: RecentHandling | None) -> str:
 
 def _roles(seen: Overview) -> RenderableType:
     if isinstance(seen.state, Away):
-        return Text(f"✘ {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
+        return Text(f"✘ PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
     table = _rows()
     processes = [] if isinstance(seen.work, Away) else seen.work.processes
     for life in seen.state.roles:
@@ -170,13 +171,27 @@ def _roles(seen: Overview) -> RenderableType:
 
 def _sweeps(seen: Overview) -> RenderableType:
     if isinstance(seen.state, Away):
-        return Text(f"✘ {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
+        return Text(f"✘ PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
     found = conditions(seen)
-    told = Text()
-    for sweep in seen.state.sweeps:
-        told = told.append(" · ", "dim") if told else told
-        told.append_text(_sweep(sweep, is_late=found[pipeline.name_of(sweep)].status is not Status.OK))
-    return told
+    return _Flow(
+        [_sweep(each, is_late=found[pipeline.name_of(each)].status is not Status.OK) for each in seen.state.sweeps]
+    )
+
+
+class _Flow:
+    """Pieces one after another; lines break between them and never inside one that fits."""
+
+    def __init__(self, pieces: list[Text]) -> None:
+        self._pieces = pieces
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = Text()
+        for piece in self._pieces:
+            if line and line.cell_len + len(_BETWEEN) + piece.cell_len > options.max_width:
+                yield line
+                line = Text()
+            line = Text.assemble(line, (_BETWEEN if line else "", "dim"), piece)
+        yield line
 
 
 def _sweep(sweep: Sweep, *, is_late: bool) -> Text:
@@ -192,7 +207,7 @@ def _sweep(sweep: Sweep, *, is_late: bool) -> Text:
 def _trail(seen: Overview) -> Table:
     table = _rows()
     if isinstance(seen.trail, Away):
-        _add(table, _AWAY, "trail", seen.trail.reason)
+        _add(table, _AWAY, "trail", f"PostgreSQL: {seen.trail.reason}")
     else:
         _add(table, _WELL, "trail", f"{seen.trail.records:,} records in {seen.trail.chains} chains")
     if not isinstance(seen.state, Away):

@@ -1,6 +1,7 @@
 """The doctor tells what is wrong and how to mend it, in time, whatever hangs, and never a secret."""
 
 import http.server
+import io
 import json
 import os
 import socket
@@ -22,15 +23,26 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_celery_beat.models import PeriodicTask
+from rich.console import Console
 
 from apps.events import schedules
 from apps.events.brokers import get_broker
 from apps.events.brokers.base import TopicState
 from apps.events.models import DeadLetter, GroupProgress
 from apps.ops.asking import without_secrets
-from apps.ops.doctor import configuration, kafka, machine, pipeline, postgresql, redis_servers, software
+from apps.ops.doctor import (
+    configuration,
+    kafka,
+    machine,
+    pipeline,
+    postgresql,
+    redis_servers,
+    report,
+    software,
+    without_settings,
+)
 from apps.ops.doctor.checks import CHECKS
-from apps.ops.doctor.examination import Check, Level, Verdict, examine, warning, well, worst_of, wrong
+from apps.ops.doctor.examination import Check, Level, Result, Verdict, examine, warning, well, worst_of, wrong
 
 CLOSED_PORT = 1
 
@@ -84,8 +96,45 @@ def test_what_stands_on_something_wrong_is_not_asked() -> None:
         [Check("beneath", lambda: wrong("gone", fix="Start it.")), Check("above", above, after="beneath")]
     )
 
-    assert results[1].verdict == wrong("not known while beneath is wrong", fix="Mend beneath first.")
+    assert results[1].verdict == Verdict(Level.NOT_LOOKED_AT, "not looked at: see beneath")
     assert asked == []
+
+
+def test_what_stands_on_something_that_was_not_looked_at_names_the_bottom() -> None:
+    results = examine(
+        [
+            Check("bottom", lambda: wrong("gone", fix="Start it.")),
+            Check("middle", lambda: well("fine"), after="bottom"),
+            Check("top", lambda: well("fine"), after="middle"),
+        ]
+    )
+
+    assert [each.verdict.told for each in results] == ["gone", "not looked at: see bottom", "not looked at: see bottom"]
+    assert report.count_wrong(results) == 1
+
+
+def test_without_settings_one_thing_is_wrong_and_says_how_to_mend_it(capsys: pytest.CaptureFixture[str]) -> None:
+    code = without_settings.run("SECRET_KEY is not set. See .env.example.", [])
+
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    wrong_at = lines.index("✘ settings               SECRET_KEY is not set")
+    assert code == 1
+    assert lines[wrong_at + 1].strip() == f"→ {without_settings.FIX}"
+    assert [line for line in lines if "✘" in line] == [lines[wrong_at]]
+    assert "- postgresql             not looked at: see settings" in lines
+    assert lines[-1] == f"2 well, 1 wrong, {len(CHECKS) - 3} not looked at."
+
+
+def test_one_thing_is_told_as_one() -> None:
+    def told(*verdicts: Verdict) -> str:
+        console = Console(file=io.StringIO())
+        report.draw([Result(str(n), each, 0) for n, each in enumerate(verdicts)], console=console)
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue().splitlines()[-1]
+
+    late = warning("late", fix="Wait.")
+    assert told(late, well("fine")) == "1 well, 1 warning."
+    assert told(late, late) == "2 warnings."
 
 
 def test_of_several_verdicts_the_worst_is_told_first_and_a_fix_once() -> None:
@@ -191,7 +240,8 @@ def test_without_any_settings_it_tells_what_to_start() -> None:
     found = {check["name"]: check for check in told["checks"]}
     assert (ended.returncode, ended.stderr) == (1, "")
     assert found["settings"]["told"] == "SECRET_KEY is not set"
-    assert "make run" in found["postgresql"]["fix"]
+    assert "make run" in found["settings"]["fix"]
+    assert found["postgresql"]["level"] == "not looked at"
     assert {name for name, check in found.items() if check["level"] == "well"} <= {"software", "disk"}
     assert list(found) == [check.name for check in CHECKS]
 

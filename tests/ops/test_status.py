@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings as project
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import connection, connections
 from django.utils import timezone
 from kombu import Connection
@@ -28,6 +28,7 @@ from apps.events.models import DeadLetter, GroupProgress
 from apps.events.selectors import GroupStatus, OutboxStatus, ProcessLife, RecentHandling, RelayLeader, RoleLife, Sweep
 from apps.ops import overview, pipeline, status_picture
 from apps.ops.asking import Away, Question
+from apps.ops.management.commands import erase_user
 from apps.ops.overview import Overview, Trail, Work
 from apps.ops.pipeline import PipelineState
 from tests.support.factories import append, event
@@ -124,10 +125,44 @@ def test_a_part_that_is_away_is_shown_as_such_and_hides_no_other(part: str) -> N
     shown = picture(without(part))
 
     assert "✘ " in shown.splitlines()[0]
-    assert f"{part} is not known: no answer within 3 s" in shown.splitlines()[0]
+    assert f"{overview.ASKED_OF[part]}: no answer within 3 s" in shown.splitlines()[0]
     for heading in ("outbox", "relay", "kafka", "jobs", "groups", "roles", "sweeps", "audit"):
         assert heading in shown
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+
+
+def test_a_server_that_is_away_is_one_trouble_however_many_parts_are_asked_of_it() -> None:
+    reason = Away("no answer within 3 s")
+    nothing = Overview(NOW, state=reason, work=reason, kafka=reason, lags=reason, queues=reason, trail=reason)
+
+    assert overview.troubles(nothing) == [
+        "PostgreSQL: no answer within 3 s",
+        "Kafka: no answer within 3 s",
+        "Redis: no answer within 3 s",
+    ]
+    assert "✘ no answer" not in picture(nothing)
+
+
+def test_the_name_of_a_schedule_is_on_one_line() -> None:
+    assert isinstance(HEALTHY.state, PipelineState)
+    sweeps = [Sweep(name, each.every_seconds, 1.0) for name, each in schedules.declared().items()]
+
+    shown = picture(replace(HEALTHY, state=replace(HEALTHY.state, sweeps=sweeps)))
+
+    assert [name for name in schedules.declared() if f"{name} 1 s" not in shown] == []
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("asked_anew")
+def test_what_the_picture_shows_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        load_command_class("apps.ops", "status").run_from_argv(["manage.py", "status"])
+
+    printed = capsys.readouterr()
+    assert ended.value.code == 1
+    assert "nobody leads" in printed.out
+    assert printed.err == ""
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -200,6 +235,13 @@ def test_the_writer_of_checkpoints_is_shown(writer: WriterStatus, row: str) -> N
 )
 def test_a_duration_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
     assert status_picture.ago(seconds) == words
+
+
+def test_one_thing_that_would_go_is_told_as_one() -> None:
+    counts = {"tasks": 2, "answers": 1, "sign_ins": 1, "admin_log_entries_of_things": 1, "mails": 0}
+
+    assert erase_user._listed(counts) == "2 tasks, 1 answer, 1 sign in, 1 admin log entry of things"
+    assert erase_user._listed({"tags": 0}) == "nothing"
 
 
 # --- What is read ---------------------------------------------------------------------------------------

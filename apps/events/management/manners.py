@@ -44,6 +44,10 @@ _NO_SUCH_TABLE = {"42P01", "42703", "42883"}
 _MAY_NOT = "42501"
 
 
+class AlreadyTold(CommandError):
+    """What is wrong was shown: the command ends with its code, and nothing is said twice."""
+
+
 def wrong_use(text: str) -> CommandError:
     """The arguments cannot be meant so; nothing was done."""
     return CommandError(text, returncode=WRONG_USE)
@@ -136,6 +140,10 @@ class PlatformCommand(RichCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return self._execute(*args, **options)
+        except AlreadyTold as told:
+            if self._called_from_command_line:  # type: ignore[attr-defined]  # what Django itself asks
+                sys.exit(told.returncode)
+            raise
         except CommandError as refusal:
             if options.get("json") and not self._printed and refusal.returncode != WRONG_USE:
                 self.print_json({"error": str(refusal)})

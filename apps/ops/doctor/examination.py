@@ -21,6 +21,11 @@ class Level(StrEnum):
     WELL = "well"
     WARNING = "warning"
     WRONG = "wrong"
+    NOT_LOOKED_AT = "not looked at"
+
+
+# What others may stand on.
+_BEARS = {Level.WELL, Level.WARNING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,11 @@ def warning(told: str, *, fix: str) -> Verdict:
 
 def wrong(told: str, *, fix: str) -> Verdict:
     return Verdict(Level.WRONG, told, fix)
+
+
+def not_looked_at(because: str) -> Verdict:
+    """Nothing is known of it, because of something else that is wrong and says how to mend it."""
+    return Verdict(Level.NOT_LOOKED_AT, because)
 
 
 def worst_of(verdicts: Iterable[Verdict], *, otherwise: str) -> Verdict:
@@ -123,17 +133,20 @@ def examine(checks: Iterable[Check]) -> list[Result]:
             elif _may_start(check, results):
                 running[check.name] = _Run(check)
             elif check.after in results:
-                results[check.name] = Result(check.name, _not_known(check), 0)
+                results[check.name] = Result(check.name, _not_known(check, results[check.after]), 0)
         time.sleep(_PAUSE_SECONDS)
     return [results[check.name] for check in asked]
 
 
 def _may_start(check: Check, results: dict[str, Result]) -> bool:
-    return not check.after or (check.after in results and results[check.after].verdict.level is not Level.WRONG)
+    return not check.after or (check.after in results and results[check.after].verdict.level in _BEARS)
 
 
-def _not_known(check: Check) -> Verdict:
-    return wrong(f"not known while {check.after} is wrong", fix=f"Mend {check.after} first.")
+def _not_known(check: Check, beneath: Result) -> Verdict:
+    """Because of what is wrong at the bottom: what stands between was not looked at either."""
+    if beneath.verdict.level is Level.NOT_LOOKED_AT:
+        return beneath.verdict
+    return not_looked_at(f"not looked at: see {check.after}")
 
 
 def _function(look: Callable[[], Verdict] | str) -> Callable[[], Verdict]:

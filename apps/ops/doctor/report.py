@@ -12,6 +12,7 @@ from rich.text import Text
 from apps.ops.doctor.examination import Check, Level, Result, examine
 
 _MARKS = {Level.WELL: ("✔", "green"), Level.WARNING: ("!", "yellow"), Level.WRONG: ("✘", "bold red")}
+_MARKS[Level.NOT_LOOKED_AT] = ("-", "bright_black")
 
 
 def examine_while_watched(checks: Sequence[Check]) -> list[Result]:
@@ -24,6 +25,10 @@ def examine_while_watched(checks: Sequence[Check]) -> list[Result]:
 
 def count_wrong(results: Sequence[Result]) -> int:
     return sum(result.verdict.level is Level.WRONG for result in results)
+
+
+def _counted(count: int, level: Level) -> str:
+    return f"{count} {level}{'s' if level is Level.WARNING and count != 1 else ''}"
 
 
 def as_json(results: Sequence[Result]) -> dict[str, Any]:
@@ -56,11 +61,12 @@ def draw(results: Sequence[Result], *, console: Console) -> None:
             if fix:
                 console.out(f"  {'':<22} → {fix}", highlight=False)
             continue
-        table.add_row(Text(mark, colour), Text(result.name), Text(result.verdict.told))
+        dim = colour if result.verdict.level is Level.NOT_LOOKED_AT else ""
+        table.add_row(Text(mark, colour), Text(result.name, dim), Text(result.verdict.told, dim))
         if fix:
             table.add_row("", "", Text(f"→ {fix}", colour.removeprefix("bold ")))
     if console.is_terminal:
         console.print(table)
     counts = Counter(result.verdict.level for result in results)
-    parts = [f"{counts[level]} {level}" for level in Level if counts[level]]
+    parts = [_counted(counts[level], level) for level in Level if counts[level]]
     console.out(f"\n{', '.join(parts)}.", highlight=False)

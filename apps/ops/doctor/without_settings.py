@@ -5,20 +5,20 @@ Invariant: imports nothing that needs settings or the app registry.
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from rich.console import Console
 
 from apps.ops.doctor import report
 from apps.ops.doctor.checks import BEFORE_SETTINGS, SETTINGS, WITH_SETTINGS
-from apps.ops.doctor.examination import Check, Verdict, wrong
+from apps.ops.doctor.examination import Check, wrong
 
 FIX = "Start the platform with `make run`, or set what is missing in the environment (see .env.example)."
 
 
 def run(reason: str, arguments: Sequence[str]) -> int:
-    """Examine what can be without settings; the rest is wrong because of `reason`. The exit code."""
+    """Examine what can be without settings, which are wrong because of `reason`. The exit code."""
     parser = argparse.ArgumentParser(prog="manage.py doctor")
     parser.add_argument("--json", action="store_true")
     options, _ = parser.parse_known_args(arguments)
@@ -31,12 +31,8 @@ def run(reason: str, arguments: Sequence[str]) -> int:
 
 
 def checks(reason: str) -> list[Check]:
-    def look(told: str) -> Callable[[], Verdict]:
-        return partial(wrong, told, fix=FIX)
-
-    unknown = "not known: there are no settings to find it by"
     return [
         *BEFORE_SETTINGS,
-        Check(SETTINGS.name, look(reason.partition(". ")[0])),
-        *(Check(check.name, look(unknown)) for check in WITH_SETTINGS),
+        Check(SETTINGS.name, partial(wrong, reason.partition(". ")[0], fix=FIX)),
+        *(Check(check.name, check.look, after=SETTINGS.name) for check in WITH_SETTINGS),
     ]

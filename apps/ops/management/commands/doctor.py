@@ -27,4 +27,4 @@ class Command(PlatformCommand):
         else:
             report.draw(results, console=self.console)
         if wrong := report.count_wrong(results):
-            raise CommandError(f"{wrong} of {len(results)} checks are wrong.")
+            raise CommandError(f"{wrong} of {len(results)} checks {'is' if wrong == 1 else 'are'} wrong.")

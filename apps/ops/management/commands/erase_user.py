@@ -95,7 +95,12 @@ class Command(PlatformCommand):
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "nothing"
+    return ", ".join(_counted(count, name.replace("_", " ")) for name, count in counts.items() if count) or "nothing"
+
+
+def _counted(count: int, things: str) -> str:
+    one = things.replace("entries", "entry") if "entries" in things else things.removesuffix("s")
+    return f"{count:,} {one if count == 1 else things}"
 
 
 def _named(text: str) -> User:

@@ -5,10 +5,10 @@ import json
 import time
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from rich.live import Live
 
-from apps.events.management.manners import PlatformCommand, as_text
+from apps.events.management.manners import AlreadyTold, PlatformCommand, as_text
 from apps.ops import overview, status_picture
 
 PACE_SECONDS = 2.0
@@ -43,7 +43,7 @@ class Command(PlatformCommand):
         else:
             self.console.print(status_picture.draw(seen))
         if wrong := overview.troubles(seen):
-            raise CommandError("; ".join(wrong))
+            raise AlreadyTold("; ".join(wrong))
 
     def _watch(self, pace: float, *, as_json: bool) -> None:
         try:
