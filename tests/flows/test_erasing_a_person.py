@@ -437,7 +437,7 @@ def test_at_a_terminal_their_name_lets_it_go_on(pump, quokka, monkeypatch, capsy
 
     told = capsys.readouterr()
     assert told.out == f"{quokka.pk} is erased.\n"
-    assert "5 tasks, 1 lists, 1 tags, 1 answers" in told.err
+    assert "5 tasks, 1 list, 1 tag, 1 answer, 1 sign in" in told.err
     finish(pump)
     assert everywhere.found(WORDS) == set()
 

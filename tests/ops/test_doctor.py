@@ -447,6 +447,16 @@ def test_postgresql_away_is_told_with_its_place_and_no_secret(settings: Any) -> 
     assert "hunter2" not in verdict.told
 
 
+def test_a_postgresql_that_hangs_is_told_from_one_that_is_not_there(settings: Any, black_hole: int) -> None:
+    settings.DATABASE_URL = f"postgresql://todo:hunter2@127.0.0.1:{black_hole}/todo"
+
+    verdict = postgresql.server()
+
+    assert verdict.level is Level.WRONG
+    assert verdict.told == f"127.0.0.1:{black_hole}/todo: it hangs: no answer and no refusal within 3 s"
+    assert "starting roles again helps nobody" in verdict.fix
+
+
 # --- Redis and Kafka ------------------------------------------------------------------------------------
 
 INFO = {"redis_version": "7.2.4", "aof_enabled": 1}

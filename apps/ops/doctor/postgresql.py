@@ -42,6 +42,12 @@ def server() -> Verdict:
     place = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
     try:
         session = psycopg.connect(settings.DATABASE_URL, connect_timeout=CONNECT_SECONDS, application_name="doctor")
+    except psycopg.errors.ConnectionTimeout:
+        return wrong(
+            f"{place}: it hangs: no answer and no refusal within {CONNECT_SECONDS} s",
+            fix="Look whether its processes are stopped or its disk hangs, or at the firewall between; starting roles "
+            "again helps nobody.",
+        )
     except psycopg.OperationalError as reason:
         told = str(reason).strip().partition("\n")[0]
         return wrong(f"{place}: {told}", fix="Start it (`make run` on a laptop), or correct DATABASE_URL.")

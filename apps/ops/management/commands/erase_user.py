@@ -89,8 +89,8 @@ class Command(PlatformCommand):
         self.stdout.write(f"{told['user_id']} is erased.{before}")
         if told["events_waiting"]:
             self.say(
-                f"{told['events_waiting']} events are still to be given to their groups; each is emptied within a "
-                "minute after that, by itself."
+                f"Still to be given to their groups: {_counted(told['events_waiting'], 'events')}; each is emptied "
+                "within a minute after that, by itself."
             )
 
 
