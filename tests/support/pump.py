@@ -4,6 +4,7 @@ Invariant: when `run` returns, the outbox is empty and every group has handled a
 cannot handle now, it raises: nothing waits.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -20,8 +21,8 @@ from apps.events.models import OutboxEntry
 from apps.events.relay import Relay
 from apps.events.subscriptions import ConsumerGroup, groups
 
-# Each pump leads for itself; the lock of the running system is another.
-_keys = count(9_000_000_000)
+# Each pump leads for itself, also beside those of other processes; the lock of the running system is another.
+_keys = count(9_000_000_000 + os.getpid() * 1_000_000)
 
 
 class Pump:
