@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.http import QueryDict
@@ -19,6 +20,7 @@ from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 
 _AN_ID = "018f0000-0000-7000-8000-000000000001"
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}(\.[a-z0-9_]{1,63}){0,3}\.?")
 Records = QuerySet[AuditRecord]
 
@@ -132,6 +134,8 @@ class TrailFilter(filters.FilterSet):
     types: Sequence[str] | None = None
     actor_id: UUID | None = None
     owner_id: UUID | None = None
+    # The first instant asked for.
+    _since: datetime | None = None
     # What is to be looked for along the records.
     along: Sequence[Any] = ()
 
@@ -182,22 +186,25 @@ class TrailFilter(filters.FilterSet):
         return paging.of_owner(records, person)
 
     def since(self, records: Records, name: str, value: str) -> Records:
-        return records.filter(occurred_at__gte=self._instant(name, value, after=False))
+        self._since = self._instant(name, value, after=False)
+        return records.filter(occurred_at__gte=self._since)
 
     def until(self, records: Records, name: str, value: str) -> Records:
-        return records.filter(occurred_at__lt=self._instant(name, value, after=True))
+        until = self._instant(name, value, after=True)
+        if self._since is not None and (self._since > until or (self._since == until and _day(value))):
+            raise ValidationError({name: ["It ends before it begins: `to` comes before `from`."]})
+        if until == _LAST:
+            return records.filter(occurred_at__lte=until)
+        return records.filter(occurred_at__lt=until)
 
     def _instant(self, name: str, value: str, *, after: bool) -> datetime:
-        """An instant as it is, or the start of a day; with `after` its end."""
+        """An instant as it is, or the start of a day; with `after` its end. Days go as far as the calendar does."""
         zone = zones.zone(self._reader.time_zone)
         try:
-            try:
-                day = date.fromisoformat(value)
-            except ValueError:
-                instant = datetime.fromisoformat(value.replace(" ", "+"))
-                instant = zones.attach(instant, zone) if instant.tzinfo is None else instant
-            else:
-                instant = zones.end_of_day(day, zone) if after else zones.start_of_day(day, zone)
+            if day := _day(value):
+                return _edge(day, zone, after=after)
+            instant = datetime.fromisoformat(value.replace(" ", "+"))
+            instant = zones.attach(instant, zone) if instant.tzinfo is None else instant
             zones.local_date(instant, zones.zone("UTC"))
         except (ValueError, OverflowError, CalendarError) as reason:
             told = "Give a day (2026-05-03) or an instant (2026-05-03T09:00:00Z)."
@@ -216,6 +223,21 @@ class TrailFilter(filters.FilterSet):
         way = ways.of_title(words)
         self.along = way.along
         return records.filter(way.condition)
+
+
+def _day(value: str) -> date | None:
+    """The day, of a value that is one."""
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def _edge(day: date, zone: ZoneInfo, *, after: bool) -> datetime:
+    """Where a day begins or ends; the calendar's first and last take in all that there is, whatever clocks showed."""
+    if day == (date.max if after else date.min):
+        return _LAST if after else _FIRST
+    return zones.end_of_day(day, zone) if after else zones.start_of_day(day, zone)
 
 
 def without_empty(asked: QueryDict) -> QueryDict:

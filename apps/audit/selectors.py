@@ -42,6 +42,9 @@ WITH RECURSIVE known AS (
 SELECT type, subject_type FROM known LIMIT 1000
 """
 
+# Each run that finds something tells it again: so many of them say all there is to mark.
+_TELLING_RUNS = 50
+
 
 def records_visible_to(user: User) -> QuerySet[AuditRecord]:
     """Staff see the whole trail; others see what happened to what is theirs."""
@@ -132,8 +135,7 @@ class VerificationStatus:
 def verification_status() -> VerificationStatus:
     runs = AuditVerification.objects.order_by("-id")
     last, whole = runs.first(), runs.filter(whole=True).first()
-    cleared = runs.filter(full=True, sound=True).first()
-    alarm = runs.filter(sound=False, pk__gt=cleared.pk if cleared else 0).first()
+    alarm = _alarming().last()
     now = timezone.now()
     return VerificationStatus(
         age_seconds=(now - last.finished_at).total_seconds() if last else None,
@@ -141,3 +143,17 @@ def verification_status() -> VerificationStatus:
         sound=alarm is None if last else None,
         findings=len(alarm.findings) if alarm else 0,
     )
+
+
+def alarming_runs() -> list[AuditVerification]:
+    """The verifications for which the trail is not sound: the earliest first, of many the first and the last."""
+    runs = _alarming()
+    earliest = list(runs[:_TELLING_RUNS])
+    last = runs.last() if len(earliest) == _TELLING_RUNS else None
+    return earliest if last is None or last in earliest else [*earliest, last]
+
+
+def _alarming() -> QuerySet[AuditVerification]:
+    """Those that found something since every witness was last asked and all was sound."""
+    cleared = AuditVerification.objects.filter(full=True, sound=True).order_by("-id").values_list("pk", flat=True)
+    return AuditVerification.objects.filter(sound=False, pk__gt=cleared.first() or 0).order_by("id")

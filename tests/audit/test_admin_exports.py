@@ -17,6 +17,7 @@ from tests.support.factories import person
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+KNOWN = "Those are: q, when, from, to, type, kind, readable, actor, owner, period, subject, correlation."
 
 
 @pytest.fixture
@@ -29,6 +30,15 @@ def written(client, form, **query):
     response = client.get(f"{LIST}export/{form}/", query)
     assert (response.status_code, response.streaming) == (200, True)
     return response, b"".join(response.streaming_content).decode()
+
+
+def refused(client, query):
+    response = client.get(f"{LIST}export/csv/?{query}", headers={"Accept": "*/*"})
+    assert (response.status_code, response.headers["Content-Type"]) == (400, "text/plain; charset=utf-8")
+    assert "Content-Disposition" not in response.headers
+    first, told = response.content.decode().splitlines()
+    assert first == "Nothing was exported."
+    return told
 
 
 def as_rows(text):
@@ -117,10 +127,16 @@ def test_harmless_text_stays_as_it_is(text):
     [
         ({}, "audit_until-2026-11-20T0900Z.csv"),
         ({"when": "today"}, "audit_from-2026-11-20T0000Z_until-2026-11-20T0900Z.csv"),
-        ({"since": "2026-10-01", "until": "2026-10-31"}, "audit_from-2026-10-01T0000Z_until-2026-11-01T0000Z.csv"),
+        ({"from": "2026-10-01", "to": "2026-10-31"}, "audit_from-2026-10-01T0000Z_until-2026-11-01T0000Z.csv"),
+        ({"kind": "task", "actor": "boss", "type": ""}, "audit_actor-boss_kind-task_until-2026-11-20T0900Z.csv"),
+        ({"q": "milk"}, "audit_q-milk_until-2026-11-20T0900Z.csv"),
+        ({"q": 'a"; b'}, "audit_q-a-b_2490cb52_until-2026-11-20T0900Z.csv"),
+        ({"q": "a b"}, "audit_q-a-b_7e47fff6_until-2026-11-20T0900Z.csv"),
+        ({"correlation": "x" * 200}, f"audit_correlation-{'x' * 40}_f8160276_until-2026-11-20T0900Z.csv"),
     ],
 )
-def test_the_files_name_tells_the_time_it_is_of(admin, query, name):
+def test_the_files_name_tells_the_filter_and_the_time_it_is_of(admin, query, name):
+    record()
     with time_machine.travel(NOW, tick=False):
         response, _ = written(admin, "csv", **query)
 
@@ -131,7 +147,7 @@ def test_who_took_what_is_noted_in_the_log(admin):
     titled("Buy milk"), titled("Buy milk"), titled("Buy bread")
 
     with capture_logs() as lines:
-        written(admin, "csv", q="milk", type="", before="7")
+        written(admin, "csv", q="milk", type="")
 
     [line] = [line for line in lines if line["event"] == "audit_exported"]
     assert (line["username"], line["form"], line["filter"]) == ("boss", "csv", {"q": "milk"})
@@ -158,12 +174,11 @@ def test_more_than_a_file_should_hold_is_refused_without_a_time(admin, monkeypat
         recorded_at(record(), datetime(2026, 11, 20, 8, tzinfo=UTC))
 
     with capture_logs() as lines:
-        response = admin.get(f"{LIST}export/csv/?kind=task", follow=True)
+        told = refused(admin, "kind=task")
 
-    assert response.redirect_chain == [(f"{LIST}?kind=task", 302)]
-    assert "That is more than 2 records: say from when to when" in response.content.decode()
+    assert told == "That is more than 2 records: say from when to when, and export them in parts."
     assert [line for line in lines if line["event"] == "audit_exported"] == []
-    assert len(as_rows(written(admin, "csv", since="2026-11-20")[1])) == 3
+    assert len(as_rows(written(admin, "csv", **{"from": "2026-11-20"})[1])) == 3
 
 
 def test_more_than_a_file_can_hold_is_refused_with_a_time_too(admin, monkeypatch):
@@ -171,19 +186,41 @@ def test_more_than_a_file_can_hold_is_refused_with_a_time_too(admin, monkeypatch
     for _ in range(3):
         recorded_at(record(), datetime(2026, 11, 20, 8, tzinfo=UTC))
 
-    response = admin.get(f"{LIST}export/csv/?since=2026-11-01", follow=True)
-
-    assert "choose a shorter time" in response.content.decode()
+    assert refused(admin, "from=2026-11-01") == "That is more than 2 records: choose a shorter time."
 
 
-@pytest.mark.parametrize("query", ["actor=nobody", "since=x"])
-def test_filters_that_cannot_be_understood_export_nothing(admin, query):
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("actor=nobody", "actor: Nobody is called that. Type the whole username, or an id."),
+        ("from=x", "from: Enter a valid date."),
+        ("when=today&from=2026-11-01", "when: Choose “From, to” here, or leave From and To empty."),
+        ("q=a+b+c+d+e+f+g+h+i", "Search for at most 8 words at once."),
+        ("actor=boss&actor=", "actor is given more than once: which counts?"),
+        ("since=2026-11-01", f"since is no filter of the trail. {KNOWN}"),
+        ("bogus=1", f"bogus is no filter of the trail. {KNOWN}"),
+        ("before=7", f"before is no filter of the trail. {KNOWN}"),
+    ],
+)
+def test_filters_that_cannot_be_understood_export_nothing_and_say_why(admin, query, told):
     record()
 
-    response = admin.get(f"{LIST}export/csv/?{query}", follow=True)
+    with capture_logs() as lines:
+        assert refused(admin, query) == told
 
-    assert response.redirect_chain == [(f"{LIST}?{query}", 302)]
-    assert "Correct what is wrong in the filters first." in response.content.decode()
+    assert [line for line in lines if line["event"] == "audit_exported"] == []
+
+
+def test_a_person_is_told_on_a_page_why_nothing_was_exported(admin):
+    record()
+
+    response = admin.get(f"{LIST}export/csv/?<b>=1", headers={"Accept": "text/html,*/*;q=0.8"})
+
+    page = response.content.decode()
+    assert (response.status_code, response.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
+    assert f"<li>&lt;b&gt; is no filter of the trail. {KNOWN}</li>" in page
+    assert f'href="{LIST}?%3Cb%3E=1"' in page
+    assert "task.created.v1" not in page
 
 
 def test_another_form_is_not_there(admin):

@@ -139,7 +139,7 @@ PAGES = [
     (f"subject={SUBJECT}", FEW),
     (f"period={MIDDLE:%Y-%m-%d}", SOME),
     (f"period={MIDDLE:%Y-%m}", SOME),
-    (f"since={MIDDLE:%Y-%m-%d}&until={MIDDLE:%Y-%m-%d}&type=task.completed.v1", SOME),
+    (f"from={MIDDLE:%Y-%m-%d}&to={MIDDLE:%Y-%m-%d}&type=task.completed.v1", SOME),
     ("correlation=request-777", FEW),
     ("correlation=the-import", WALK),
     ("q=pomegranate", SOME),

@@ -14,6 +14,8 @@ from tests.support.factories import person
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+KNOWN = "Those are: q, when, from, to, type, kind, readable, actor, owner, period, subject, correlation, before, after."
+TWO_TIMES = "Choose “From, to” here, or leave From and To empty."
 
 
 @pytest.fixture
@@ -81,10 +83,10 @@ def test_all_that_happened_to_one_thing_and_all_of_one_request(admin):
         ({"when": "today"}, [19, 20]),
         ({"when": "week"}, [14, 19, 20]),
         ({"when": "month"}, [1, 14, 19, 20]),
-        ({"since": "2026-11-14", "until": "2026-11-19"}, [14]),
-        ({"when": "between", "since": "2026-11-14"}, [14, 19, 20]),
-        ({"until": "2026-10-31"}, [31]),
-        ({"when": "today", "until": "2026-11-01"}, [31, 1]),
+        ({"from": "2026-11-14", "to": "2026-11-19"}, [14]),
+        ({"when": "between", "from": "2026-11-14"}, [14, 19, 20]),
+        ({"to": "2026-10-31"}, [31]),
+        ({"from": "2026-11-14", "to": "2026-11-14", "when": ""}, [14]),
         ({"period": "2026"}, [31, 1, 14, 19, 20]),
         ({"period": "2026-10"}, [31]),
         ({"period": "2026-11-14"}, [14]),
@@ -127,9 +129,16 @@ def test_the_dates_to_choose_are_those_between_the_first_and_the_last_record(adm
     ("query", "told"),
     [
         ({"actor": "nobody"}, {"actor": ["Nobody is called that. Type the whole username, or an id."]}),
-        ({"since": "2026-11-02", "until": "2026-11-01"}, {"until": ["It ends before it begins."]}),
-        ({"when": "between"}, {"since": ["Say from when, to when, or both."]}),
-        ({"since": "soon"}, {"since": ["Enter a valid date."]}),
+        ({"from": "2026-11-02", "to": "2026-11-01"}, {"to": ["It ends before it begins."]}),
+        ({"when": "between"}, {"from": ["Say from when, to when, or both."]}),
+        ({"from": "soon"}, {"from": ["Enter a valid date."]}),
+        ({"when": "today", "to": "2026-11-01"}, {"when": [TWO_TIMES]}),
+        ({"when": "week", "from": "2026-11-01", "to": ""}, {"when": [TWO_TIMES]}),
+        ({"before": "x"}, {"__all__": ["before is no record's number."]}),
+        ({"after": "-1"}, {"__all__": ["after is no record's number."]}),
+        ({"actor": ["boss", ""]}, {"__all__": ["actor is given more than once: which counts?"]}),
+        ({"bogus": "1"}, {"__all__": [f"bogus is no filter of the trail. {KNOWN}"]}),
+        ({"since": ""}, {"__all__": [f"since is no filter of the trail. {KNOWN}"]}),
         ({"period": "2026-13"}, {"period": ["That is no year, month or day."]}),
         ({"subject": "17"}, {"subject": ["Enter a valid UUID."]}),
         ({"q": "a b c d e f g h i"}, {"q": ["Search for at most 8 words at once."]}),
@@ -140,6 +149,27 @@ def test_what_cannot_be_understood_is_told_and_shows_nothing(admin, query, told)
     record()
 
     assert errors(admin, **query) == told
+
+
+def test_a_name_that_is_not_known_is_told_on_the_page_and_escaped(admin):
+    record()
+
+    page = admin.get(LIST, {"<b>typ": "task.created.v1"}).content.decode()
+
+    assert f"&lt;b&gt;typ is no filter of the trail. {KNOWN}" in page
+    assert "Nothing is shown until the filters are right." in page
+    assert "trail-exports" not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "chosen"),
+    [({}, ""), ({"from": "2026-11-14"}, "between"), ({"to": "2026-11-14"}, "between"), ({"when": "today"}, "today")],
+)
+def test_days_that_are_filled_show_as_such_in_when(admin, query, chosen):
+    response = admin.get(LIST, query)
+
+    assert response.context["form"]["when"].value() == (chosen or None)
+    assert '<p class="help" id="times">Days are those of your time zone. From and To' in response.content.decode()
 
 
 @pytest.mark.parametrize("type", ["task.made.v1", "x' OR 1=1"])
@@ -161,8 +191,11 @@ def test_a_type_the_trail_does_not_hold_is_refused(admin, type):
         "p=7",
         "period=0000",
         "period=9999-12-31",
-        "since=9999-12-31",
-        "until=0001-01-01",
+        "from=9999-12-31",
+        "to=9999-12-31",
+        "from=0001-01-01",
+        "to=0001-01-01",
+        "=2",
         "e=1&unknown=x",
         "q=***",
     ],

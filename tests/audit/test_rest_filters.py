@@ -226,9 +226,39 @@ def test_what_is_no_day_is_refused(client, name, value):
     ]
 
 
-@pytest.mark.parametrize("value", ["9999-12-31", "0001-01-01"])
-def test_the_ends_of_the_calendar_are_no_error(client, value):
-    assert client.get(f"{AUDIT}?from={value}").status_code in {200, 400}
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
+def test_days_go_as_far_as_the_calendar_does(zone):
+    bob = person("bob", time_zone=zone)
+    client = APIClient()
+    client.force_login(bob)
+    first, last = at("0001-01-01T00:00:00Z", bob), at("9999-12-31T23:59:59.999999Z", bob)
+
+    assert listed(client, "?from=0001-01-01&to=9999-12-31") == [last.pk, first.pk]
+    assert listed(client, "?to=9999-12-31") == [last.pk, first.pk]
+    assert listed(client, "?from=0001-01-01&sort=-recorded") == [last.pk, first.pk]
+    assert listed(client, "?to=9000-01-01") == [first.pk]
+    assert listed(client, "?from=9000-01-01") == [last.pk]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=2026-05-04&to=2026-05-03",
+        "to=2026-05-03&from=2026-05-04",
+        "from=2026-05-03T09:00:00Z&to=2026-05-03T08:59:59Z",
+        "from=2026-05-04T00:00:00&to=2026-05-03",
+        "from=9999-12-31&to=0001-01-01",
+    ],
+)
+def test_a_time_that_ends_before_it_begins_is_refused(client, query):
+    assert refused(client, f"?{query}") == [("to", "It ends before it begins: `to` comes before `from`.")]
+
+
+@pytest.mark.parametrize(
+    "query", ["from=2026-05-03&to=2026-05-03", "from=2026-05-03T09:00:00Z&to=2026-05-03T09:00:00Z"]
+)
+def test_a_time_of_one_day_or_none_is_not_refused(client, query):
+    assert listed(client, f"?{query}") == []
 
 
 # --- the trail's own ---

@@ -1,10 +1,11 @@
 """What a page of the trail is asked for: the form of its filters, and what was typed there as the trail takes it.
 
-Invariant: what cannot be understood is refused, with the reason beside its field; it never widens what is shown.
+Invariant: what cannot be understood is refused, with the reason beside its field; it never widens what is shown. That
+goes for names too: one that is not known, or stands twice, is refused.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,12 +13,20 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.http import QueryDict
 
 from apps.accounts.models import User, look_of
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 
 MAX_TEXT = 300
+TIMES = (
+    "Days are those of your time zone. From and To, each with its day, are filled with When left at “Any time” or at"
+    " “From, to”; beside any other choice they are refused."
+)
+# Where in what is filtered; the rest of an address says what is.
+PLACES = ("before", "after")
+_NAMED = {"today", "week", "month"}
 _PERIOD = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?\Z")
 
 
@@ -73,8 +82,9 @@ class TrailForm(forms.Form):
             ("between", "From, to"),
         ],
     )
-    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+    # `from` is a word of Python's own.
+    locals()["from"] = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    to = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
     type = forms.ChoiceField(required=False, label="Event type")
     kind = forms.ChoiceField(required=False, label="Kind of thing")
     readable = forms.ChoiceField(
@@ -86,8 +96,12 @@ class TrailForm(forms.Form):
     subject = forms.UUIDField(required=False, widget=forms.HiddenInput)
     correlation = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any, *, types: Iterable[str], zone: ZoneInfo, now: datetime) -> None:
-        super().__init__(data)
+    def __init__(
+        self, data: QueryDict, *, types: Iterable[str], zone: ZoneInfo, now: datetime, beside: Collection[str] = ()
+    ) -> None:
+        """`beside` are the names that an address may carry and that filter nothing."""
+        super().__init__(_with_days_told(data))
+        self._beside = beside
         self._types, self._zone, self._now = sorted(types), zone, now
         kinds = sorted({kind_of(name) for name in self._types} - {""})
         self._choose("type", [("", "All"), *[(name, name) for name in self._types]])
@@ -99,7 +113,7 @@ class TrailForm(forms.Form):
 
     def filters(self) -> list[forms.BoundField]:
         """The fields to choose from, in the order in which they are shown."""
-        return [self[name] for name in ("when", "since", "until", "type", "kind", "readable", "actor", "owner")]
+        return [self[name] for name in ("when", "from", "to", "type", "kind", "readable", "actor", "owner")]
 
     def in_use(self) -> int:
         return sum(1 for field in self.filters() if field.value())
@@ -112,12 +126,32 @@ class TrailForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        since, until = cleaned.get("since"), cleaned.get("until")
+        self._refuse_names()
+        since, until = cleaned.get("from"), cleaned.get("to")
         if since and until and since > until:
-            self.add_error("until", "It ends before it begins.")
+            self.add_error("to", "It ends before it begins.")
         if cleaned.get("when") == "between" and not since and not until and not self.errors:
-            self.add_error("since", "Say from when, to when, or both.")
+            self.add_error("from", "Say from when, to when, or both.")
+        if (since or until) and cleaned.get("when") in _NAMED:
+            self.add_error("when", "Choose “From, to” here, or leave From and To empty.")
         return cleaned
+
+    def _refuse_names(self) -> None:
+        given: Any = self.data
+        known = [*self.fields, *self._beside]
+        for name in given:
+            if name not in known:
+                self.add_error(None, f"{name[:MAX_TEXT]} is no filter of the trail. Those are: {', '.join(known)}.")
+            elif len(given.getlist(name)) > 1:
+                self.add_error(None, f"{name} is given more than once: which counts?")
+            elif name in PLACES and whole_number(given[name]) is None:
+                self.add_error(None, f"{name} is no record's number.")
+
+    def reasons(self) -> list[str]:
+        """All that is wrong, each with the name of its filter."""
+        return [
+            f"{name}: {one}" if name in self.fields else str(one) for name, told in self.errors.items() for one in told
+        ]
 
     def asked(self) -> Asked:
         """What was typed, as the trail takes it. Only of a valid form."""
@@ -143,8 +177,8 @@ class TrailForm(forms.Form):
             "today": (today, today),
             "week": (today - timedelta(days=6), today),
             "month": (today.replace(day=1), today),
-        }.get("" if typed["since"] or typed["until"] else typed["when"])
-        ranges = [named or (typed["since"], typed["until"]), _days_of(typed["period"]) or (None, None)]
+        }.get(typed["when"])
+        ranges = [named or (typed["from"], typed["to"]), _days_of(typed["period"]) or (None, None)]
         firsts = [first for first, _ in ranges if first]
         lasts = [last for _, last in ranges if last]
         since = self._start_of(max(firsts)) if firsts else None
@@ -158,6 +192,15 @@ class TrailForm(forms.Form):
             return None  # beyond what a calendar holds there is nothing to leave out
 
 
+def _with_days_told(data: QueryDict) -> QueryDict:
+    """Days that are filled say when, where nothing else does; the page then shows it so."""
+    if data.get("when") or not (data.get("from") or data.get("to")):
+        return data
+    told = data.copy()
+    told["when"] = "between"
+    return told
+
+
 def kind_of(type: str) -> str:
     """What a type of event is about, by its name."""
     kind, dot, _ = type.partition(".")
@@ -169,6 +212,11 @@ def people_called(names: Iterable[str]) -> dict[str, UUID]:
     looks = {name: look_of(name) for name in names}
     found = dict(User.objects.filter(look__in=set(looks.values())).values_list("look", "pk"))
     return {name: found[look] for name, look in looks.items() if look in found}
+
+
+def whole_number(text: str) -> int | None:
+    """The number, if the table may have one so large."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def whole_id(text: str) -> UUID | None:

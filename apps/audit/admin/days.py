@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from apps.calendar import zones
+from apps.audit.admin.clocks import day_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Days:
 
 def days(period: str, *, ends: tuple[datetime, datetime], zone: ZoneInfo) -> Days:
     """The way to `period`, and the steps below it that lie between the first and the last record."""
-    first, last = (zones.local_date(end, zone) for end in ends)
+    first, last = (day_of(end, zone=zone) for end in ends)
     parts = period.split("-") if period else []
     way = [Step("All dates", "", "All dates"), *[_step("-".join(parts[: n + 1])) for n in range(len(parts))]]
     return Days(above=way[:-1], here=way[-1], within=[_step(one) for one in _within(parts, first, last)])

@@ -13,8 +13,9 @@ from django.utils.timesince import timesince
 
 from apps.accounts.models import User
 from apps.audit import selectors, words
-from apps.audit.admin import links, rows
+from apps.audit.admin import alarms, links, rows
 from apps.audit.admin.causes import Cause, tree_of
+from apps.audit.admin.clocks import shown
 from apps.audit.admin.differences import differences, told
 from apps.audit.admin.proof import proof_of
 from apps.audit.clauses import field_in_words
@@ -37,7 +38,7 @@ def of_record(record: AuditRecord, *, reader: User, zone: ZoneInfo, now: datetim
         **_where_else(record, reader),
         **_how_it_is_proved(record, kept[record.pk]),
         "tree": tree,
-        "causes": [_told(one, names, kept) for one in tree.roots],
+        "causes": [_told(one, names, kept, zone) for one in tree.roots],
         "request_query": urlencode({"correlation": tree.correlation_id or ""}),
         "around": _around(record),
         "zone": zone.key,
@@ -52,6 +53,8 @@ def _what_happened(
     return {
         "title": words.sentence(record.type, data, actor=actor, zone=zone, now=now, naming=True, kept=kept),
         "record": record,
+        "happened": shown(record.occurred_at, zone=zone) if record.occurred_at else None,
+        "recorded": shown(record.recorded_at, zone=zone),
         "kept": kept,
         "what": rows.what(record),
         "who": rows.who(record.actor_id, names, readable=record.readable),
@@ -81,20 +84,22 @@ def _how_it_is_proved(record: AuditRecord, kept: Kept) -> dict[str, Any]:
             "previous": bytes(record.previous_hash).hex(),
             "commitment": bytes(record.commitment).hex(),
         },
+        "found": alarm.of_record.get(record.pk, "") if (alarm := alarms.alarm()) else "",
         "verified": (verified := selectors.verification_status()),
         "verified_ago": _in_words(verified.age_seconds),
     }
 
 
-def _told(cause: Cause, names: dict[UUID, str], kept: dict[int, Kept]) -> dict[str, Any]:
+def _told(cause: Cause, names: dict[UUID, str], kept: dict[int, Kept], zone: ZoneInfo) -> dict[str, Any]:
     """A node of the tree, in words."""
     one = cause.record
-    below = [_told(each, names, kept) for each in cause.caused]
+    below = [_told(each, names, kept, zone) for each in cause.caused]
     if one is None:
         return {"unknown": cause.event_id, "below": below}
     return {
         "record": one,
         "here": cause.here,
+        "at": shown(one.recorded_at, zone=zone),
         "who": rows.who(one.actor_id, names, readable=one.readable),
         "what": rows.what(one),
         "thing": rows.thing(one, names),

@@ -3,20 +3,25 @@
 Invariant: nothing leaves without its line, also when nobody takes the file to its end.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import structlog
 from django.http import HttpRequest, StreamingHttpResponse
 
 from apps.audit.admin import exports
 from apps.audit.admin.asked import Asked
-from apps.audit.admin.requested import PLACES, reader_of
+from apps.audit.admin.requested import reader_of
 from apps.audit.admin.trail import TooManyWays, Trail
 from apps.events import context
 
 log = structlog.get_logger(__name__)
 
+# What a file's name says in another way, or need not.
+_TOLD_BY_INSTANTS = {"when", "from", "to", "period"}
+_LONGEST_PART, _LONGEST_NAME = 40, 150
 FORMS = {"csv": ("text/csv; charset=utf-8", exports.as_csv), "json": ("application/json", exports.as_json)}
 
 
@@ -38,7 +43,7 @@ def download(request: HttpRequest, form: str, trail: Trail) -> StreamingHttpResp
     content_type, written = FORMS[form]
     noted = _Noted(request, form)
     response = StreamingHttpResponse(noted.through(written(trail, noted.count)), content_type=content_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{_named(trail.asked, form)}"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{_named(trail.asked, request, form)}"'
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -52,7 +57,7 @@ class _Noted:
             "actor_id": str(reader.pk),
             "username": reader.username,
             "form": form,
-            "filter": {name: value for name, value in request.GET.items() if value and name not in PLACES},
+            "filter": _filter(request),
             "correlation_id": context.current().correlation_id,
         }
         self._records = 0
@@ -69,8 +74,23 @@ class _Noted:
             log.info("audit_exported", **self._line, records=self._records, whole=whole)
 
 
-def _named(asked: Asked, form: str) -> str:
+def _filter(request: HttpRequest) -> dict[str, str]:
+    return {name: value for name, value in request.GET.items() if value}
+
+
+def _named(asked: Asked, request: HttpRequest, form: str) -> str:
+    """What is in it and of which time, so that files of different filters have different names."""
     since = f"from-{asked.since:%Y-%m-%dT%H%MZ}" if asked.since else ""
     until = f"until-{min(asked.until, datetime.now(UTC)):%Y-%m-%dT%H%MZ}" if asked.until else ""
     until = until or f"until-{datetime.now(UTC):%Y-%m-%dT%H%MZ}"
-    return f"{'_'.join(part for part in ('audit', since, until) if part)}.{form}"
+    return f"{'_'.join(part for part in ('audit', _filter_in_a_name(request), since, until) if part)}.{form}"
+
+
+def _filter_in_a_name(request: HttpRequest) -> str:
+    """The filter as a part of a file's name; what had to be changed or cut for that is told apart by a digest."""
+    given = {name: value for name, value in sorted(_filter(request).items()) if name not in _TOLD_BY_INSTANTS}
+    plain = {name: re.sub(r"[^A-Za-z0-9.-]+", "-", value)[:_LONGEST_PART] for name, value in given.items()}
+    told = "_".join(f"{name}-{value}" for name, value in plain.items())
+    if plain == given and len(told) <= _LONGEST_NAME:
+        return told
+    return f"{told[:_LONGEST_NAME]}_{sha256(repr(given).encode()).hexdigest()[:8]}"

@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
 
 from apps.accounts.models import User
+from apps.audit.models import AuditVerification
 from apps.events.models import Event
 
 # The trail knows things by their events only; what they are called in the admin is all it needs to lead there.
@@ -24,6 +25,12 @@ def to_thing(subject_type: str, subject_id: UUID | None, *, reader: User) -> str
 
 def to_person(person_id: UUID | None, *, reader: User) -> str | None:
     return _to(User, person_id, reader=reader) if person_id else None
+
+
+def to_verifications(*, reader: User) -> str | None:
+    """Those that found something."""
+    listed = reverse("admin:audit_auditverification_changelist")
+    return f"{listed}?sound__exact=0" if _may_look(AuditVerification, reader) else None
 
 
 def to_event(event_id: UUID, *, reader: User) -> str | None:

@@ -3,6 +3,7 @@
 Invariant: whoever looks needs the permission to view audit records; there is nothing here that writes.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -23,10 +24,10 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from apps.audit import selectors, ways
-from apps.audit.admin import details, downloads
-from apps.audit.admin.asked import TrailForm
+from apps.audit.admin import alarms, details, downloads, links
+from apps.audit.admin.asked import PLACES, TIMES, TrailForm, whole_number
 from apps.audit.admin.days import days
-from apps.audit.admin.requested import around, id_in, reader_of, whole_number, zone_of
+from apps.audit.admin.requested import around, id_in, reader_of, zone_of
 from apps.audit.admin.rows import rows
 from apps.audit.admin.trail import Page, TooManyWays, Trail, about_how_many, first_and_last
 from apps.audit.models import AuditRecord
@@ -62,15 +63,19 @@ class AuditRecordAdmin(ReadOnly):
         if refused := self._refused(request):
             return refused
         zone = zone_of(request)
-        form, trail = _understood(request, zone)
+        form, trail = _understood(request, zone, beside=PLACES)
         page = _page(request, form, trail)
+        alarm = alarms.alarm()
         told = {
             "title": "Audit trail",
             "form": form,
-            "rows": rows(page.records, zone=zone),
+            "rows": rows(page.records, zone=zone, found=alarm.of_record if alarm else {}),
             "page": page,
             "about": about_how_many() if trail and trail.asked.is_everything else None,
             "searches": SEARCHES,
+            "times": TIMES,
+            "alarm": alarm,
+            "verifications": links.to_verifications(reader=reader_of(request)) if alarm else None,
             "days": _days(form, zone),
             "zone": zone.key,
             "walked": ways.MAX_WALKED,
@@ -118,13 +123,20 @@ class AuditRecordAdmin(ReadOnly):
             return refused
         if form not in downloads.FORMS:
             raise Http404("There is no such form.")
-        _, trail = _understood(request, zone_of(request))
-        told = "Correct what is wrong in the filters first." if trail is None else downloads.too_much(trail)
-        if told or trail is None:
-            self.message_user(request, told, messages.ERROR)
-            listed = reverse("admin:audit_auditrecord_changelist")
-            return HttpResponseRedirect(f"{listed}?{request.GET.urlencode()}")
+        asked, trail = _understood(request, zone_of(request))
+        if trail is None:
+            return self._not_exported(request, asked.reasons())
+        if too_much := downloads.too_much(trail):
+            return self._not_exported(request, [too_much])
         return downloads.download(request, form, trail)
+
+    def _not_exported(self, request: HttpRequest, wrong: list[str]) -> HttpResponse:
+        """Why not, as a page for people and as text for scripts; neither is taken for a file of records."""
+        if request.get_preferred_type(["text/plain", "text/html"]) != "text/html":
+            text = "\n".join(["Nothing was exported.", *wrong, ""])
+            return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
+        told = {"title": "Nothing was exported", "wrong": wrong, "filtered": f"?{request.GET.urlencode()}"}
+        return self._shown(request, "admin/audit/not_exported.html", told, zone_of(request), status=400)
 
     def _refused(self, request: HttpRequest) -> HttpResponse | None:
         if not self.has_view_permission(request):
@@ -133,16 +145,22 @@ class AuditRecordAdmin(ReadOnly):
             raise PermissionDenied
         return None if request.method in {"GET", "HEAD"} else HttpResponseNotAllowed(["GET"])
 
-    def _shown(self, request: HttpRequest, template: str, told: dict[str, Any], zone: ZoneInfo) -> TemplateResponse:
+    def _shown(
+        self, request: HttpRequest, template: str, told: dict[str, Any], zone: ZoneInfo, *, status: int = 200
+    ) -> TemplateResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, **told}
         # Rendered here, where the clock is the reader's.
         with timezone.override(zone):
-            return TemplateResponse(request, template, context).render()  # type: ignore[return-value]
+            return TemplateResponse(request, template, context, status=status).render()  # type: ignore[return-value]
 
 
-def _understood(request: HttpRequest, zone: ZoneInfo) -> tuple[TrailForm, Trail | None]:
+def _understood(
+    request: HttpRequest, zone: ZoneInfo, *, beside: Collection[str] = ()
+) -> tuple[TrailForm, Trail | None]:
     """The filters as they were typed, and the trail they leave; none where they cannot be understood."""
-    form = TrailForm(request.GET, types=selectors.types_with_subjects(), zone=zone, now=datetime.now(UTC))
+    form = TrailForm(
+        request.GET, types=selectors.types_with_subjects(), zone=zone, now=datetime.now(UTC), beside=beside
+    )
     return form, Trail(form.asked()) if form.is_valid() else None
 
 

@@ -7,11 +7,9 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest
 
 from apps.accounts.models import User
+from apps.audit.admin.asked import PLACES, whole_number
 from apps.audit.admin.trail import Page
 from apps.calendar import zones
-
-# Where in what is filtered; the rest of an address says what is.
-PLACES = {"before", "after"}
 
 
 def reader_of(request: HttpRequest) -> User:
@@ -28,11 +26,6 @@ def zone_of(request: HttpRequest) -> ZoneInfo:
 
 def id_in(request: HttpRequest, name: str) -> int | None:
     return whole_number(request.GET.get(name, ""))
-
-
-def whole_number(text: str) -> int | None:
-    """The number, if the table may have one so large."""
-    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 def around(request: HttpRequest, page: Page) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """Records as a list of the trail tells them: when, who, what, which thing, from what to what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apps.audit import selectors, words
 from apps.audit.admin.asked import kind_of
+from apps.audit.admin.clocks import Shown, shown
 from apps.audit.admin.differences import in_short
 from apps.audit.clauses import field_in_words
 from apps.audit.kept import Kept
@@ -18,9 +19,12 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record. `thing` is what it was called then; `short` are its first few changes."""
+    """One record. `thing` is what it was called then; `short` are its first few changes; `found` is what a verification
+    found wrong with it.
+    """
 
     record: AuditRecord
+    at: Shown
     who: str
     what: str
     kind: str
@@ -28,12 +32,14 @@ class Row:
     kept: Kept
     short: list[tuple[str, str, str]]
     more: int
+    found: str
 
 
-def rows(records: Sequence[AuditRecord], *, zone: ZoneInfo) -> list[Row]:
+def rows(records: Sequence[AuditRecord], *, zone: ZoneInfo, found: Mapping[int, str]) -> list[Row]:
+    """Records as rows; `found` is what verifications found, by record."""
     names = selectors.names_of(each for one in records for each in (one.actor_id, one.subject_id))
     kept = selectors.kept_of(records)
-    return [_row(one, names, kept[one.pk], zone) for one in records]
+    return [_row(one, names, kept[one.pk], zone, found.get(one.pk, "")) for one in records]
 
 
 def who(person_id: UUID | None, names: dict[UUID, str], *, readable: bool = True) -> str:
@@ -63,10 +69,11 @@ def thing(record: AuditRecord, names: dict[UUID, str]) -> str:
     return named or (names.get(record.subject_id, "") if record.subject_id else "")
 
 
-def _row(record: AuditRecord, names: dict[UUID, str], kept: Kept, zone: ZoneInfo) -> Row:
+def _row(record: AuditRecord, names: dict[UUID, str], kept: Kept, zone: ZoneInfo, found: str) -> Row:
     changed = len(words.changes(record.data))
     return Row(
         record=record,
+        at=shown(record.recorded_at, zone=zone),
         who=who(record.actor_id, names, readable=record.readable),
         what=what(record),
         kind=record.subject_type or kind_of(record.type),
@@ -74,6 +81,7 @@ def _row(record: AuditRecord, names: dict[UUID, str], kept: Kept, zone: ZoneInfo
         kept=kept,
         short=in_short(record.data, zone=zone, most=_SHOWN),
         more=max(0, changed - _SHOWN),
+        found=found,
     )
 
 

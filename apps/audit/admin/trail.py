@@ -7,7 +7,7 @@ is counted, and a deep page costs as much as the first. What is found in pieces 
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
 from itertools import product
 
@@ -25,6 +25,7 @@ MAX_WAYS = 64
 MANY_MEANINGS = "These words can mean too many things at once: search for fewer of them."
 # Ids follow the time of recording to within a transaction, which lasts seconds.
 _DISORDER = timedelta(hours=1)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class TooManyWays(Exception):
@@ -167,12 +168,16 @@ def _meanings(words: list[str]) -> list[list[Way]]:
 
 def _from(since: datetime) -> Q:
     """Ids of which none recorded since is left out: the trail is walked by id."""
+    if since - _FIRST < _DISORDER:
+        return Q()
     earlier = AuditRecord.objects.filter(recorded_at__lt=since - _DISORDER).order_by("-recorded_at")
     found = earlier.values_list("pk", flat=True).first()
     return Q(pk__gt=found) if found is not None else Q()
 
 
 def _to(until: datetime) -> Q:
+    if _LAST - until < _DISORDER:
+        return Q()
     later = AuditRecord.objects.filter(recorded_at__gt=until + _DISORDER).order_by("recorded_at")
     found = later.values_list("pk", flat=True).first()
     return Q(pk__lt=found) if found is not None else Q()
