@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import structlog
 from django.http import HttpRequest, StreamingHttpResponse
@@ -75,7 +76,8 @@ class _Noted:
 
 
 def _filter(request: HttpRequest) -> dict[str, str]:
-    return {name: value for name, value in request.GET.items() if value}
+    given: Any = request.GET
+    return {name: value for name, value in given.items() if value}
 
 
 def _named(asked: Asked, request: HttpRequest, form: str) -> str:
