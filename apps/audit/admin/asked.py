@@ -21,8 +21,8 @@ from apps.calendar.errors import CalendarError
 
 MAX_TEXT = 300
 TIMES = (
-    "Days are those of your time zone. From and To, each with its day, are filled with When left at “Any time” or at"
-    " “From, to”; beside any other choice they are refused."
+    "Days are those of your time zone. From and To include their day: fill them with When at “Any time” or “From, to”;"
+    " beside any other choice they are refused."
 )
 # Where in what is filtered; the rest of an address says what is.
 PLACES = ("before", "after")
