@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.audit import services as audit
+from apps.events import rights
 from apps.events.brokers import get_broker
 from apps.events.brokers.base import OutgoingRecord
 from apps.events.envelope import Envelope, encode
@@ -70,6 +71,8 @@ def _literals(row: Model, instead: dict[str, str]) -> dict[str, str]:
     columns: dict[str, str] = {}
     for field in row._meta.local_concrete_fields:  # noqa: SLF001
         if field.generated or field.db_default is not NOT_PROVIDED or isinstance(field, AutoField):
+            continue
+        if field.column in rights.filled(row._meta.db_table):  # noqa: SLF001 - Django's documented API
             continue
         value = field.get_db_prep_save(getattr(row, field.attname), connection)
         columns[str(field.column)] = instead.get(str(field.column)) or _literal(value)

@@ -99,6 +99,11 @@ def restricted() -> dict[str, frozenset[str]]:
     return dict(_restricted)
 
 
+def filled(table: str) -> frozenset[str]:
+    """The columns of a table that only the database fills."""
+    return _filled.get(table, frozenset())
+
+
 # --- Give ---------------------------------------------------------------------------------------------
 
 
