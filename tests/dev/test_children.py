@@ -37,7 +37,10 @@ def child_of(tmp_path: Path, command: list[str], **options) -> Child:
 
 
 def test_a_child_is_asked_first_and_ends_by_its_own_signal(tmp_path):
-    child = child_of(tmp_path, SLEEP, stop_signal=signal.SIGINT)
+    # Up before it is asked: in the middle of its start an interpreter may swallow the signal.
+    up = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+    child = child_of(tmp_path, up, stop_signal=signal.SIGINT, announces=True)
+    child.announcements.readline()
 
     child.stop(seconds=10)
 
