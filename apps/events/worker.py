@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 EXIT_CODE = 70
 # A consumer that does not come round for so long hangs.
 TICK_LIMIT_SECONDS = 60.0
+LATE_LOOKS = 3
 # Celery leaves its loop when told to; when it is caught in connecting to Redis, it does not hear.
 LEAVE_SECONDS = 10.0
 CLOSE_SECONDS = 20.0
@@ -73,8 +74,11 @@ class ConsumeKafka(bootsteps.StartStopStep):
             _end_worker()
 
     def _watch(self, consumer: Any, thread: threading.Thread) -> None:
+        late = 0
         while thread.is_alive() and not self.stop_signal.wait(1):
-            if time.monotonic() - consumer.ticked_at > TICK_LIMIT_SECONDS:
+            # Several looks: where a frozen process goes on, the watch may look before the loop has come round.
+            late = late + 1 if time.monotonic() - consumer.ticked_at > TICK_LIMIT_SECONDS else 0
+            if late >= LATE_LOOKS:
                 log.critical("group_hangs", group=consumer.group.name)
                 _end_worker()
                 return
