@@ -152,9 +152,6 @@ class AuditContent(models.Model):
     def __str__(self) -> str:
         return f"content of {self.record_id}"
 
-    def is_committed_to(self, commitment: bytes) -> bool:
-        return chain.commitment(self.text, salt=bytes(self.salt)) == bytes(commitment)
-
 
 class AuditVerification(models.Model):
     """One time the trail was held against its proofs.

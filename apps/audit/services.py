@@ -92,7 +92,7 @@ def append_unreadable(stands_for: UUID, record: Record, *, reason: str) -> None:
 def erase_contents(owner_id: UUID) -> int:
     """Let go of what a person wrote; their records and the chains stay. How many contents went.
 
-    The database lets go of contents only when the trail holds the person's erasure, and the log the event of it.
+    The database lets go of contents only when the event log says that the person was erased.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_erase_contents(%s::uuid)", [owner_id])

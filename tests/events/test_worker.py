@@ -1,6 +1,7 @@
 """The worker's consumers: which ones run, and that a worker does not outlive one that died."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import celery.worker.state
@@ -126,6 +127,29 @@ def test_a_consumer_that_hangs_ends_the_worker(steps, exits, monkeypatch):
 
     assert wait_until(lambda: _soon(exits), seconds=5)
     assert (celery.worker.state.should_stop, exits) == (70, [70])
+
+
+@pytest.mark.parametrize(
+    ("late_by", "ended"),
+    [([99, 99, 0, 99, 99, 0], []), ([0, 99, 99, 99], [70])],
+    ids=["comes round at the third look, as after a freeze", "is late at three in a row"],
+)
+def test_the_watch_ends_the_worker_only_when_it_found_the_consumer_late_three_times_in_a_row(
+    steps, exits, late_by, ended
+):
+    step = steps("audit")
+    consumer = SimpleNamespace(ticked_at=0.0, group=SimpleNamespace(name="audit"))
+    looks = iter(late_by)
+
+    def look(_seconds):
+        seconds = next(looks, None)
+        consumer.ticked_at = time.monotonic() - (seconds or 0)
+        return seconds is None
+
+    step.stop_signal = SimpleNamespace(wait=look, set=lambda: None)
+    step._watch(consumer, threading.current_thread())
+
+    assert exits == ended
 
 
 def test_a_consumer_that_is_stopped_does_not_end_the_worker(steps, exits):
