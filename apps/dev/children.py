@@ -2,6 +2,7 @@
 
 Invariant: a child does not outlive the process that started it. On Linux the kernel signals it when the
 parent is gone, however it went (prctl(2), PR_SET_PDEATHSIG); elsewhere the next run ends what was left.
+Invariant: a child meets every signal as a fresh process does, whatever its parent ignores or has blocked.
 """
 
 import ctypes
@@ -24,16 +25,22 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 _PR_SET_PDEATHSIG = 1
 # Loaded here and not in the child: between fork and exec nothing may wait for a lock.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 class ChildFailed(Exception):
     """A child ended, or was not ready in time; the text carries its last words."""
 
 
-def _die_with(parent: int, number: signal.Signals) -> Callable[[], None]:
+def _as_new_and_dying_with(parent: int, number: signal.Signals) -> Callable[[], None]:
     """What the child does before exec. It runs after the change of user, which would clear the setting."""
 
     def between_fork_and_exec() -> None:
+        # An ignored signal stays ignored over exec, and `nohup`, cron and `command &` of a script leave some ignored:
+        # what should end the child would never reach it (signal(7), POSIX's sh on asynchronous lists).
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
             if os.getppid() != parent:
@@ -74,7 +81,7 @@ class Child:
                 stdout=subprocess.PIPE if self.announces else log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid(), self.stop_signal),  # noqa: PLW1509 - no threads here
+                preexec_fn=_as_new_and_dying_with(os.getpid(), self.stop_signal),  # noqa: PLW1509 - no threads here
                 **user,
             )
         self.started_at = time.time()

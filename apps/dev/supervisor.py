@@ -1,7 +1,8 @@
 """`make run`: holds a stack at a terminal, from the first line to the last.
 
 Invariant: however it is asked to end (Ctrl-C once or twice, SIGTERM, a closed terminal), it ends everything
-and exits 0; a signal takes effect only where the stack waits, so no child is started and forgotten.
+and exits 0; a signal takes effect only where the stack waits, so no child is started and forgotten. Under
+`nohup` it outlives its terminal, as that asks.
 """
 
 import os
@@ -33,8 +34,12 @@ class StopSignals:
     def __init__(self) -> None:
         self.count = 0
         self._may_raise = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        numbers = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            numbers.remove(signal.SIGHUP)
+        for number in numbers:
             signal.signal(number, self._note)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1

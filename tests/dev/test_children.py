@@ -29,6 +29,19 @@ print(child.id.number, flush=True)
 time.sleep(60)
 """
 
+# As `nohup`, cron or a script's `command &` leave it to what they start, and worse.
+HARDENED = """
+import signal, sys
+from pathlib import Path
+from apps.dev.children import Child
+for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
+    signal.signal(number, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+child = Child("status", ["/bin/cat", "/proc/self/status"], {}, Path(sys.argv[1]))
+child.start()
+child.end(by=float("inf"))
+"""
+
 
 def child_of(tmp_path: Path, command: list[str], **options) -> Child:
     child = Child("child", command, {}, tmp_path / "child.log", **options)
@@ -46,6 +59,14 @@ def test_a_child_is_asked_first_and_ends_by_its_own_signal(tmp_path):
 
     assert child.runs is False
     assert child.exit_code in {-signal.SIGINT, 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells by a file what a process ignores.")
+def test_a_child_meets_signals_as_a_fresh_process_whatever_its_parent_ignores_and_blocks(tmp_path):
+    subprocess.run([sys.executable, "-c", HARDENED, str(tmp_path / "log")], cwd=PROJECT, check=True)
+
+    status = dict(line.split(":\t", 1) for line in (tmp_path / "log").read_text().splitlines())
+    assert (status["SigIgn"], status["SigBlk"]) == ("0" * 16, "0" * 16)
 
 
 def test_a_child_that_does_not_end_is_killed_with_its_own_children(tmp_path):
