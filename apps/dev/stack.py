@@ -296,9 +296,12 @@ class Stack:
 
 
 @contextmanager
-def throw_away_stack(*, say: Callable[[str], None] = lambda _: None) -> Iterator[Stack]:
-    """A stack of its own in a temporary folder, on free ports, deaf to the variables around it."""
-    surroundings = {name: value for name, value in os.environ.items() if name in _NEUTRAL} | _UNHURRIED
+def throw_away_stack(
+    *, say: Callable[[str], None] = lambda _: None, given: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """A stack of its own in a temporary folder, on free ports, deaf to the variables around it but those given."""
+    neutral = {name: value for name, value in os.environ.items() if name in _NEUTRAL}
+    surroundings = {**neutral, **_UNHURRIED, **(given or {})}
     with (
         throw_away_folder() as folder,
         Stack(folder, port=ports.free_pair(), surroundings=surroundings, throw_away=True, say=say) as stack,
