@@ -6,6 +6,9 @@ MAKEFLAGS += --no-print-directory
 # PORT= moves the web port; the sockets' port is the next one.
 PORT ?= 8000
 ARGS ?=
+# Of `make soak`.
+SECONDS ?= 600
+SEED ?=
 SYSTEM_PYTHON := $(or $(PYTHON),$(shell command -v python3 || command -v python3.11 || command -v python))
 VENV_PYTHON := .venv/bin/python
 
@@ -32,11 +35,19 @@ run: environment ## Run the whole platform here; PORT=8000 moves it, Ctrl-C stop
 
 .PHONY: test
 test: environment ## Run the fast tests on a throw-away PostgreSQL and Valkey; ARGS= goes to pytest
-	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile -m "not faults and not kafka" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile -m "not faults and not kafka and not soak" $(ARGS)
 
 .PHONY: test-faults
-test-faults: environment ## Run the tests that really kill and wait
-	@$(VENV_PYTHON) -m pytest -m faults $(ARGS)
+test-faults: environment ## Run all tests that really kill and wait
+	@$(VENV_PYTHON) -m pytest -m "faults and not soak" $(ARGS)
+
+.PHONY: test-faults-short
+test-faults-short: environment ## Run those of them that belong to every push: under 3 minutes
+	@$(VENV_PYTHON) -m pytest -m "faults and short and not soak" $(ARGS)
+
+.PHONY: soak
+soak: environment ## Break everything again and again; SECONDS=600 is for how long, SEED= repeats a schedule
+	@FAULTS_SECONDS=$(SECONDS) FAULTS_SEED=$(SEED) $(VENV_PYTHON) -m pytest -m soak -s $(ARGS)
 
 .PHONY: tour
 tour: environment ## Follow one task through a throw-away stack, hop by hop

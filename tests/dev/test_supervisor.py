@@ -150,6 +150,7 @@ def test_nothing_that_serves_and_no_terminal_beside_is_led_to_the_owner_of_the_t
     assert (run.folder / "audit_signing_key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.short
 def test_it_starts_says_where_everything_is_and_ends_well_on_sigterm(start):
     run = start().wait_for_banner()
     children = run.processes()
@@ -225,6 +226,7 @@ def test_a_taken_port_is_refused_before_anything_starts(start, folder):
     assert not (folder / "postgres").exists()
 
 
+@pytest.mark.short
 def test_a_crashed_role_is_shown_and_started_again(start):
     run = start().wait_for_banner()
 
@@ -327,6 +329,7 @@ def test_crashed_services_come_back_with_their_data_and_kafka_with_a_new_address
     assert run.end() == 0
 
 
+@pytest.mark.short
 def test_after_kill_9_nothing_is_left_in_seconds_and_the_next_run_goes_on(start):
     first = start().wait_for_banner()
     groups = first.processes()
