@@ -95,6 +95,8 @@ class ConsumeKafka(bootsteps.StartStopStep):
 
 
 def _end_worker() -> None:
+    """Returns at once: Celery leaves by way of `stop`, which waits for the thread that calls this."""
     celery.worker.state.should_stop = EXIT_CODE  # type: ignore[assignment]
-    time.sleep(LEAVE_SECONDS)
-    os._exit(EXIT_CODE)
+    leave = threading.Timer(LEAVE_SECONDS, os._exit, [EXIT_CODE])
+    leave.daemon = True
+    leave.start()

@@ -119,6 +119,18 @@ def test_a_consumer_that_dies_ends_the_worker(steps, exits, monkeypatch):
     assert (celery.worker.state.should_stop, exits) == (70, [70])
 
 
+def test_a_group_that_died_does_not_hold_up_the_workers_end(steps, exits, monkeypatch):
+    """Celery leaves by `stop`, which joins the group's thread: whoever waits for it to leave is another."""
+    monkeypatch.setattr(worker_module, "LEAVE_SECONDS", 60)
+    monkeypatch.setattr(GroupConsumer, "run", _die)
+    step = steps("audit")
+    step.start(None)
+
+    step.threads[0].join(5)
+
+    assert (step.threads[0].is_alive(), celery.worker.state.should_stop, exits) == (False, 70, [])
+
+
 def test_a_consumer_that_hangs_ends_the_worker(steps, exits, monkeypatch):
     monkeypatch.setattr(worker_module, "TICK_LIMIT_SECONDS", 0.0)
     step = steps("audit")
