@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from apps.events import envelope as envelopes
@@ -26,6 +26,19 @@ from apps.events.subscriptions import ConsumerGroup, group_named
 log = structlog.get_logger(__name__)
 
 Key = tuple[str, str]  # topic, key
+
+# One step into the index of parked letters for each key, however many there are of it, of others or of other groups:
+# the comparison of rows, and the order of them, leave no other index to choose.
+_FIRST_OF_KEYS = """
+SELECT k.topic, k.key, first.id
+FROM unnest(%(topics)s::text[], %(keys)s::text[]) AS k (topic, key)
+CROSS JOIN LATERAL (
+    SELECT d."group", d.topic, d.key, d.id FROM events_deadletter d
+    WHERE d.status = 'parked' AND (d."group", d.topic, d.key) >= (%(group)s::text, k.topic, k.key)
+    ORDER BY d."group", d.topic, d.key, d.id LIMIT 1
+) first
+WHERE first."group" = %(group)s AND first.topic = k.topic AND first.key = k.key
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +59,24 @@ def sort_out(group: ConsumerGroup, events: Sequence[Envelope]) -> Waiting:
         return NONE_WAITING
     _lock_keys(group, blocked)
     known, blocked = _known_and_blocked(group, events)  # a replay may have freed a key while we waited
-    parked_now = 0
-    for event in events:
-        first = blocked.get((event.topic, event.key))
-        if event.id not in known and first is not None:
-            park(group, event, reason=f"Behind dead letter {first}.", behind=first)
-            known.add(event.id)
-            parked_now += 1
-    return Waiting(frozenset(known), parked_now)
+    behind = {
+        event.id: (event, blocked[event.topic, event.key])
+        for event in events
+        if event.id not in known and (event.topic, event.key) in blocked
+    }
+    parked_now = _park_behind(group, list(behind.values()))
+    return Waiting(frozenset(known | behind.keys()), parked_now)
 
 
 def _known_and_blocked(group: ConsumerGroup, events: Sequence[Envelope]) -> tuple[set[UUID], dict[Key, int]]:
-    keys = {(event.topic, event.key) for event in events}
-    ids = {event.id for event in events}
-    letters = DeadLetter.objects.filter(group=group.name).filter(
-        Q(status=DeadLetter.Status.PARKED) | Q(event_id__in=ids)
-    )
-    known: set[UUID] = set()
-    blocked: dict[Key, int] = {}
-    for letter in letters.only("id", "event_id", "topic", "key", "status").order_by("id"):
-        if letter.event_id in ids and letter.status != DeadLetter.Status.REPLAYED:
-            known.add(letter.event_id)
-        if letter.status == DeadLetter.Status.PARKED and (letter.topic, letter.key) in keys:
-            blocked.setdefault((letter.topic, letter.key), letter.pk)
+    """Of these events those that are dead letters; of their keys those that are held up, each with its first letter."""
+    letters = DeadLetter.objects.filter(group=group.name, event_id__in={event.id for event in events})
+    known = set(letters.exclude(status=DeadLetter.Status.REPLAYED).values_list("event_id", flat=True))
+    keys = sorted({(event.topic, event.key) for event in events})
+    with connection.cursor() as cursor:
+        parameters = {"group": group.name, "topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]}
+        cursor.execute(_FIRST_OF_KEYS, parameters)
+        blocked = {(topic, key): letter_id for topic, key, letter_id in cursor.fetchall()}
     return known, blocked
 
 
@@ -83,30 +91,49 @@ def _lock_keys(group: ConsumerGroup, keys: Iterable[Key]) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
 
 
-def park(group: ConsumerGroup, event: Envelope, *, reason: str, trace: str = "", behind: int | None = None) -> None:
+def park(group: ConsumerGroup, event: Envelope, *, reason: str, trace: str = "") -> None:
     """Set one event aside, in the caller's transaction. Parking it again changes nothing."""
-    if behind is None:
-        _lock_keys(group, [(event.topic, event.key)])
-    if inbox.has_handled(group, event.id):
-        return  # a second consumer of the group managed it meanwhile
-    DeadLetter.objects.get_or_create(
+    _lock_keys(group, [(event.topic, event.key)])
+    if not inbox.handled_among(group, [event.id]):  # else a second consumer of the group managed it meanwhile
+        _keep(group, [_letter(group, event, reason=reason, trace=trace)])
+
+
+def _park_behind(group: ConsumerGroup, waiting: Sequence[tuple[Envelope, int]]) -> int:
+    """Set events aside behind the first letter of their key, whose lock the caller holds; how many. Two statements."""
+    handled = inbox.handled_among(group, [event.id for event, _ in waiting])
+    letters = [
+        _letter(group, event, reason=f"Behind dead letter {first}.", behind=first)
+        for event, first in waiting
+        if event.id not in handled
+    ]
+    _keep(group, letters)
+    return len(letters)
+
+
+def _letter(
+    group: ConsumerGroup, event: Envelope, *, reason: str, trace: str = "", behind: int | None = None
+) -> DeadLetter:
+    return DeadLetter(
         group=group.name,
         event_id=event.id,
-        defaults={
-            "type": event.type,
-            "topic": event.topic,
-            "key": event.key,
-            "record_partition": event.record.partition if event.record else None,
-            "record_offset": event.record.offset if event.record else None,
-            "envelope": envelopes.to_json(event),
-            "reason": reason[:10_000],
-            "traceback": trace[-20_000:],
-            "behind_id": behind,
-        },
+        type=event.type,
+        topic=event.topic,
+        key=event.key,
+        record_partition=event.record.partition if event.record else None,
+        record_offset=event.record.offset if event.record else None,
+        envelope=envelopes.to_json(event),
+        reason=reason[:10_000],
+        traceback=trace[-20_000:],
+        behind_id=behind,
     )
-    # An exception's words may quote what a person wrote: they stand in the letter, which goes when the person does.
-    kind = reason.partition(":")[0]
-    log.error("event_parked", group=group.name, event_type=event.type, event_id=str(event.id), reason=kind)
+
+
+def _keep(group: ConsumerGroup, letters: Sequence[DeadLetter]) -> None:
+    DeadLetter.objects.bulk_create(letters, ignore_conflicts=True)
+    for letter in letters:
+        # An exception's words may quote what a person wrote: they stand in the letter, which goes when the person does.
+        kind = letter.reason.partition(":")[0]
+        log.error("event_parked", group=group.name, event_type=letter.type, event_id=str(letter.event_id), reason=kind)
 
 
 def stop_if_too_many(group: ConsumerGroup) -> None:

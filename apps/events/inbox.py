@@ -59,5 +59,7 @@ def apply(group: ConsumerGroup, events: Sequence[Envelope]) -> None:
                     subscription.function(event)  # type: ignore[arg-type]
 
 
-def has_handled(group: ConsumerGroup, event_id: UUID) -> bool:
-    return HandledEvent.objects.filter(group=group.name, event_id=event_id).exists()
+def handled_among(group: ConsumerGroup, ids: Collection[UUID]) -> set[UUID]:
+    """Those of these events that the group has applied."""
+    found = HandledEvent.objects.filter(group=group.name, event_id__in=ids)
+    return set(found.values_list("event_id", flat=True))

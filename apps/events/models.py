@@ -124,9 +124,9 @@ class DeadLetter(models.Model):
         constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="dead_letter_once_per_group")]
         indexes = [
             models.Index(
-                fields=["group", "topic", "key"],
+                fields=["group", "topic", "key", "id"],
                 condition=models.Q(status="parked"),
-                name="dead_letter_parked",
+                name="dead_letter_first_parked",
             )
         ]
 

@@ -1,7 +1,10 @@
 """Dead letters are freed in the order of their key, or given up, by a decision of a person."""
 
+import threading
+
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 
 from apps.events import dead_letters, handling
 from apps.events.errors import DeadLetterNotParked
@@ -181,6 +184,47 @@ def test_an_event_that_comes_during_a_replay_is_applied_after_it(new_group, effe
     assert state["consumer_waited"] is True
     assert effect.of() == [one.id for one in life]
     assert statuses() == ["replayed"]
+
+
+def park_while_another_frees_the_key(group, *, patience):
+    """Two events of a key: the second is parked, its transaction still open, while the first is discarded.
+
+    How many the discard applied, and whether it had to wait for the parking.
+    """
+    first, second = life_of_one_subject(2)
+    with transaction.atomic():
+        dead_letters.park(group, first, reason="because")
+    letter = DeadLetter.objects.get()
+    parked = threading.Event()
+
+    def discard_after_the_parking():
+        parked.wait(10)
+        return dead_letters.discard(letter.pk)
+
+    with in_background(discard_after_the_parking) as discarded:
+        with transaction.atomic():
+            dead_letters.park(group, second, reason="because")
+            parked.set()
+            with in_background(lambda: waits_for_a_lock(seconds=patience)) as waited:
+                waited.result(patience + 5)
+        return discarded.result(10), waited.result()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_parked_while_its_key_is_freed_is_freed_with_it(chores):
+    assert park_while_another_frees_the_key(chores[0], patience=4) == (1, True)
+
+    assert statuses() == ["discarded", "replayed"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_keys_lock_what_is_parked_meanwhile_stays_behind_nothing(chores, monkeypatch):
+    """The negative control."""
+    monkeypatch.setattr(dead_letters, "_lock_keys", lambda group, keys: None)
+
+    assert park_while_another_frees_the_key(chores[0], patience=1) == (0, False)
+
+    assert statuses() == ["discarded", "parked"]
 
 
 def _after_the_lock(group, one):
