@@ -47,6 +47,14 @@ def lock(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """An environment that was made and into which nothing is installed yet."""
+    path = tmp_path / ".venv"
+    environment.create(path, sys.executable)
+    return path
+
+
 def test_the_environment_is_made_once_per_content_of_the_lock(tmp_path, lock):
     venv = tmp_path / ".venv"
 
@@ -58,19 +66,16 @@ def test_the_environment_is_made_once_per_content_of_the_lock(tmp_path, lock):
     assert environment.recorded_stamp(venv) == environment.wanted_stamp(lock)
 
 
-def test_an_installation_that_was_cut_short_is_done_afresh(tmp_path, lock):
-    venv = tmp_path / ".venv"
-    environment.ensure(venv, lock)
-    (venv / ".installed-from").unlink()
+def test_an_installation_that_was_cut_short_is_done_afresh(venv, lock):
     (venv / "half-installed").touch()
 
     assert environment.ensure(venv, lock) is True
     assert not (venv / "half-installed").exists()
 
 
-def test_an_environment_whose_python_is_gone_is_made_again(tmp_path, lock):
-    venv = tmp_path / ".venv"
-    environment.ensure(venv, lock)
+def test_an_environment_whose_python_is_gone_is_made_again(venv, lock):
+    (venv / ".installed-from").write_text(environment.wanted_stamp(lock))
+    assert environment.ensure(venv, lock) is False
     (venv / "bin" / "python").unlink()
 
     assert environment.ensure(venv, lock) is True
