@@ -16,9 +16,9 @@ from django.db import DatabaseError, connection
 from apps.audit import chain, selectors
 from apps.audit.chain import Head, Link
 from apps.events import crash, erasure
-from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 from apps.events.event_types import ERASING_TYPE
+from apps.events.subscriptions import Unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -94,34 +94,9 @@ def append_records(events: Sequence[Envelope]) -> None:
     _append([_entry_of(event) for event in events])
 
 
-def append_unreadable(stands_for: UUID, record: Record, *, reason: str) -> None:
-    """Keep the raw bytes of a record that is no event, so that nothing on a topic goes unseen."""
-    data = {
-        "because": _shown(reason.encode(errors="backslashreplace"))[:2000],
-        "headers": [[name, _shown(value or b"")] for name, value in record.headers],
-        "key": _base64(record.key),
-        "value": _base64(record.value),
-    }
-    entry = Entry(
-        event_id=stands_for,
-        type=UNREADABLE,
-        subject_type="",
-        subject_id=None,
-        subject_version=None,
-        owner_id=None,
-        actor_id=None,
-        source="",
-        causation_id=None,
-        occurred_at=None,
-        record_topic=record.topic,
-        record_partition=record.partition,
-        record_offset=record.offset,
-        readable=False,
-        correlation_id="",
-        title="",
-        data=data,
-    )
-    _append([entry])
+def append_unreadable(found: Sequence[Unreadable]) -> None:
+    """Keep the raw bytes of records that are no events, so that nothing on a topic goes unseen."""
+    _append([_entry_of_unreadable(one) for one in found])
 
 
 def erase_contents(owner_id: UUID) -> int:
@@ -248,6 +223,35 @@ def _entry_of(event: Envelope) -> Entry:
         event.correlation_id,
         chain.title_in(event.data, subject_type=event.subject_type),
         event.data,
+    )
+
+
+def _entry_of_unreadable(found: Unreadable) -> Entry:
+    record = found.record
+    data = {
+        "because": _shown(found.reason.encode(errors="backslashreplace"))[:2000],
+        "headers": [[name, _shown(value or b"")] for name, value in record.headers],
+        "key": _base64(record.key),
+        "value": _base64(record.value),
+    }
+    return Entry(
+        event_id=found.stands_for,
+        type=UNREADABLE,
+        subject_type="",
+        subject_id=None,
+        subject_version=None,
+        owner_id=None,
+        actor_id=None,
+        source="",
+        causation_id=None,
+        occurred_at=None,
+        record_topic=record.topic,
+        record_partition=record.partition,
+        record_offset=record.offset,
+        readable=False,
+        correlation_id="",
+        title="",
+        data=data,
     )
 
 

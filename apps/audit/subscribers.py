@@ -1,13 +1,11 @@
 """What the audit group takes from the log: everything, and leaves nothing out."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from apps.audit import services
-from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 from apps.events.event_types import ERASING_TYPE
-from apps.events.subscriptions import EVERY_FACT, ConsumerGroup
+from apps.events.subscriptions import EVERY_FACT, ConsumerGroup, Unreadable
 
 group = ConsumerGroup("audit", parks=False)
 
@@ -21,5 +19,5 @@ def record_entries(events: Sequence[Envelope]) -> None:
 
 
 @group.on_unreadable
-def record_unreadable(stands_for: UUID, record: Record, reason: str) -> None:
-    services.append_unreadable(stands_for, record, reason=reason)
+def record_unreadable(found: Sequence[Unreadable]) -> None:
+    services.append_unreadable(found)

@@ -114,6 +114,7 @@ class GroupConsumer:
         """Decode what the group subscribes to and apply it. Raises `Transient` and `GroupStopped`."""
         outcome = Outcome()
         events: list[Envelope] = []
+        unreadable: list[tuple[Record, str]] = []
         for record in records:
             if not self._is_ours(record):
                 continue
@@ -121,10 +122,12 @@ class GroupConsumer:
             try:
                 event = decode(key=record.key, value=record.value, headers=record.headers, record=place)
             except UnreadableRecord as reason:
-                self._unreadable(record, str(reason))
+                unreadable.append((record, str(reason)))
                 continue
             if self.group.wants(event.type):
                 events.append(event)
+        if unreadable:
+            self._unreadable(unreadable)
         if events:
             outcome += handling.handle(self.group, events)
         return outcome
@@ -135,29 +138,22 @@ class GroupConsumer:
         if self.group.wants(event_type) or (not event_type and self.group.unreadable):
             return True
         if not event_type:
+            self._unreadable([(record, "no type")])
+        return False
+
+    def _unreadable(self, found: Sequence[tuple[Record, str]]) -> None:
+        for record, reason in found:
             log.warning(
                 "record_unreadable",
                 group=self.group.name,
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
-                reason="no type",
+                reason=reason,
             )
-            metrics.count_unreadable(self.group.name)
-        return False
-
-    def _unreadable(self, record: Record, reason: str) -> None:
-        log.warning(
-            "record_unreadable",
-            group=self.group.name,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            reason=reason,
-        )
         if self.group.unreadable:
-            handling.record_unreadable(self.group, record, reason)
-        metrics.count_unreadable(self.group.name)
+            handling.record_unreadable(self.group, found)
+        metrics.count_unreadable(self.group.name, len(found))
 
     def _meets_another_cluster(self, consumer: Consumer) -> bool:
         """Whether there is something to catch up with, or to find out; a step is made towards it now and then.

@@ -22,7 +22,7 @@ from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 from apps.events.errors import PoisonEvent, Transient
 from apps.events.models import GroupProgress
-from apps.events.subscriptions import ConsumerGroup
+from apps.events.subscriptions import ConsumerGroup, Unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -102,18 +102,25 @@ def _handle_in_one_transaction(group: ConsumerGroup, events: Sequence[Envelope])
     return Outcome(handled=len(fresh), repeated=repeated, parked=waiting.parked_now)
 
 
-def record_unreadable(group: ConsumerGroup, record: Record, reason: str) -> None:
-    """Give a record that is no event to the group, once per place and content. Raises `Transient`."""
-    digest = hashlib.sha256(b"\0".join([record.key or b"", record.value or b""])).hexdigest()
-    place = f"{record.topic}/{record.partition}/{record.offset}"
-    stands_for = uuid5(NAMESPACE_URL, f"{place}/{digest}")
+def record_unreadable(group: ConsumerGroup, found: Sequence[tuple[Record, str]]) -> None:
+    """Give records that are no event, each with the reason, to the group, once per place and content.
+
+    All in one transaction: on a topic full of garbage the others wait for these. Raises `Transient`.
+    """
+    by_id = {(one := _unreadable(record, reason)).stands_for: one for record, reason in found}
     try:
         with transaction.atomic():
-            if group.unreadable and inbox.claim_ids(group, [stands_for]):
-                group.unreadable(stands_for, record, reason)
+            if group.unreadable and (fresh := inbox.claim_ids(group, by_id.keys())):
+                group.unreadable([one for one in by_id.values() if one.stands_for in fresh])
     except Exception as failure:
         connection.close_if_unusable_or_obsolete()
         raise Transient(f"{type(failure).__name__}: {str(failure).strip()}") from failure
+
+
+def _unreadable(record: Record, reason: str) -> Unreadable:
+    digest = hashlib.sha256(b"\0".join([record.key or b"", record.value or b""])).hexdigest()
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    return Unreadable(uuid5(NAMESPACE_URL, f"{place}/{digest}"), record, reason)
 
 
 def _park(group: ConsumerGroup, event: Envelope, reason: Exception) -> Outcome:

@@ -82,8 +82,8 @@ def count_failed(group: str) -> None:
     events_failed.labels(group).inc()
 
 
-def count_unreadable(group: str) -> None:
-    events_unreadable.labels(group).inc()
+def count_unreadable(group: str, records: int) -> None:
+    events_unreadable.labels(group).inc(records)
 
 
 def count_relayed(*, acknowledged: int, refused: int) -> None:

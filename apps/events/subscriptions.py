@@ -16,10 +16,20 @@ from apps.events.event_types import EventType
 
 Subscriber = Callable[[Envelope], None]
 BatchSubscriber = Callable[[Sequence[Envelope]], None]
-# The id that stands for the record, the record, and why it cannot be read.
-UnreadableSubscriber = Callable[[UUID, Record, str], None]
 
 EVERY_FACT = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that is no event of ours: the id that stands for its place and content, and why it cannot be read."""
+
+    stands_for: UUID
+    record: Record
+    reason: str
+
+
+UnreadableSubscriber = Callable[[Sequence[Unreadable]], None]
 
 
 @dataclass(frozen=True, slots=True)

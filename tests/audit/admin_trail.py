@@ -39,7 +39,7 @@ def changed(**changes: tuple[Any, Any]) -> AuditRecord:
 
 
 def unreadable(value: bytes = b"\xff<script>", reason: str = "garbage") -> AuditRecord:
-    handling.record_unreadable(group, Record("task-events", 3, 14, b"k", value, [("h", b"<b>")]), reason)
+    handling.record_unreadable(group, [(Record("task-events", 3, 14, b"k", value, [("h", b"<b>")]), reason)])
     return AuditRecord.objects.get(readable=False)
 
 

@@ -134,7 +134,7 @@ def test_with_the_guard_off_the_trail_would_change():
 def test_an_unreadable_record_keeps_its_bytes_its_headers_and_the_reason():
     record = Record("task-events", 2, 9, b"k\0", b"\xff{", [("ce_type", b"a\0b"), ("x", b"\xff")])
 
-    handling.record_unreadable(group, record, "no \udc80 \0 event")
+    handling.record_unreadable(group, [(record, "no \udc80 \0 event")])
 
     kept = AuditRecord.objects.get()
     assert kept.data == {

@@ -44,7 +44,7 @@ def test_a_person_sees_what_happened_to_what_is_theirs_newest_first(ada):
 
 def test_staff_see_everything_also_what_nobody_could_read(ada):
     of_ada, of_somebody = record(owner_id=ada.pk), record()
-    handling.record_unreadable(group, Record("task-events", 0, 0, None, b"?", []), "garbage")
+    handling.record_unreadable(group, [(Record("task-events", 0, 0, None, b"?", []), "garbage")])
     unreadable = AuditRecord.objects.get(readable=False)
 
     assert listed(api(person(is_staff=True))) == [unreadable.pk, of_somebody.pk, of_ada.pk]

@@ -265,7 +265,7 @@ def test_a_time_of_one_day_or_none_is_not_refused(client, query):
 
 
 def test_records_nobody_could_read_are_found_by_staff(ada):
-    handling.record_unreadable(group, Record("task-events", 0, 0, None, b"?", []), "garbage")
+    handling.record_unreadable(group, [(Record("task-events", 0, 0, None, b"?", []), "garbage")])
     unreadable, fine = AuditRecord.objects.get(), record(owner_id=ada.pk)
     client = APIClient()
     client.force_login(person(is_staff=True))

@@ -158,7 +158,8 @@ def test_erased_content_is_shown_as_erased_and_the_rest_still_proves_itself(ada)
 
 
 def test_an_unreadable_record_carries_its_bytes():
-    handling.record_unreadable(group, Record("task-events", 0, 5, b"k\xff", b"\x00?", [("a", b"\xfe")]), "garbage")
+    record = Record("task-events", 0, 5, b"k\xff", b"\x00?", [("a", b"\xfe")])
+    handling.record_unreadable(group, [(record, "garbage")])
     kept = AuditRecord.objects.get()
 
     answer = shown(person(is_staff=True), kept)

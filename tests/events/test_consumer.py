@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 import structlog
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import AuditRecord
 from apps.events import consumer as consumer_module
@@ -59,6 +61,28 @@ def test_an_unreadable_record_is_kept_by_audit_once_with_its_bytes(audit):
     assert (record.record_topic, record.record_partition, record.record_offset) == ("task-events", 1, 7)
     assert record.data["because"] == "The record has no header ce_specversion."
     assert record.data["headers"] == [["ce_type", "task.created.v1"]]
+
+
+def test_a_batch_of_garbage_is_kept_in_as_many_statements_as_one_record(audit):
+    """On a topic full of it the others wait for these."""
+    garbage = [replace(GARBAGE, value=b"\xff %d" % number, offset=number) for number in range(201)]
+
+    statements = [statements_of(lambda part=part: audit.handle_records(part)) for part in (garbage[:1], garbage[1:])]
+
+    assert statements[0] == statements[1]
+    assert AuditRecord.objects.filter(readable=False).count() == 201
+
+
+def statements_of(function):
+    with CaptureQueriesContext(connection) as asked:
+        function()
+    return len(asked.captured_queries)
+
+
+def test_the_same_garbage_twice_in_a_batch_is_one_record(audit):
+    audit.handle_records([GARBAGE, GARBAGE])
+
+    assert AuditRecord.objects.count() == 1
 
 
 def test_the_same_garbage_at_another_place_is_another_record(audit):
