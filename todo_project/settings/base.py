@@ -103,6 +103,9 @@ TEMPLATES = [
     }
 ]
 
+# The name a process gives itself in its log lines and its heartbeat.
+ROLE = env.text("ROLE", "shell")
+
 # --- PostgreSQL: owns the work ----------------------------------------------------------------------
 
 DATABASE_URL = env.text("DATABASE_URL")
@@ -116,6 +119,7 @@ DATABASES = {
         DATABASE_URL,
         pool_size=env.integer("DATABASE_POOL_SIZE", 0),
         prepare=env.boolean("DATABASE_PREPARE_STATEMENTS", True),
+        in_batches=ROLE.startswith(("relay", "worker")),
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -279,8 +283,6 @@ ROLES: dict[str, list[str]] = {
         *("beat", "--loglevel", "INFO", "--pidfile="),
     ],
 }
-# The name a process gives itself in its log lines and its heartbeat.
-ROLE = env.text("ROLE", "shell")
 if DATABASE_OWNER_URL != DATABASE_URL and ROLE not in ROLES:
     # What serves has no such connection, even where the variable is set.
     DATABASES["owner"] = connection_settings(DATABASE_OWNER_URL, limits=OWNER_LIMITS)
