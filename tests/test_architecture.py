@@ -206,6 +206,7 @@ def test_there_are_these_commands_of_the_event_core():
     assert [name for name, app in OUR_COMMANDS if app == "apps.events"] == [
         "create_topics",
         "dead_letters",
+        "held",
         "list_subscriptions",
         "relay_outbox",
         "replay_events",

@@ -23,7 +23,7 @@ _NEXT_STEP = {
     "group_died": "its worker ends and starts again; `manage.py doctor` looks closer",
     "group_hangs": "its worker ends and starts again; `manage.py doctor` looks closer",
     "metrics_not_served": "free the port, or set METRICS_PORT",
-    "relay_refused": "nothing is lost and it is offered again; `manage.py doctor` looks at the topics",
+    "relay_refused": "nothing is lost and it is offered again; `manage.py held` says why",
 }
 
 

@@ -45,7 +45,8 @@ class EventAdmin(ReadOnly):
 
 @admin.register(OutboxEntry)
 class OutboxEntryAdmin(ReadOnly):
-    list_display = ("pk", "event_type", "waiting_since")
+    list_display = ("pk", "event_type", "waiting_since", "held_at", "refusal")
+    list_filter = (("held_at", admin.EmptyFieldListFilter),)
     list_select_related = ("event",)
 
     @admin.display(description="type")

@@ -54,6 +54,20 @@ class CouldNotLook(Exception):
     """What is needed to answer does not answer or is not set; nothing is known to be wrong because of it."""
 
 
+class NoSuchEvent(LookupError):
+    """An outbox entry points at no event."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"The log has no event at position {position}.")
+
+
+class NotHeld(ValueError):
+    """What was to be given up is not the first that is held of its key."""
+
+    def __init__(self, position: int, *, why: str) -> None:
+        super().__init__(f"The entry at position {position} cannot be given up: {why}.")
+
+
 class LostLeadership(RuntimeError):
     """Another relay may be the active one now; this one must not produce or delete."""
 

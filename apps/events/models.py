@@ -5,11 +5,16 @@ is deleted only when older than its retention, and never changed but to empty it
 database refuses all else, see the migrations `append_only`, `snapshots_go_sooner` and `erasing`).
 """
 
+from datetime import UTC, datetime
+
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Cast, Now
 
 from apps.events.event_types import ERASING_TYPE
+
+# A day inside of what Python can tell, whatever the time zone.
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Event(models.Model):
@@ -48,7 +53,20 @@ class Event(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["subject_type", "subject_id", "subject_version"], name="event_one_per_subject_version"
-            )
+            ),
+            # What would stop every reader of the log: Python has no such instants, and an event no such data.
+            models.CheckConstraint(
+                name="event_can_be_read",
+                condition=models.Q(
+                    *(models.Q(**{f"{text}__gt": ""}) for text in ("type", "key", "source", "subject_type")),
+                    models.Q(topic__regex=r"^[A-Za-z0-9._-]+$"),
+                    models.lookups.Exact(models.Func("data", function="jsonb_typeof"), models.Value("object")),
+                    *(
+                        models.Q(**{f"{instant}__gte": _EARLIEST, f"{instant}__lt": _LATEST})
+                        for instant in ("occurred_at", "recorded_at")
+                    ),
+                ),
+            ),
         ]
         indexes = [
             BrinIndex(fields=["recorded_at"], name="event_recorded_at", autosummarize=True),
@@ -66,15 +84,23 @@ class Event(models.Model):
 
 
 class OutboxEntry(models.Model):
-    """Points at an event that Kafka has not yet acknowledged; deleted when it has."""
+    """Points at an event that Kafka has not yet acknowledged; deleted when it has.
+
+    With `held_at` set it cannot go to Kafka, for the reason in `refusal`, or waits behind one of its key that cannot:
+    `apps.events.held`.
+    """
 
     # No database constraint: an event with an entry is young, and nothing young is ever deleted.
     event = models.OneToOneField(
         Event, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="outbox_entry"
     )
+    held_at = models.DateTimeField(null=True)
+    refusal = models.CharField(max_length=200, db_default="")
 
     class Meta:
         ordering = ["event_id"]
+        # Empty while all is well, so that it costs nothing.
+        indexes = [models.Index(fields=["event"], condition=models.Q(held_at__isnull=False), name="outbox_entry_held")]
         verbose_name_plural = "outbox entries"
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 Invariants: an entry is deleted only after Kafka acknowledged its record; one relay is active at a time, so a
 key's records stand in the topic in the order of its versions. A crash at any point repeats records and loses
-none.
+none. An entry that cannot go holds up its own key and no other.
 """
 
 import time
@@ -12,12 +12,13 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from apps.events import crash, heartbeat, metrics, outbox
+from apps.events import crash, heartbeat, held, metrics, outbox
 from apps.events.backoff import Backoff
-from apps.events.brokers.base import Broker, Delivery, OutgoingRecord, Producer
-from apps.events.envelope import Envelope, encode
-from apps.events.errors import LostLeadership
+from apps.events.brokers.base import GIVEN_UP, Broker, OutgoingRecord, Producer
+from apps.events.envelope import encode
+from apps.events.errors import EventTooLarge, LostLeadership, NoSuchEvent
 from apps.events.leadership import Leadership
+from apps.events.outbox import Key, Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,12 @@ STANDBY_SECONDS = 1.0
 # When asked to stop while Kafka is away, so long is waited for acknowledgements that may be under way.
 STOP_PATIENCE_SECONDS = 5.0
 LEADERSHIP_CHECK_SECONDS = 1.0
+# How often what is held is offered again: the topic may be there now, or the release another.
+OFFER_AGAIN_SECONDS = 10.0
+LOOK_AT_ALL_SECONDS = 1.0
+# With room for the frame around it less than Kafka's client (1,000,000) and our topics (1,048,576) take: refused there,
+# the next one of its key would already be on its way.
+RECORD_MAX_BYTES = 990_000
 
 
 class Relay:
@@ -35,6 +42,9 @@ class Relay:
         self.leadership = leadership
         self.stop = stop or StopSignal()
         self.producer: Producer | None = None
+        self.offers_again_at = 0.0
+        self.looks_at_all_at = 0.0
+        self.after: int | None = None
 
     def run(self) -> None:
         """Stand by until leader, then relay until stopped. Raises `BrokerFailed` when Kafka's client is done for."""
@@ -74,41 +84,61 @@ class Relay:
     def relay_batch(self) -> int:
         """Relay the oldest entries; how many were acknowledged.
 
-        Raises `LostLeadership` before producing or deleting as anything but the leader.
+        What cannot go is held, with those behind it of its key, and offered again now and then. Raises
+        `LostLeadership` before producing, deleting or holding as anything but the leader.
         """
-        entries = outbox.oldest(settings.RELAY_BATCH_SIZE)
+        if time.monotonic() >= self.offers_again_at:
+            self._offer_again()
+        size = settings.RELAY_BATCH_SIZE
+        entries = outbox.oldest(size, after=self._where_to_go_on())
         crash.at("relay.selected")
         if not entries:
             return 0
+        taken, reasons = self._relay(entries, stuck=held.keys())
+        done_with_all = len(taken) + len(reasons) == len(entries) == size
+        self.after = entries[-1].position if done_with_all else None
+        return len(taken)
+
+    def _where_to_go_on(self) -> int | None:
+        """While a backlog is worked off, behind the last batch; now and then, and else, at the beginning.
+
+        Rows that were deleted stay in the index while some transaction could still see them, a backup's for hours,
+        and each look from the beginning steps over all of them. What commits late is there.
+        """
+        if self.after is None or time.monotonic() >= self.looks_at_all_at:
+            self.looks_at_all_at = time.monotonic() + LOOK_AT_ALL_SECONDS
+            return None
+        return self.after
+
+    def _offer_again(self) -> None:
+        """Offer what is held, the first of each key alone: the others go on when Kafka has that one."""
+        self.offers_again_at = time.monotonic() + OFFER_AGAIN_SECONDS
+        if not (entries := held.first_of_each_key(settings.RELAY_BATCH_SIZE)):
+            return
+        taken, _ = self._relay(entries, stuck=set())
+        if taken:
+            held.let_go({entry.of_key for entry in entries if entry.position in taken})
+            self.after = None  # what was let go stands before what is new of its key
+            self.offers_again_at = 0.0  # there may be more than one batch of keys
+
+    def _relay(self, entries: list[Waiting], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
+        """Produce, forget what Kafka took, hold what cannot go: the positions taken, and those held with why."""
+        records, reasons = _sort(entries, stuck)
         self._check_leadership("produce")
         if self.producer is None:
             self.producer = self.broker.producer()
-        records = [OutgoingRecord(event.topic, *encode(event)) for _, event in entries]
-        deliveries = self.producer.send(records, give_up=_Patience(self))
+        deliveries = self.producer.send(list(records.values()), give_up=_Patience(self))
         crash.at("relay.produced")
         self._check_leadership("delete")
-        acknowledged = self._settle(entries, deliveries)
-        outbox.forget(acknowledged)
+        outcomes = list(zip(records, deliveries, strict=True))
+        taken = [position for position, each in outcomes if not each.refusal]
+        reasons |= {position: each.refusal for position, each in outcomes if each.refusal and each.refusal != GIVEN_UP}
+        held.hold(reasons)
+        outbox.forget(taken)
         crash.at("relay.deleted")
-        metrics.count_relayed(acknowledged=len(acknowledged), refused=len(entries) - len(acknowledged))
-        return len(acknowledged)
-
-    def _settle(self, entries: list[tuple[int, Envelope]], deliveries: list[Delivery]) -> list[int]:
-        pairs = list(zip(entries, deliveries, strict=True))
-        refused = [(event, delivery) for (_, event), delivery in pairs if delivery.refusal]
-        if refused:
-            event, delivery = refused[0]
-            log.error(
-                "relay_refused",
-                records=len(refused),
-                reason=delivery.refusal,
-                event_id=str(event.id),
-                topic=event.topic,
-            )
-            self.stop.wait(1)  # refused for a reason that stays: do not ask Kafka a hundred times a second
-        else:
-            log.info("relayed", records=len(entries), last_position=entries[-1][0])
-        return [position for (position, _), delivery in pairs if not delivery.refusal]
+        _tell(entries, reasons)
+        metrics.count_relayed(acknowledged=len(taken), refused=len(_refused(reasons)))
+        return set(taken), reasons
 
     def _check_leadership(self, purpose: str) -> None:
         if not self.leadership.holds():
@@ -119,8 +149,47 @@ class Relay:
         if self.producer is not None:
             self.producer.close()
             self.producer = None
+        self.after = None
         self.leadership.release()
         metrics.relay_leader.set(0)
+
+
+def _sort(entries: list[Waiting], stuck: set[Key]) -> tuple[dict[int, OutgoingRecord], dict[int, str]]:
+    """By position: the records of what can go, and why the rest cannot. Nothing goes past another of its key."""
+    records: dict[int, OutgoingRecord] = {}
+    reasons: dict[int, str] = {}
+    for entry in entries:
+        if entry.of_key in stuck:
+            reasons[entry.position] = held.BEHIND
+            continue
+        try:
+            records[entry.position] = _record_of(entry)
+        except Exception as reason:  # noqa: BLE001 - whatever it is, it is this one's, and must not stop all others
+            # Words of others may quote what a person wrote.
+            ours = isinstance(reason, EventTooLarge | NoSuchEvent)
+            reasons[entry.position] = str(reason) if ours else type(reason).__name__
+            stuck.add(entry.of_key)
+    return records, reasons
+
+
+def _record_of(entry: Waiting) -> OutgoingRecord:
+    event = entry.envelope()
+    key, value, headers = encode(event)
+    size = len(key) + len(value) + sum(len(name) + len(text) for name, text in headers)
+    if size > RECORD_MAX_BYTES:
+        raise EventTooLarge(event.type, size=size, limit=RECORD_MAX_BYTES)
+    return OutgoingRecord(event.topic, key, value, headers)
+
+
+def _refused(reasons: dict[int, str]) -> list[int]:
+    return [position for position, reason in reasons.items() if reason != held.BEHIND]
+
+
+def _tell(entries: list[Waiting], reasons: dict[int, str]) -> None:
+    if refused := _refused(reasons):
+        log.error("relay_refused", records=len(refused), position=refused[0], reason=reasons[refused[0]])
+    if len(reasons) < len(entries):
+        log.info("relayed", records=len(entries) - len(reasons), last_position=entries[-1].position)
 
 
 class _Patience:

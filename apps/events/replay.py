@@ -24,9 +24,10 @@ from apps.events.subscriptions import ConsumerGroup
 def select(group: ConsumerGroup, *, since: datetime | None, first: int | None, last: int | None) -> QuerySet[Event]:
     """The group's events recorded at or after `since`, with positions from `first` to `last`, both included.
 
+    Without those that are held: what cannot go to Kafka, or stands behind such a one, comes when it is let go.
     Raises `ReplayTooOld` when that reaches beyond the retention of `HandledEvent`.
     """
-    events = Event.objects.order_by("position")
+    events = Event.objects.exclude(outbox_entry__held_at__isnull=False).order_by("position")
     if not group.takes_every_fact:
         events = events.filter(type__in=[event_type.name for event_type in group.types()])
     if since is not None:

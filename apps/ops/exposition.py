@@ -166,6 +166,7 @@ def _by(label: str, name: str, told: str, values: dict[str, int] | dict[str, flo
 def _flow(found: PipelineState) -> Iterator[Metric]:
     yield _gauge("outbox_depth", "Events that Kafka has not acknowledged.", found.outbox.depth)
     yield _gauge("outbox_oldest_age_seconds", "Age of the oldest of them.", found.outbox.oldest_age_seconds)
+    yield _gauge("outbox_held", "Events that cannot go to Kafka, or wait behind such a one.", found.outbox.held)
     parked = {group: found.parked.get(group, 0) for group in found.groups}
     yield _by("group", "dead_letters_parked", "Events that wait for somebody's decision.", parked)
 

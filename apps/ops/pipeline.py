@@ -163,9 +163,10 @@ def _condition(*, late: bool, **details: object) -> Condition:
 
 def _outbox(outbox: OutboxStatus) -> Condition:
     return _condition(
-        late=outbox.oldest_age_seconds > OUTBOX_LATE_SECONDS,
+        late=outbox.oldest_age_seconds > OUTBOX_LATE_SECONDS or outbox.held > 0,
         depth=outbox.depth,
         oldest_age_seconds=round(outbox.oldest_age_seconds, 3),
+        held=outbox.held,
     )
 
 

@@ -78,6 +78,7 @@ def _ways(seen: Overview) -> Table:
     else:
         outbox = seen.state.outbox
         told = f"{outbox.depth:,} wait, the oldest for {ago(outbox.oldest_age_seconds)}" if outbox.depth else "empty"
+        told += f"; {outbox.held:,} held: `manage.py held`" if outbox.held else ""
         _add(table, _mark(conditions(seen), "outbox"), "outbox", told)
     if isinstance(seen.work, Away):
         _add(table, _AWAY, "relay", f"PostgreSQL: {seen.work.reason}")

@@ -31,7 +31,7 @@ def test_an_error_is_told_with_its_words_and_what_to_do(tmp_path):
     write(tmp_path / "relay.log", level="error", event="relay_refused", reason="Message size too large", topic="t")
     write(tmp_path / "web.log", level="error", event="mail_failed", exception="Traceback\n  File\nOSError: gone\n")
 
-    offered = "nothing is lost and it is offered again; `manage.py doctor` looks at the topics"
+    offered = "nothing is lost and it is offered again; `manage.py held` says why"
     named = "`manage.py verify_audit` names every finding"
     assert list(LogWatch(tmp_path).errors()) == [
         f"relay error: relay_refused: Message size too large → {offered}",

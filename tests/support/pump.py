@@ -1,7 +1,7 @@
 """Drives the whole pipeline inside one process, on a memory broker of its own.
 
-Invariant: when `run` returns, the outbox is empty and every group has handled all there is. What a group
-cannot handle now, it raises: nothing waits.
+Invariant: when `run` returns, the outbox is empty but for what is held, and every group has handled all there is.
+What a group cannot handle now, it raises: nothing waits.
 """
 
 import os
@@ -34,7 +34,7 @@ class Pump:
         self.relay = Relay(broker, leadership=self.leadership)
 
     def run(self) -> None:
-        while self.relay_once() or OutboxEntry.objects.exists():
+        while self.relay_once() or OutboxEntry.objects.filter(held_at=None).exists():
             pass
         for group in groups():
             self.consume(group)

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+# The refusal of a record that was given up waiting for: it may be written yet, and nothing is wrong with it.
+GIVEN_UP = "given up waiting"
+
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRecord:
@@ -63,7 +66,7 @@ class Producer(Protocol):
         """Write records in order and wait until every one of them is resolved.
 
         Waits as long as the log is away, asking `give_up` about every tenth of a second. When it says so, what
-        is unresolved comes back as refused (and may still be written: at least once).
+        is unresolved comes back refused as `GIVEN_UP` (and may still be written: at least once).
         Raises `BrokerFailed` when the producer can never work again.
         """
 

@@ -28,7 +28,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
-from apps.events.brokers.base import BrokerState, Delivery, OutgoingRecord, Record, TopicState
+from apps.events.brokers.base import GIVEN_UP, BrokerState, Delivery, OutgoingRecord, Record, TopicState
 from apps.events.errors import BrokerFailed
 
 log = structlog.get_logger(__name__)
@@ -215,7 +215,7 @@ class KafkaProducer:
                 raise BrokerFailed(self.fatal.str())
             if len(results) < len(records) and give_up():
                 break
-        unresolved = Delivery(refusal="given up waiting")
+        unresolved = Delivery(refusal=GIVEN_UP)
         return [results.get(number, unresolved) for number in range(len(records))]
 
     def _poll(self) -> None:

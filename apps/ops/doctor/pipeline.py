@@ -27,6 +27,11 @@ def heartbeats() -> Verdict:
 
 def outbox() -> Verdict:
     state = pipeline.state()
+    if state.outbox.held:
+        return wrong(
+            f"{state.outbox.held:,} events cannot go to Kafka, or wait behind such a one of their key",
+            fix="Read why: `manage.py held`; mend it, and they go within seconds. What never can is given up there.",
+        )
     told = f"{state.outbox.depth:,} events wait, the oldest for {state.outbox.oldest_age_seconds:.1f} s"
     if pipeline.conditions_of(state)["outbox"].status is not Status.OK:
         return wrong(told, fix=f"Look at the log of relay and at kafka; if it hangs, {_START}")
