@@ -80,6 +80,5 @@ def begin(group: ConsumerGroup) -> None:
 
 def move(group: ConsumerGroup, types: Collection[str], *, to: int, added: Collection[str]) -> None:
     """Say that these types are settled below the transaction `to`, and which of them are young from now on."""
-    parameters = {"group": group.name, "types": list(types), "to": to, "added": list(added)}
     with connection.cursor() as cursor:
-        cursor.execute(_MOVE, parameters)
+        cursor.execute(_MOVE, {"group": group.name, "types": list(types), "to": to, "added": list(added)})
