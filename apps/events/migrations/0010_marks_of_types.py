@@ -13,7 +13,7 @@ SELECT "group", '*', settled_transaction_id FROM events_groupprogress
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('events', '0008_first_parked_of_a_key'),
+        ('events', '0009_held_entries'),
     ]
 
     operations = [
