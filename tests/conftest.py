@@ -1,10 +1,14 @@
 """Fixtures for every room: what runs for real beside the tests' PostgreSQL and Valkey."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from apps.dev.embedded import kafka_jars
+from apps.dev.embedded.apache_kafka import ApacheKafka
 from apps.dev.embedded.kafka import Kafka
 from apps.dev.stack import Stack, throw_away_stack
 from tests.support.append_only import flush_past_the_guards
@@ -21,6 +25,24 @@ def mock_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         kafka.wait()
         yield kafka.address
+    finally:
+        kafka.stop()
+
+
+@pytest.fixture(scope="session")
+def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """How to reach a real broker: the one that the variables of Kafka name, else a throw-away one of the session's."""
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        yield settings.KAFKA
+        return
+    if lacking := kafka_jars.lacking():
+        pytest.skip(lacking)
+    folder = tmp_path_factory.mktemp("real-kafka")
+    kafka = ApacheKafka(folder, logs=folder, throw_away=True)
+    try:
+        kafka.start()
+        kafka.wait()
+        yield {"bootstrap.servers": kafka.address}
     finally:
         kafka.stop()
 

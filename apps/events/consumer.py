@@ -39,6 +39,7 @@ class GroupConsumer:
         self.ticked_at = time.monotonic()
         self.reconciled = False
         self.doubts_cluster = True
+        self.missed_records = False
         self.cluster_id = ""
         self.looks_again_at = time.monotonic()
         self.consumer: Consumer | None = None
@@ -87,14 +88,16 @@ class GroupConsumer:
 
     def _caught_up(self, consumer: Consumer) -> bool:
         """Whether the records in hand may be handled; if not, a step was made towards it. Raises `Transient`."""
-        self.doubts_cluster = consumer.doubts_cluster() or self.doubts_cluster
+        self.missed_records = consumer.missed_records() or self.missed_records
+        self.doubts_cluster = consumer.doubts_cluster() or self.doubts_cluster or self.missed_records
         if self.doubts_cluster:
             try:
-                state = self.broker.state()
+                state = self.broker.state(self.group.topics())
             except BrokerFailed as reason:
                 raise Transient(str(reason)) from reason
-            self.doubts_cluster = not reconcile.catch_up(self.group, state).settled
-            self.cluster_id = state.cluster_id
+            self.doubts_cluster = not reconcile.catch_up(self.group, state, missed=self.missed_records).settled
+            self.missed_records = self.missed_records and self.doubts_cluster
+            self.cluster_id = state.identity
         return not self.doubts_cluster
 
     def _wait(self, consumer: Consumer, seconds: float) -> list[Record]:

@@ -1,6 +1,5 @@
 """One contract for every broker: what the core needs of a message log, held by memory and by Kafka alike."""
 
-import os
 from itertools import islice
 
 import pytest
@@ -14,14 +13,24 @@ from tests.support.topics import fresh_group, fresh_topic, numbered, read, value
 NOBODY = "127.0.0.1:1"
 
 
-@pytest.fixture(params=["memory", "mock_cluster", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture
+def mock_kafka(mock_cluster) -> dict[str, str]:
+    return {"bootstrap.servers": mock_cluster}
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "mock_kafka-consumer",
+        pytest.param("real_kafka-consumer", marks=pytest.mark.kafka),
+        pytest.param("real_kafka-classic", marks=pytest.mark.kafka),
+    ]
+)
 def broker(request, settings) -> Broker:
-    settings.KAFKA_GROUP_PROTOCOL = "consumer"  # joins in a tenth of a second
-    if request.param == "memory":
-        return MemoryBroker()
-    if request.param == "kafka":
-        return KafkaBroker({"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"]})
-    return KafkaBroker({"bootstrap.servers": request.getfixturevalue("mock_cluster")})
+    """On the mock cluster joining by the classic protocol takes 3 s: it has one test of its own, below."""
+    kind, _, protocol = request.param.partition("-")
+    settings.KAFKA_GROUP_PROTOCOL = protocol
+    return MemoryBroker() if kind == "memory" else KafkaBroker(request.getfixturevalue(kind))
 
 
 @pytest.fixture

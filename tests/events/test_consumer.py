@@ -306,7 +306,7 @@ class TestAnotherCluster:
 
     def test_without_catching_up_the_newer_comes_first(self, pump, settled, effect, monkeypatch):
         """The negative control: the same, with the reconcile left to the time when nothing waits."""
-        monkeypatch.setattr(reconcile, "catch_up", lambda group, state: Repair(settled=True))
+        monkeypatch.setattr(reconcile, "catch_up", lambda group, state, **_: Repair(settled=True))
         life = life_of_one_subject(2)
         self.lost_with_the_old(pump, life[0])
         append(life[1])
@@ -376,11 +376,11 @@ class TestAnotherCluster:
         answers, seen = [BrokerFailed("away"), BrokerFailed("away")], []
         real = pump.broker.state
 
-        def state():
+        def state(topics=()):
             seen.append(effect.of())
             if answers:
                 raise answers.pop()
-            return real()
+            return real(topics)
 
         monkeypatch.setattr(pump.broker, "state", state)
         self.run_until_handled(settled, effect, 2)

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from apps.events import event_types, handling, inbox, outbox, reconcile
 from apps.events.brokers.base import BrokerState
 from apps.events.errors import BrokerFailed
-from apps.events.models import DeadLetter, Event, GroupMark, GroupProgress, OutboxEntry
+from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
 from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
 from tests.events.concurrency import in_background
@@ -36,12 +36,6 @@ def lose(*events):
     """Append, and let the entries go as if Kafka had taken and dropped the records."""
     append(*events)
     OutboxEntry.objects.filter(event__event_id__in=[one.id for one in events]).delete()
-
-
-def mark():
-    """The group's mark, the same for all its types."""
-    (settled,) = set(GroupMark.objects.filter(group="chores").values_list("settled_transaction_id", flat=True))
-    return settled
 
 
 def counts(group):
@@ -170,7 +164,7 @@ def test_a_group_of_every_fact_gets_types_of_a_newer_release_too(new_group, pump
 )
 def test_what_a_broker_cannot_have_any_more_is_caught_up_and_no_repair(settled, pump, monkeypatch, state):
     lose(event(), event())
-    monkeypatch.setattr(pump.broker, "state", lambda: state)
+    monkeypatch.setattr(pump.broker, "state", lambda topics: state)
 
     found = reconcile.run(settled, broker=pump.broker)
 
@@ -180,7 +174,7 @@ def test_what_a_broker_cannot_have_any_more_is_caught_up_and_no_repair(settled, 
 
 
 def test_on_the_new_cluster_a_loss_is_a_repair_again(settled, pump, monkeypatch):
-    monkeypatch.setattr(pump.broker, "state", lambda: BrokerState("another cluster", keeps_records=True))
+    monkeypatch.setattr(pump.broker, "state", lambda topics: BrokerState("another cluster", keeps_records=True))
     reconcile.run(settled, broker=pump.broker)
     lose(event())
 
@@ -209,7 +203,7 @@ def test_a_topic_that_a_new_broker_lacks_is_asked_for(settled, pump, monkeypatch
     assert asked == [event_types.topics()]
 
 
-def _away():
+def _away(*_):
     raise BrokerFailed("Kafka does not answer")
 
 
@@ -217,10 +211,10 @@ def test_more_than_one_run_repairs_leaves_the_mark_where_it_was(settled, pump, e
     monkeypatch.setattr(reconcile, "REPAIR_LIMIT", 2)
     events = [event() for _ in range(3)]
     lose(*events)
-    before = mark()
+    before = GroupProgress.objects.get(group="chores").settled_transaction_id
 
     first = reconcile.run(settled, broker=pump.broker)
-    between = mark()
+    between = GroupProgress.objects.get(group="chores").settled_transaction_id
     second = reconcile.run(settled, broker=pump.broker)
 
     assert (first, second) == (Repair(settled=False, handled=2), Repair(settled=True, handled=1))
@@ -230,14 +224,14 @@ def test_more_than_one_run_repairs_leaves_the_mark_where_it_was(settled, pump, e
 
 def test_a_mark_beyond_the_database_is_that_of_another_and_is_forgotten(settled, pump, effect):
     """The database was restored from a dump, where transactions are numbered anew."""
-    GroupMark.objects.update(settled_transaction_id=2**60)
+    GroupProgress.objects.update(settled_transaction_id=2**60)
     one = event()
     lose(one)
 
     reconcile.run(settled, broker=pump.broker)
 
     assert effect.of() == [one.id]
-    assert mark() < 2**60
+    assert GroupProgress.objects.get(group="chores").settled_transaction_id < 2**60
 
 
 @pytest.mark.django_db(transaction=True)
@@ -273,22 +267,22 @@ def _lose_slowly(one, appended, may_commit):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_mark_moves_on_so_that_a_run_stays_short(settled, pump):
-    before = mark()
+    before = GroupProgress.objects.get(group="chores").settled_transaction_id
     append(event())
     pump.run()
     row = Event.objects.get()
 
     # A transaction of any database of the server holds the mark back, and other tests run beside this one.
     until = time.monotonic() + 30
-    while (after := _mark_after_a_run(settled, pump)) <= row.transaction_id and time.monotonic() < until:
+    while (mark := _mark_after_a_run(settled, pump)) <= row.transaction_id and time.monotonic() < until:
         time.sleep(0.1)
 
-    assert before <= row.transaction_id < after
+    assert before <= row.transaction_id < mark
 
 
 def _mark_after_a_run(group, pump):
     reconcile.run(group, broker=pump.broker)
-    return mark()
+    return GroupProgress.objects.get(group=group.name).settled_transaction_id
 
 
 def test_an_event_already_handled_is_not_handled_by_a_repair(settled, pump, effect):

@@ -140,6 +140,8 @@ if KAFKA["security.protocol"].startswith("SASL"):
     }
 if _kafka_ca := env.text("KAFKA_SSL_CA_LOCATION", ""):
     KAFKA["ssl.ca.location"] = _kafka_ca
+# Before the names of topics and groups on the cluster, so that several installations may share one.
+KAFKA_PREFIX = env.text("KAFKA_PREFIX", "")
 # `classic` works with every broker; `consumer` (KIP-848) needs brokers of 4.0 and later.
 KAFKA_GROUP_PROTOCOL = env.text("KAFKA_GROUP_PROTOCOL", "classic")
 # An embedded Kafka has a new address after each start; this file has the one of now, for who lives longer than it.

@@ -15,7 +15,8 @@ def current_broker() -> Broker:
         return get_broker()
     from apps.events.brokers.kafka import KafkaBroker
 
-    return KafkaBroker(settings.KAFKA | {"bootstrap.servers": Path(settings.KAFKA_ADDRESS_FILE).read_text().strip()})
+    address = {"bootstrap.servers": Path(settings.KAFKA_ADDRESS_FILE).read_text().strip()}
+    return KafkaBroker(settings.KAFKA | address, prefix=settings.KAFKA_PREFIX)
 
 
 @cache
@@ -24,7 +25,7 @@ def get_broker() -> Broker:
     if settings.EVENT_BROKER == "kafka":
         from apps.events.brokers.kafka import KafkaBroker
 
-        return KafkaBroker(settings.KAFKA)
+        return KafkaBroker(settings.KAFKA, prefix=settings.KAFKA_PREFIX)
     if settings.EVENT_BROKER == "memory":
         from apps.events.brokers.memory import MemoryBroker
 

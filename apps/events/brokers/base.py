@@ -6,6 +6,7 @@ records in order and, after a crash, again from the last stored position: at lea
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 # The refusal of a record that was given up waiting for: it may be written yet, and nothing is wrong with it.
@@ -44,10 +45,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class BrokerState:
-    """`keeps_records` is false for a log that lives in memory only."""
+    """`keeps_records` is false for a log that lives in memory only. `topics` tell a topic from one made anew."""
 
     cluster_id: str
     keeps_records: bool
+    topics: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """The same as long as the records asked about can be those of before."""
+        if not self.topics:
+            return self.cluster_id
+        return f"{self.cluster_id}/{sha256(repr(self.topics).encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,13 @@ class TopicState:
     partitions: int
     replicas: int | None = None
     least_in_sync: int | None = None
+    # Negative for no limit.
     retention_seconds: int | None = None
+    retention_bytes: int | None = None
+    largest_record_bytes: int | None = None
+    compacted: bool | None = None
+    # Whether a broker that lacks acknowledged records may lead when no other is there.
+    unclean_election: bool | None = None
 
 
 class Producer(Protocol):
@@ -97,6 +112,12 @@ class Consumer(Protocol):
         were assigned, or when a partition goes on before where it stood.
         """
 
+    def missed_records(self) -> bool:
+        """Whether, since the last call, a partition went on elsewhere than behind what was read or stored of it.
+
+        What lay between was removed before the group came to it, or never reached it; or nobody can tell.
+        """
+
     def close(self) -> None:
         """Leave the group at once, with all that was stored made known."""
 
@@ -109,8 +130,8 @@ class Broker(Protocol):
     def ensure_topics(self, topics: Sequence[str]) -> dict[str, str]:
         """Create what is missing; per topic what was done, in words."""
 
-    def state(self, *, timeout: float = 5) -> BrokerState:
-        """Raises `BrokerFailed` when the log does not answer."""
+    def state(self, topics: Sequence[str] = (), *, timeout: float = 5) -> BrokerState:
+        """Its `identity` tells of these topics too. Raises `BrokerFailed` when the log does not answer."""
 
     def topic_states(self, *, timeout: float = 5) -> dict[str, TopicState]:
         """Every topic there is, by its name. Raises `BrokerFailed` when the log does not answer."""

@@ -24,6 +24,8 @@ class MemoryBroker:
         self.stored: dict[tuple[str, str, int], int] = defaultdict(int)
         self.members: dict[str, list[MemoryConsumer]] = defaultdict(list)
         self.generation = 1
+        self.topic_generations: dict[str, int] = {}
+        self.beginnings: dict[tuple[str, int], int] = defaultdict(int)
 
     def producer(self) -> "MemoryProducer":
         return MemoryProducer(self)
@@ -41,14 +43,18 @@ class MemoryBroker:
         for number, member in enumerate(members):
             mine = {(t, p) for t in member.topics for p in range(PARTITIONS) if p % len(members) == number}
             kept = {place: offset for place, offset in member.offsets.items() if place in mine}
+            member.expected = {place: offset for place, offset in member.expected.items() if place in kept}
             member.doubts = member.doubts or kept.keys() != mine
             member.offsets = {place: self.stored[group, *place] for place in mine} | kept
 
     def ensure_topics(self, topics: Sequence[str]) -> dict[str, str]:
         return dict.fromkeys(topics, "in memory")
 
-    def state(self, *, timeout: float = 5) -> BrokerState:
-        return BrokerState(cluster_id=f"memory-{id(self)}-{self.generation}", keeps_records=True)
+    def state(self, topics: Sequence[str] = (), *, timeout: float = 5) -> BrokerState:
+        made_anew = tuple(
+            f"{topic}-{self.topic_generations[topic]}" for topic in topics if topic in self.topic_generations
+        )
+        return BrokerState(f"memory-{id(self)}-{self.generation}", keeps_records=True, topics=made_anew)
 
     def start_anew(self) -> None:
         """As another cluster at the same address: without records, and nobody has stored anything."""
@@ -56,9 +62,34 @@ class MemoryBroker:
             self.generation += 1
             self.partitions.clear()
             self.stored.clear()
-            for member in [member for members in self.members.values() for member in members]:
+            self.beginnings.clear()
+            for member in self._all_members():
                 member.offsets = dict.fromkeys(member.offsets, 0)
+                member.expected.clear()
                 member.doubts = True
+
+    def make_anew(self, topic: str) -> None:
+        """As a topic that is deleted and created: without records, and nobody has stored anything on it."""
+        with self.changed:
+            self.topic_generations[topic] = self.topic_generations.get(topic, 0) + 1
+            for places in (self.partitions, self.beginnings):
+                for place in [place for place in places if place[0] == topic]:
+                    del places[place]
+            for stored in [stored for stored in self.stored if stored[1] == topic]:
+                del self.stored[stored]
+            for member in self._all_members():
+                member.offsets |= {place: 0 for place in member.offsets if place[0] == topic}
+                member.expected = {place: at for place, at in member.expected.items() if place[0] != topic}
+                member.doubts = True
+
+    def forget(self, topic: str) -> None:
+        """As by its retention: all records there are now are gone, their places stay."""
+        with self.changed:
+            for place in [place for place in self.partitions if place[0] == topic]:
+                self.beginnings[place] = len(self.partitions[place])
+
+    def _all_members(self) -> "list[MemoryConsumer]":
+        return [member for members in self.members.values() for member in members]
 
     def topic_states(self, *, timeout: float = 5) -> dict[str, TopicState]:
         with self.changed:
@@ -67,7 +98,8 @@ class MemoryBroker:
     def lag(self, group: str, topics: Sequence[str], *, timeout: float = 5) -> int:
         with self.changed:
             return sum(
-                len(self.partitions[topic, number]) - self.stored[group, topic, number]
+                len(self.partitions[topic, number])
+                - max(self.stored[group, topic, number], self.beginnings[topic, number])
                 for topic in topics
                 for number in range(PARTITIONS)
             )
@@ -75,7 +107,9 @@ class MemoryBroker:
     def tail(self, topics: Sequence[str], *, from_beginning: bool) -> Iterator[Record | None]:
         places = [(topic, number) for topic in topics for number in range(PARTITIONS)]
         with self.changed:
-            offsets = {place: 0 if from_beginning else len(self.partitions[place]) for place in places}
+            offsets = {
+                place: self.beginnings[place] if from_beginning else len(self.partitions[place]) for place in places
+            }
         while True:
             with self.changed:
                 found = [record for place in places for record in self.partitions[place][offsets[place] :]]
@@ -120,8 +154,10 @@ class MemoryConsumer:
         self.group = group
         self.topics = list(topics)
         self.offsets: dict[tuple[str, int], int] = {}
+        self.expected: dict[tuple[str, int], int] = {}
         self.paused = False
         self.doubts = True
+        self.missed = False
 
     def poll(self, limit: int, *, timeout: float) -> list[Record]:
         deadline = time.monotonic() + timeout
@@ -135,8 +171,12 @@ class MemoryConsumer:
         if self.paused:
             return found
         for place, offset in self.offsets.items():
-            records = self.broker.partitions[place][offset : offset + limit - len(found)]
-            self.offsets[place] = offset + len(records)
+            first = max(offset, self.broker.beginnings[place])
+            records = self.broker.partitions[place][first : first + limit - len(found)]
+            if records:
+                expected = self.expected.get(place, self.broker.stored[self.group, *place])
+                self.missed = self.missed or first != expected
+                self.offsets[place] = self.expected[place] = first + len(records)
             found += records
         return found
 
@@ -161,6 +201,10 @@ class MemoryConsumer:
     def doubts_cluster(self) -> bool:
         doubts, self.doubts = self.doubts, False
         return doubts
+
+    def missed_records(self) -> bool:
+        missed, self.missed = self.missed, False
+        return missed
 
     def close(self) -> None:
         with self.broker.changed:
