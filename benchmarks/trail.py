@@ -6,6 +6,7 @@ did little long ago, and words of titles are common, fairly common or rare.
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.audit.models import AuditRecord
+from benchmarks.processors import Watch
 
 ROUNDS = 5
 _CHUNK = 20_000  # as much as a statement writes within its limit
@@ -52,10 +54,11 @@ FROM filled
 
 @dataclass(frozen=True)
 class Pages:
-    """What was asked for, and the milliseconds of each answer, over several rounds."""
+    """What was asked for, the milliseconds of each answer over several rounds, and the processors others had then."""
 
     what: str
     milliseconds: dict[str, list[float]]
+    others: float
 
     def __str__(self) -> str:
         told = [f"{name} {statistics.median(took):.0f} ms" for name, took in self.milliseconds.items()]
@@ -63,7 +66,7 @@ class Pages:
         return f"{', '.join(told)}; slowest of all {worst:.0f} ms"
 
 
-def measured(*, records: int) -> list[Pages]:
+def measured(*, records: int, watch: Callable[[], Watch]) -> list[Pages]:
     """Fill the trail with so many records and read its pages, each in this process, with PostgreSQL beside it."""
     boss = User.objects.create_superuser(username="boss-of-the-trail", email="boss@example.org")
     ada = User.objects.create_user(username="ada-of-much", email="ada-of-much@example.org")
@@ -77,12 +80,13 @@ def measured(*, records: int) -> list[Pages]:
     one = AuditRecord.objects.get(record_offset=records // 2, record_topic="task-events", sequence__gt=1_000_000)
     middle, subject = one.pk, str(one.subject_id)
     return [
-        _timed("the audit trail in the admin", browser, _admin_pages(middle, subject)),
-        _timed("the audit trail over REST, as staff", staff, _rest_pages(middle)),
+        _timed("the audit trail in the admin", browser, _admin_pages(middle, subject), watch()),
+        _timed("the audit trail over REST, as staff", staff, _rest_pages(middle), watch()),
         _timed(
             "the audit trail over REST, as the owner of nearly all of it",
             owner,
             _rest_pages(middle) | {"history of a task": f"/api/v1/tasks/{subject}/history/"},
+            watch(),
         ),
     ]
 
@@ -119,7 +123,7 @@ def _rest_pages(middle: int) -> dict[str, str]:
     }
 
 
-def _timed(what: str, reader: Client, pages: dict[str, str]) -> Pages:
+def _timed(what: str, reader: Client, pages: dict[str, str], watch: Watch) -> Pages:
     took: dict[str, list[float]] = {name: [] for name in pages}
     for round_ in range(ROUNDS + 1):
         for name, path in pages.items():
@@ -129,7 +133,7 @@ def _timed(what: str, reader: Client, pages: dict[str, str]) -> Pages:
             assert status == 200, (path, status)
             if round_:  # the first is for warming up
                 took[name].append(milliseconds)
-    return Pages(what, took)
+    return Pages(what, took, watch.spent().others)
 
 
 def _fill(records: int, *, ada: User, grace: User) -> None:
