@@ -74,8 +74,10 @@ def _known_and_blocked(group: ConsumerGroup, events: Sequence[Envelope]) -> tupl
     known = set(letters.exclude(status=DeadLetter.Status.REPLAYED).values_list("event_id", flat=True))
     keys = sorted({(event.topic, event.key) for event in events})
     with connection.cursor() as cursor:
-        parameters = {"group": group.name, "topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]}
-        cursor.execute(_FIRST_OF_KEYS, parameters)
+        cursor.execute(
+            _FIRST_OF_KEYS,
+            {"group": group.name, "topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]},
+        )
         blocked = {(topic, key): letter_id for topic, key, letter_id in cursor.fetchall()}
     return known, blocked
 

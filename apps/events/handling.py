@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 from uuid import NAMESPACE_URL, uuid5
 
 import structlog
@@ -135,13 +135,16 @@ def _park(group: ConsumerGroup, event: Envelope, reason: Exception) -> Outcome:
 
 def _log_handled(group: ConsumerGroup, events: Sequence[Envelope]) -> None:
     now = datetime.now(UTC)
-    for event in events:
-        log.info(
-            "event_handled",
-            group=group.name,
-            event_type=event.type,
-            event_id=str(event.id),
-            **{f"{event.subject_type}_id": str(event.subject_id)},
-            correlation_id=event.correlation_id,
-            seconds_after=round((now - event.occurred_at).total_seconds(), 3),
-        )
+    if events:
+        log.info("event_handled", each=[_told(group, event, now=now) for event in events])
+
+
+def _told(group: ConsumerGroup, event: Envelope, *, now: datetime) -> dict[str, Any]:
+    return {
+        "group": group.name,
+        "event_type": event.type,
+        "event_id": str(event.id),
+        f"{event.subject_type}_id": str(event.subject_id),
+        "correlation_id": event.correlation_id,
+        "seconds_after": round((now - event.occurred_at).total_seconds(), 3),
+    }

@@ -163,14 +163,12 @@ class DeadLetter(models.Model):
 class GroupProgress(models.Model):
     """What the reconcile knows of a consumer group.
 
-    Every event of a transaction below `settled_transaction_id` is handled or parked. `repaired` counts events
-    that were in the log and lost on the way to the group: it stays 0 unless something is broken.
-    `caught_up` counts those taken from the log because the broker itself no longer had them: an embedded
-    broker that started anew, or a group younger than the log.
+    `repaired` counts events that were in the log and lost on the way to the group: it stays 0 unless something is
+    broken. `caught_up` counts those taken from the log because they could not come otherwise: the broker no longer
+    had them, or the group began to want their type after it had read past them.
     """
 
     group = models.CharField(max_length=50, primary_key=True)
-    settled_transaction_id = models.BigIntegerField(default=0)
     cluster_id = models.CharField(max_length=200, blank=True)
     checked_at = models.DateTimeField(null=True)
     repaired = models.BigIntegerField(default=0)
@@ -182,6 +180,23 @@ class GroupProgress(models.Model):
 
     def __str__(self) -> str:
         return f"progress of {self.group}"
+
+
+class GroupMark(models.Model):
+    """How far a group is settled with a type of event, or with every fact (`*`); see `apps.events.marks`.
+
+    Every such event of a transaction below `settled_transaction_id` is handled or parked. `added_at` is when the
+    group began to want the type, or wanted it again, if it had been without.
+    """
+
+    pk = models.CompositePrimaryKey("group", "type")
+    group = models.CharField(max_length=50)
+    type = models.CharField(max_length=200)
+    settled_transaction_id = models.BigIntegerField()
+    added_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.group} is settled with {self.type} below {self.settled_transaction_id}"
 
 
 class Heartbeat(models.Model):

@@ -1,16 +1,17 @@
 """Heals a group that lost an event between the log and its hands; the only thing that does.
 
 Invariants: what is repaired was committed, had left the outbox before the group's lag was seen to be 0, and was
-neither handled nor parked. In a healthy system that is nothing, so the count of repairs stays 0. On another cluster
-than before, a group first handles all that is committed, also what is still in the outbox: what only the old one
-had taken may be older than the first record of the new one. Of each subject the committed versions have no gap at
-their end, so nothing comes before its predecessor.
+neither handled nor parked. In a healthy system that is nothing, so the count of repairs stays 0. Before its first
+record of another cluster than before a group handles all that is committed, also what is still in the outbox: what
+only the old one had taken may be older. So it does with a type that it began to want: its members may have read on
+past it. Before the very first record come the events that Kafka keeps no longer. Of each subject the committed
+versions have no gap at their end, so nothing comes before its predecessor.
 
-The mark that keeps a run short counts transactions, not positions: a transaction still open may yet commit an
+The marks that keep a run short count transactions, not positions: a transaction still open may yet commit an
 event with a lower position than one already handled, but never one below the oldest running transaction id.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.events import event_types, handling, retention, selectors
+from apps.events import event_types, handling, marks, retention, selectors
 from apps.events.brokers.base import Broker, BrokerState
 from apps.events.errors import BrokerFailed, Transient
 from apps.events.models import Event, GroupProgress
@@ -33,14 +34,18 @@ log = structlog.get_logger(__name__)
 # While the relay is behind, what looks lost is only late.
 OUTBOX_IS_YOUNG_SECONDS = 10.0
 REPAIR_LIMIT = 5000
+# A broker in memory has at most what came since it was started, and lets go of the oldest when there is much of it.
+IN_MEMORY_KEPT_SECONDS = 600.0
 
 _MISSING = """
 SELECT e.position
 FROM events_event e
-WHERE e.transaction_id >= %(mark)s
+JOIN unnest(%(types)s::text[], %(marks)s::bigint[]) AS m (type, mark)
+    ON m.type = CASE WHEN %(every)s AND NOT e.type = ANY(%(snapshots)s::text[]) THEN '*' ELSE e.type END
+WHERE e.transaction_id >= %(lowest)s AND e.transaction_id >= m.mark
   AND e.recorded_at > now() - make_interval(days => %(days)s)
+  AND e.recorded_at <= statement_timestamp() - make_interval(secs => %(older)s::double precision)
   AND e.erased_at IS NULL
-  AND (e.type = ANY(%(types)s) OR (%(every)s AND NOT e.type = ANY(%(snapshots)s)))
   AND NOT EXISTS (SELECT 1 FROM events_handledevent h WHERE h."group" = %(group)s AND h.event_id = e.event_id)
   AND NOT EXISTS (SELECT 1 FROM events_deadletter d WHERE d."group" = %(group)s AND d.event_id = e.event_id)
   AND (%(relayed_or_not)s OR NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position))
@@ -79,9 +84,10 @@ def run(group: ConsumerGroup, *, broker: Broker) -> Repair:
 
 
 def catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False) -> Repair:
-    """One step towards the cluster and topics of `state`; settled when their records may be handled.
+    """One step towards handling records of the cluster and topics of `state`; settled when they may be handled.
 
-    Nothing to do where the group was last, unless it has `missed` records there. Raises `Transient` as `run` does.
+    Nothing to do where the group was last, with the types it had, unless it has `missed` records there.
+    Raises `Transient` as `run` does.
     """
     with _database_failures_are_transient():
         return _catch_up(group, state, missed=missed)
@@ -98,15 +104,40 @@ def _database_failures_are_transient() -> Iterator[None]:
 
 def _catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False) -> Repair:
     progress, _ = GroupProgress.objects.get_or_create(group=group.name)
-    if not progress.cluster_id:  # its first cluster: what is there comes from Kafka
-        GroupProgress.objects.filter(pk=group.name, cluster_id="").update(cluster_id=state.identity)
-        return Repair(settled=True)
-    if progress.cluster_id == state.identity and not missed:
+    if not progress.cluster_id:
+        return _begin(group, state)
+    known = marks.look(group)
+    if missed or progress.cluster_id != state.identity:
+        look_for = known.settled
+    elif known.late:
+        look_for = {name: known.settled[name] for name in known.late}
+    else:
         return Repair(settled=True)
     horizon = _horizon()
-    missing = _missing(group, progress, relayed_or_not=True)
+    missing = _missing(group, look_for, relayed_or_not=True)
     handled = _repair(group, missing)
-    return _note(group, state, handled, excused=True, horizon=None if len(missing) == REPAIR_LIMIT else horizon)
+    if len(missing) == REPAIR_LIMIT:
+        return _note(group, handled, excused=True)
+    # No higher than the others, or these would seem to have been left behind.
+    mark = horizon if look_for.keys() == known.settled.keys() else min(horizon, known.highest)
+    marks.move(group, look_for, to=mark, added=known.added)
+    return _note(group, handled, excused=True, settled_on=state)
+
+
+def _begin(group: ConsumerGroup, state: BrokerState) -> Repair:
+    """A group's first cluster: what it has comes from there, and before it, in order, what it has no longer."""
+    everything = dict.fromkeys(marks.types_of(group), 0)
+    missing = _missing(group, everything, relayed_or_not=True, older_than_seconds=_surely_kept_seconds(state))
+    handled = _repair(group, missing)
+    if len(missing) == REPAIR_LIMIT:
+        return _note(group, handled, excused=True)
+    marks.begin(group)
+    return _note(group, handled, excused=True, settled_on=state)
+
+
+def _surely_kept_seconds(state: BrokerState) -> float:
+    """What is younger the cluster has for certain, unless it is younger itself."""
+    return (settings.KAFKA_RETENTION_DAYS - 1) * 86_400.0 if state.keeps_records else IN_MEMORY_KEPT_SECONDS
 
 
 def _run(group: ConsumerGroup, broker: Broker) -> Repair:
@@ -117,29 +148,35 @@ def _run(group: ConsumerGroup, broker: Broker) -> Repair:
     if (age := selectors.outbox_status().oldest_age_seconds) > OUTBOX_IS_YOUNG_SECONDS:
         return Repair(settled=False, reason=f"The outbox is {age:.0f} s old.")
     # In this order: seen missing, then seen to have no lag. The other way round, a record could come between.
+    known = marks.look(group)
     horizon = _horizon()
-    missing = _missing(group, progress)
+    missing = _missing(group, known.settled)
     if missing and (lag := broker.lag(group.name, group.topics())):
         return Repair(settled=False, reason=f"The group is {lag} records behind.")
     if missing and broker.state(group.topics()) != state:
         return Repair(settled=False, reason="Kafka was replaced just now.")
     handled = _repair(group, missing)
-    # What a broker in memory no longer had, or no broker ever for a group younger than the log, is no loss of ours.
-    excused = not state.keeps_records or not progress.settled_transaction_id
-    return _note(group, state, handled, excused=excused, horizon=None if len(missing) == REPAIR_LIMIT else horizon)
+    # No loss of ours is what a broker in memory no longer had, what no broker had for a group younger than the log,
+    # and what members read on past that did not want it yet.
+    excused = not state.keeps_records or not all(known.settled.values()) or bool(known.late)
+    if len(missing) == REPAIR_LIMIT:
+        return _note(group, handled, excused=excused)
+    # On its first cluster a group has no marks yet, and nobody was before it.
+    marks.move(group, known.settled, to=horizon, added=known.added if progress.cluster_id else ())
+    return _note(group, handled, excused=excused, settled_on=state)
 
 
-def _note(group: ConsumerGroup, state: BrokerState, handled: int, *, excused: bool, horizon: int | None) -> Repair:
-    """Keep what came of a look. Without a `horizon` there is more to repair, and the mark stays where it is."""
+def _note(group: ConsumerGroup, handled: int, *, excused: bool, settled_on: BrokerState | None = None) -> Repair:
+    """Keep what came of a look. Unless it `settled_on` a cluster there is more to repair, from the same marks on."""
     counter = "caught_up" if excused else "repaired"
     changes: dict[str, Any] = {counter: F(counter) + handled, "checked_at": Now()}
-    if horizon is not None:
-        changes |= {"cluster_id": state.identity, "settled_transaction_id": horizon}
+    if settled_on:
+        changes["cluster_id"] = settled_on.identity
     GroupProgress.objects.filter(pk=group.name).update(**changes)
     if handled:
         report = log.info if excused else log.error
         report("reconcile_repaired", group=group.name, events=handled, counted_as=counter)
-    return Repair(settled=horizon is not None, handled=handled)
+    return Repair(settled=settled_on is not None, handled=handled)
 
 
 def _horizon() -> int:
@@ -148,17 +185,19 @@ def _horizon() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _missing(group: ConsumerGroup, progress: GroupProgress, *, relayed_or_not: bool = False) -> list[int]:
-    mark = progress.settled_transaction_id
-    if mark > _next_transaction_id():
-        mark = 0  # the database was restored elsewhere, where transactions are numbered anew
+def _missing(
+    group: ConsumerGroup, types: Mapping[str, int], *, relayed_or_not: bool = False, older_than_seconds: float = 0
+) -> list[int]:
+    """The oldest positions at or above the mark of their type that the group was not given. Nothing without types."""
     with connection.cursor() as cursor:
         cursor.execute(
             _MISSING,
             {
-                "mark": mark,
+                "lowest": min(types.values(), default=0),
                 "days": retention.days_handled_is_known(),
-                "types": [event_type.name for event_type in group.types()],
+                "older": older_than_seconds,
+                "types": list(types),
+                "marks": list(types.values()),
                 "every": group.takes_every_fact,
                 "snapshots": [event_type.name for event_type in event_types.declared() if event_type.snapshot],
                 "group": group.name,
@@ -167,12 +206,6 @@ def _missing(group: ConsumerGroup, progress: GroupProgress, *, relayed_or_not: b
             },
         )
         return [row[0] for row in cursor.fetchall()]
-
-
-def _next_transaction_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-        return int(cursor.fetchone()[0])
 
 
 def _repair(group: ConsumerGroup, positions: list[int]) -> int:

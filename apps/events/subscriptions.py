@@ -34,14 +34,20 @@ UnreadableSubscriber = Callable[[Sequence[Unreadable]], None]
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A function of a group, and the types it wants; none named means every fact, also of unknown types."""
+    """A function of a group, and the types it wants; none named means every fact, also of unknown types.
+
+    A snapshot is no fact: a group of every fact may name it besides, for another function.
+    """
 
     types: tuple[EventType, ...]
     function: Subscriber | BatchSubscriber
     batch: bool
 
     def wants(self, event_type: str) -> bool:
-        return not self.types or any(wanted.name == event_type for wanted in self.types)
+        if self.types:
+            return any(wanted.name == event_type for wanted in self.types)
+        known = event_types.find(event_type)
+        return not (known and known.snapshot)
 
 
 class ConsumerGroup:
@@ -97,9 +103,6 @@ class ConsumerGroup:
         return function
 
     def wants(self, event_type: str) -> bool:
-        known = event_types.find(event_type)
-        if known and known.snapshot and self.takes_every_fact:
-            return any(known in subscription.types for subscription in self.subscriptions)
         return any(subscription.wants(event_type) for subscription in self.subscriptions)
 
     @property

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from apps.events import event_types, handling, inbox, outbox, reconcile
 from apps.events.brokers.base import BrokerState
 from apps.events.errors import BrokerFailed
-from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
+from apps.events.models import DeadLetter, Event, GroupMark, GroupProgress, OutboxEntry
 from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
 from tests.events.concurrency import in_background
@@ -36,6 +36,12 @@ def lose(*events):
     """Append, and let the entries go as if Kafka had taken and dropped the records."""
     append(*events)
     OutboxEntry.objects.filter(event__event_id__in=[one.id for one in events]).delete()
+
+
+def mark():
+    """The group's mark, the same for all its types."""
+    (settled,) = set(GroupMark.objects.filter(group="chores").values_list("settled_transaction_id", flat=True))
+    return settled
 
 
 def counts(group):
@@ -211,10 +217,10 @@ def test_more_than_one_run_repairs_leaves_the_mark_where_it_was(settled, pump, e
     monkeypatch.setattr(reconcile, "REPAIR_LIMIT", 2)
     events = [event() for _ in range(3)]
     lose(*events)
-    before = GroupProgress.objects.get(group="chores").settled_transaction_id
+    before = mark()
 
     first = reconcile.run(settled, broker=pump.broker)
-    between = GroupProgress.objects.get(group="chores").settled_transaction_id
+    between = mark()
     second = reconcile.run(settled, broker=pump.broker)
 
     assert (first, second) == (Repair(settled=False, handled=2), Repair(settled=True, handled=1))
@@ -224,14 +230,14 @@ def test_more_than_one_run_repairs_leaves_the_mark_where_it_was(settled, pump, e
 
 def test_a_mark_beyond_the_database_is_that_of_another_and_is_forgotten(settled, pump, effect):
     """The database was restored from a dump, where transactions are numbered anew."""
-    GroupProgress.objects.update(settled_transaction_id=2**60)
+    GroupMark.objects.update(settled_transaction_id=2**60)
     one = event()
     lose(one)
 
     reconcile.run(settled, broker=pump.broker)
 
     assert effect.of() == [one.id]
-    assert GroupProgress.objects.get(group="chores").settled_transaction_id < 2**60
+    assert mark() < 2**60
 
 
 @pytest.mark.django_db(transaction=True)
@@ -267,22 +273,22 @@ def _lose_slowly(one, appended, may_commit):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_mark_moves_on_so_that_a_run_stays_short(settled, pump):
-    before = GroupProgress.objects.get(group="chores").settled_transaction_id
+    before = mark()
     append(event())
     pump.run()
     row = Event.objects.get()
 
     # A transaction of any database of the server holds the mark back, and other tests run beside this one.
     until = time.monotonic() + 30
-    while (mark := _mark_after_a_run(settled, pump)) <= row.transaction_id and time.monotonic() < until:
+    while (after := _mark_after_a_run(settled, pump)) <= row.transaction_id and time.monotonic() < until:
         time.sleep(0.1)
 
-    assert before <= row.transaction_id < mark
+    assert before <= row.transaction_id < after
 
 
 def _mark_after_a_run(group, pump):
     reconcile.run(group, broker=pump.broker)
-    return GroupProgress.objects.get(group=group.name).settled_transaction_id
+    return mark()
 
 
 def test_an_event_already_handled_is_not_handled_by_a_repair(settled, pump, effect):

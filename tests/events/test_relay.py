@@ -1,6 +1,7 @@
 """The relay moves every event in order, forgets only what Kafka has, and never acts as a second leader."""
 
 import threading
+import time
 
 import psycopg
 import pytest
@@ -8,8 +9,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test import override_settings
 
-from apps.events import outbox
-from apps.events.brokers.base import Delivery
+from apps.events import outbox, relay
+from apps.events.brokers.base import GIVEN_UP, Delivery
 from apps.events.brokers.memory import MemoryProducer
 from apps.events.errors import LostLeadership
 from apps.events.models import Event, OutboxEntry
@@ -129,6 +130,59 @@ def test_a_relay_that_lost_the_lead_before_deleting_deletes_nothing_and_the_repe
     assert left == [one.id]
     assert ids(pump.records("task-events")) == ids_of(one, one)
     assert AuditRecord.objects.filter(event_id=one.id).count() == 1
+
+
+class Away(MemoryProducer):
+    """Kafka that does not answer: waits until told to give up, at most `seconds`; meanwhile the lead may be lost."""
+
+    def __init__(self, broker, *, meanwhile=lambda: None, seconds=10.0):
+        super().__init__(broker)
+        self.meanwhile = meanwhile
+        self.seconds = seconds
+        self.was_told_to_give_up = False
+
+    def send(self, records, *, give_up):
+        self.meanwhile()
+        until = time.monotonic() + self.seconds
+        while not self.was_told_to_give_up and time.monotonic() < until:
+            time.sleep(0.02)
+            self.was_told_to_give_up = give_up()
+        return [Delivery(refusal=GIVEN_UP) for _ in records]
+
+
+def test_a_relay_that_loses_the_lead_while_it_waits_for_kafka_gives_up_and_deletes_nothing(pump):
+    append(event())
+    pump.relay.producer = Away(pump.broker, meanwhile=lambda: terminate(pump.leadership))
+    pump.leadership.acquire()
+
+    with pytest.raises(LostLeadership, match="may not delete"):
+        pump.relay.relay_batch()
+
+    assert pump.relay.producer.was_told_to_give_up
+    assert len(entries()) == 1
+
+
+def test_without_looking_whether_it_leads_it_would_wait_on(pump, monkeypatch):
+    """The negative control of the test above."""
+    monkeypatch.setattr(relay, "LEADERSHIP_CHECK_SECONDS", 3600)
+    append(event())
+    pump.relay.producer = Away(pump.broker, meanwhile=lambda: terminate(pump.leadership), seconds=3)
+    pump.leadership.acquire()
+
+    with pytest.raises(LostLeadership):
+        pump.relay.relay_batch()
+
+    assert not pump.relay.producer.was_told_to_give_up
+
+
+def test_a_relay_that_leads_and_is_not_asked_to_stop_waits_for_kafka(pump):
+    append(event())
+    pump.relay.producer = Away(pump.broker, seconds=3)
+
+    assert pump.relay_once() == 0
+
+    assert not pump.relay.producer.was_told_to_give_up
+    assert list(OutboxEntry.objects.values_list("held_at", flat=True)) == [None]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -55,6 +55,7 @@ def test_a_group_of_every_fact_may_name_a_snapshot_besides(group, snapshot):
     group.on(snapshot)(lambda event: None)
 
     assert group.wants(snapshot.name) is True
+    assert [subscription.wants(snapshot.name) for subscription in group.subscriptions] == [False, True]
     assert group.topics() == ["account-events", "task-events", "task-updates"]
 
 

@@ -4,18 +4,22 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 import structlog
+import time_machine
 from celery.signals import setup_logging
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.events import context
-from tests.support.factories import CAUSE
+from apps.audit.subscribers import group
+from apps.events import context, handling
+from tests.support.factories import CAUSE, NOW, event
 from todo_project import logs
 from todo_project.logs import WithoutChatter, line_formatter, logging_config
+from todo_project.whole_lines import WholeLines, whole_lines
 
 
 @contextmanager
@@ -108,6 +112,81 @@ def test_a_value_that_is_no_json_is_shown_as_python_does() -> None:
         structlog.get_logger("tests.odd").info("odd", value={1, 2})
 
     assert only_line(stream)["value"] == "{1, 2}"
+
+
+EACH: list[dict[str, Any]] = [
+    {"group": "audit", "task_id": "1", "correlation_id": "one's own", "seconds_after": 0.5},
+    {"group": "audit", "list_id": "2", "access_token": "swordfish", "headers": {"cookie": "swordfish"}},
+    {"url": "redis://:swordfish@127.0.0.1:6379/0", "role": "another", "odd": {1}, "said": "two\nlines: ömer\u2028💌"},
+    {},
+]
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+@time_machine.travel(NOW, tick=False)
+def test_a_line_for_each_of_many_is_what_as_many_calls_would_write(format: str) -> None:
+    with written("tests.each", format=format) as stream, context.caused_by(CAUSE):
+        for one in EACH:
+            structlog.get_logger("tests.each").info("event_handled", **one)
+        one_by_one = stream.getvalue()
+        stream.truncate(stream.seek(0))
+        structlog.get_logger("tests.each").info("event_handled", each=EACH)
+
+    assert stream.getvalue() == one_by_one
+    assert one_by_one.count("event_handled") == 4
+    assert "swordfish" not in one_by_one
+
+
+@time_machine.travel(NOW, tick=False)
+def test_the_line_of_a_handled_event_is_this() -> None:
+    one = event(occurred_at=NOW - timedelta(seconds=1.5))
+
+    with written("apps.events.handling") as stream:
+        handling._log_handled(group, [])
+        handling._log_handled(group, [one])
+
+    assert stream.getvalue() == (
+        '{"timestamp": "2026-11-20T09:00:00Z", "level": "info", "event": "event_handled", '
+        '"logger": "apps.events.handling", "role": "relay", "group": "audit", "event_type": "task.created.v1", '
+        f'"event_id": "{one.id}", "task_id": "{one.subject_id}", "correlation_id": "a-correlation", '
+        '"seconds_after": 1.5}\n'
+    )
+
+
+def test_what_is_written_at_once_is_whole_lines_that_a_pipe_takes_whole() -> None:
+    lines = [f"{number} {'ö' * (number % 300)}" for number in range(900)]
+    lines[700] = "x" * 10_000
+    text = "\n".join(lines)
+
+    parts = list(whole_lines(text, at_most=4096))
+
+    assert "".join(parts) == f"{text}\n"
+    assert {part[-1] for part in parts} == {"\n"}
+    assert [len(part.encode()) for part in parts if len(part.encode()) > 4096] == [10_001]
+    assert len(parts) < 100
+
+
+def test_every_line_goes_through_what_keeps_lines_whole() -> None:
+    class Pipe(StringIO):
+        sizes: list[int] = []
+
+        def write(self, text: str) -> int:
+            self.sizes.append(len(text.encode()))
+            return super().write(text)
+
+    pipe = Pipe()
+    sink = WholeLines(pipe)
+    sink.setFormatter(line_formatter(role="relay", format="json"))
+    logger = logging.getLogger("tests.pipe")
+    logger.addHandler(sink)
+    logger.setLevel("INFO")
+
+    structlog.get_logger("tests.pipe").info("event_handled", each=[{"number": number} for number in range(500)])
+    logger.removeHandler(sink)
+
+    assert [json.loads(line)["number"] for line in pipe.getvalue().splitlines()] == list(range(500))
+    assert max(pipe.sizes) <= 4096
+    assert WholeLines in map(type, logging.getLogger().handlers)
 
 
 def test_celery_leaves_logging_as_it_is() -> None:
