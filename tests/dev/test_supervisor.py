@@ -46,7 +46,8 @@ class Run:
         self.folder = folder
         self.port = port
         self.output = ""
-        self.errors = folder / "stderr"
+        self.said_before = 0
+        self.errors = folder / f"stderr-{port}"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", RUN, str(folder), str(port)],
@@ -69,8 +70,16 @@ class Run:
         self.process.send_signal(number)
         return self.process.wait(60)
 
+    def remove(self) -> None:
+        """End it the hard way, if it is still there."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
     def said(self) -> str:
-        return self.errors.read_text()
+        return self.errors.read_text()[self.said_before :]
 
     def variables(self) -> dict[str, str]:
         lines = (self.folder / "stack.env").read_text().splitlines()
@@ -93,6 +102,12 @@ class Run:
     def health(self) -> dict[str, dict[str, str]]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/", timeout=10) as response:
             return json.load(response)["checks"]
+
+    def is_well(self) -> bool:
+        try:
+            return {each["status"] for each in self.health().values()} == {"ok"}
+        except OSError:
+            return False
 
     def answers(self) -> bool:
         try:
@@ -118,11 +133,7 @@ def start(folder: Path) -> Iterator[Callable[..., Run]]:
 
     yield make
     for run in runs:
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait()
-        if run.process.stdout is not None:
-            run.process.stdout.close()
+        run.remove()
 
 
 def children_of(number: int) -> list[int]:
@@ -135,19 +146,6 @@ def tasks_in(run: Run) -> int:
         row = connection.execute("SELECT count(*) FROM tasks_task").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def test_nothing_that_serves_and_no_terminal_beside_is_led_to_the_owner_of_the_tables(start):
-    run = start().wait_for_banner()
-    url = run.variables()["DATABASE_URL"]
-    environments = [Path(f"/proc/{each.number}/environ").read_bytes() for each in run.processes()]
-
-    with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute("ALTER TABLE audit_auditrecord DISABLE TRIGGER ALL")
-    assert any(url.encode() in each for each in environments)
-    assert [each for each in environments if b"DATABASE_OWNER_URL" in each] == []
-    assert "DATABASE_OWNER_URL" not in run.variables()
-    assert (run.folder / "audit_signing_key").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.short
@@ -207,15 +205,6 @@ def test_a_second_ctrl_c_leaves_no_orphans(start):
     assert [each for each in children if process_ids.lives(each)] == []
 
 
-def test_a_second_run_on_the_same_folder_is_refused_and_named_the_first(start):
-    first = start().wait_for_banner()
-    second = start()
-
-    assert second.process.wait(30) == 1
-    assert f"already runs in {first.folder}, as process {first.process.pid}" in second.said()
-    assert first.answers()
-
-
 def test_a_taken_port_is_refused_before_anything_starts(start, folder):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -224,39 +213,6 @@ def test_a_taken_port_is_refused_before_anything_starts(start, folder):
         assert run.process.wait(30) == 1
     assert f"Port {port} is taken by another program" in run.said()
     assert not (folder / "postgres").exists()
-
-
-@pytest.mark.short
-def test_a_crashed_role_is_shown_and_started_again(start):
-    run = start().wait_for_banner()
-
-    relay = run.kill("relay_outbox")
-
-    assert process_ids.wait_until(lambda: run.child("relay_outbox") not in {None, relay}, seconds=20)
-    assert "relay was ended by signal 9; it starts again in 0.5 s" in run.said()
-
-
-def test_a_frozen_role_is_killed_and_started_again(start):
-    run = start().wait_for_banner()
-
-    relay = run.child("relay_outbox")
-    os.kill(relay.number, signal.SIGSTOP)
-
-    assert process_ids.wait_until(lambda: run.child("relay_outbox") not in {None, relay}, seconds=20)
-    assert re.search(r"relay hung: no heartbeat for \d s. It was killed and starts again in 0.5 s.", run.said())
-    assert "web" not in run.said().split("relay hung")[1]
-
-
-def test_a_killed_kafka_does_not_restart_the_web_and_its_health_finds_the_new_one(start):
-    run = start().wait_for_banner()
-    web, before = run.child("granian"), run.variables()["KAFKA_BOOTSTRAP_SERVERS"]
-
-    run.kill("apps.dev.embedded.kafka")
-
-    assert process_ids.wait_until(lambda: run.health()["kafka"]["status"] == "down", seconds=20)
-    assert process_ids.wait_until(lambda: run.health()["kafka"]["status"] == "ok", seconds=40)
-    assert run.variables()["KAFKA_BOOTSTRAP_SERVERS"] != before
-    assert run.child("granian") == web
 
 
 def test_a_fresh_kafka_has_every_topic_before_it_is_said_to_be_back(start):
@@ -302,16 +258,6 @@ def test_only_who_can_sign_in_with_the_known_password_is_named(start):
     assert re.search(r"Sign in +ada / ada-example\n", second.output)
 
 
-def test_a_crashed_web_server_leaves_no_worker_that_holds_its_port(start):
-    run = start().wait_for_banner()
-
-    run.kill("granian")
-    assert process_ids.wait_until(lambda: "web was ended by signal 9" in run.said(), seconds=10)
-
-    assert process_ids.wait_until(run.answers, seconds=30)
-    assert run.said().count("web was ended") == 1
-
-
 def test_crashed_services_come_back_with_their_data_and_kafka_with_a_new_address(start):
     run = start().wait_for_banner()
     before = run.variables()
@@ -344,3 +290,77 @@ def test_after_kill_9_nothing_is_left_in_seconds_and_the_next_run_goes_on(start)
         assert connection.execute("SELECT session_data FROM django_session").fetchone() == ("42",)
     assert tasks_in(second) == SEEDED_TASKS
     assert second.end() == 0
+
+
+@pytest.fixture(scope="class")
+def held() -> Iterator[Run]:
+    with throw_away_folder() as folder:
+        run = Run(folder, port=ports.free_pair())
+        try:
+            yield run.wait_for_banner()
+        finally:
+            run.remove()
+
+
+@pytest.fixture
+def run(held: Run) -> Run:
+    """The run of the whole class, well again after what the test before did to it."""
+    assert process_ids.wait_until(held.is_well, seconds=60), held.said()
+    held.said_before = len(held.errors.read_text())
+    return held
+
+
+class TestOneRun:
+    """What one run goes through, one test after the other."""
+
+    def test_nothing_that_serves_and_no_terminal_beside_is_led_to_the_owner_of_the_tables(self, run):
+        url = run.variables()["DATABASE_URL"]
+        environments = [Path(f"/proc/{each.number}/environ").read_bytes() for each in run.processes()]
+
+        with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("ALTER TABLE audit_auditrecord DISABLE TRIGGER ALL")
+        assert any(url.encode() in each for each in environments)
+        assert [each for each in environments if b"DATABASE_OWNER_URL" in each] == []
+        assert "DATABASE_OWNER_URL" not in run.variables()
+        assert (run.folder / "audit_signing_key").stat().st_mode & 0o777 == 0o600
+
+    def test_a_second_run_on_the_same_folder_is_refused_and_named_the_first(self, run):
+        second = Run(run.folder, port=ports.free_pair())
+
+        assert second.process.wait(30) == 1
+        assert f"already runs in {run.folder}, as process {run.process.pid}" in second.said()
+        assert run.answers()
+        second.remove()
+
+    @pytest.mark.short
+    def test_a_crashed_role_is_shown_and_started_again(self, run):
+        relay = run.kill("relay_outbox")
+
+        assert process_ids.wait_until(lambda: run.child("relay_outbox") not in {None, relay}, seconds=20)
+        assert "relay was ended by signal 9; it starts again in 0.5 s" in run.said()
+
+    def test_a_frozen_role_is_killed_and_started_again(self, run):
+        beat = run.child(" beat ")
+        os.kill(beat.number, signal.SIGSTOP)
+
+        assert process_ids.wait_until(lambda: run.child(" beat ") not in {None, beat}, seconds=30)
+        assert re.search(r"beat hung: no heartbeat for \d+ s. It was killed and starts again in 0.5 s.", run.said())
+        assert "web" not in run.said().split("beat hung")[1]
+
+    def test_a_crashed_web_server_leaves_no_worker_that_holds_its_port(self, run):
+        run.kill("granian")
+        assert process_ids.wait_until(lambda: "web was ended by signal 9" in run.said(), seconds=10)
+
+        assert process_ids.wait_until(run.answers, seconds=30)
+        assert run.said().count("web was ended") == 1
+
+    def test_a_killed_kafka_does_not_restart_the_web_and_its_health_finds_the_new_one(self, run):
+        web, before = run.child("granian"), run.variables()["KAFKA_BOOTSTRAP_SERVERS"]
+
+        run.kill("apps.dev.embedded.kafka")
+
+        assert process_ids.wait_until(lambda: run.variables()["KAFKA_BOOTSTRAP_SERVERS"] != before, seconds=40)
+        # An answer of /health/ serves for two seconds: what it tells then can no more be of the killed one.
+        time.sleep(3)
+        assert process_ids.wait_until(lambda: run.health()["kafka"]["status"] == "ok", seconds=40)
+        assert run.child("granian") == web
