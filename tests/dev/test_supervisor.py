@@ -23,8 +23,10 @@ from apps.dev.stack import _NEUTRAL
 from apps.dev.state import throw_away_folder
 from apps.events import event_types
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
+# A machine may have much else to do; what has a bound by promise has a figure of its own.
+PATIENCE_SECONDS = 90
 SEEDED_TASKS = 16
 
 
@@ -68,7 +70,7 @@ class Run:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_SECONDS)
 
     def remove(self) -> None:
         """End it the hard way, if it is still there."""
@@ -165,7 +167,7 @@ def test_it_starts_says_where_everything_is_and_ends_well_on_sigterm(start):
 
 def test_ctrl_c_while_it_starts_ends_it_well(start):
     run = start()
-    assert process_ids.wait_until(lambda: "Preparing" in run.said(), seconds=30)
+    assert process_ids.wait_until(lambda: "Preparing" in run.said(), seconds=PATIENCE_SECONDS)
 
     assert run.end(signal.SIGINT) == 0
     assert run.processes() == []
@@ -210,7 +212,7 @@ def test_a_taken_port_is_refused_before_anything_starts(start, folder):
         port = server.getsockname()[1]
         run = start(port=port)
 
-        assert run.process.wait(30) == 1
+        assert run.process.wait(PATIENCE_SECONDS) == 1
     assert f"Port {port} is taken by another program" in run.said()
     assert not (folder / "postgres").exists()
 
@@ -219,7 +221,7 @@ def test_a_fresh_kafka_has_every_topic_before_it_is_said_to_be_back(start):
     run = start().wait_for_banner()
 
     run.kill("apps.dev.embedded.kafka")
-    assert process_ids.wait_until(lambda: "kafka: back." in run.said(), seconds=40, every=0.01)
+    assert process_ids.wait_until(lambda: "kafka: back." in run.said(), seconds=PATIENCE_SECONDS, every=0.01)
 
     brokers = AdminClient({"bootstrap.servers": (run.folder / "kafka-address").read_text()})
     there = brokers.list_topics(timeout=5).topics
@@ -234,12 +236,12 @@ def test_while_postgresql_hangs_no_role_is_started_again_and_all_go_on_with_it(s
 
     for number in processes:
         os.kill(number, signal.SIGSTOP)
-    assert process_ids.wait_until(lambda: "relay waits: no heartbeat" in run.said(), seconds=30)
+    assert process_ids.wait_until(lambda: "relay waits: no heartbeat" in run.said(), seconds=PATIENCE_SECONDS)
     time.sleep(10)
     for number in processes:
         os.kill(number, signal.SIGCONT)
 
-    assert process_ids.wait_until(lambda: run.health()["outbox"]["status"] == "ok", seconds=30)
+    assert process_ids.wait_until(lambda: run.health()["outbox"]["status"] == "ok", seconds=PATIENCE_SECONDS)
     assert "because PostgreSQL hangs. A restart would help nobody" in run.said()
     assert "hung" not in run.said()
     assert {words: run.child(words) for words in roles} == roles
@@ -268,8 +270,8 @@ def test_crashed_services_come_back_with_their_data_and_kafka_with_a_new_address
     def moved() -> bool:
         return run.variables()["KAFKA_BOOTSTRAP_SERVERS"] != before["KAFKA_BOOTSTRAP_SERVERS"]
 
-    assert process_ids.wait_until(moved, seconds=40)
-    assert process_ids.wait_until(run.answers, seconds=40)
+    assert process_ids.wait_until(moved, seconds=PATIENCE_SECONDS)
+    assert process_ids.wait_until(run.answers, seconds=PATIENCE_SECONDS)
     assert run.variables()["DATABASE_URL"] == before["DATABASE_URL"]
     assert tasks_in(run) == SEEDED_TASKS
     assert run.end() == 0
@@ -284,7 +286,7 @@ def test_after_kill_9_nothing_is_left_in_seconds_and_the_next_run_goes_on(start)
 
     first.end(signal.SIGKILL)
 
-    assert process_ids.wait_until(lambda: not any(map(process_ids.lives, groups)), seconds=15)
+    assert process_ids.wait_until(lambda: not any(map(process_ids.lives, groups)), seconds=30)
     second = start(port=first.port).wait_for_banner()
     with psycopg.connect(second.variables()["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT session_data FROM django_session").fetchone() == ("42",)
@@ -305,7 +307,7 @@ def held() -> Iterator[Run]:
 @pytest.fixture
 def run(held: Run) -> Run:
     """The run of the whole class, well again after what the test before did to it."""
-    assert process_ids.wait_until(held.is_well, seconds=60), held.said()
+    assert process_ids.wait_until(held.is_well, seconds=PATIENCE_SECONDS), held.said()
     held.said_before = len(held.errors.read_text())
     return held
 
@@ -327,7 +329,7 @@ class TestOneRun:
     def test_a_second_run_on_the_same_folder_is_refused_and_named_the_first(self, run):
         second = Run(run.folder, port=ports.free_pair())
 
-        assert second.process.wait(30) == 1
+        assert second.process.wait(PATIENCE_SECONDS) == 1
         assert f"already runs in {run.folder}, as process {run.process.pid}" in second.said()
         assert run.answers()
         second.remove()
@@ -336,22 +338,22 @@ class TestOneRun:
     def test_a_crashed_role_is_shown_and_started_again(self, run):
         relay = run.kill("relay_outbox")
 
-        assert process_ids.wait_until(lambda: run.child("relay_outbox") not in {None, relay}, seconds=20)
+        assert process_ids.wait_until(lambda: run.child("relay_outbox") not in {None, relay}, seconds=PATIENCE_SECONDS)
         assert "relay was ended by signal 9; it starts again in 0.5 s" in run.said()
 
     def test_a_frozen_role_is_killed_and_started_again(self, run):
         beat = run.child(" beat ")
         os.kill(beat.number, signal.SIGSTOP)
 
-        assert process_ids.wait_until(lambda: run.child(" beat ") not in {None, beat}, seconds=30)
+        assert process_ids.wait_until(lambda: run.child(" beat ") not in {None, beat}, seconds=PATIENCE_SECONDS)
         assert re.search(r"beat hung: no heartbeat for \d+ s. It was killed and starts again in 0.5 s.", run.said())
         assert "web" not in run.said().split("beat hung")[1]
 
     def test_a_crashed_web_server_leaves_no_worker_that_holds_its_port(self, run):
         run.kill("granian")
-        assert process_ids.wait_until(lambda: "web was ended by signal 9" in run.said(), seconds=10)
+        assert process_ids.wait_until(lambda: "web was ended by signal 9" in run.said(), seconds=PATIENCE_SECONDS)
 
-        assert process_ids.wait_until(run.answers, seconds=30)
+        assert process_ids.wait_until(run.answers, seconds=PATIENCE_SECONDS)
         assert run.said().count("web was ended") == 1
 
     def test_a_killed_kafka_does_not_restart_the_web_and_its_health_finds_the_new_one(self, run):
@@ -359,8 +361,10 @@ class TestOneRun:
 
         run.kill("apps.dev.embedded.kafka")
 
-        assert process_ids.wait_until(lambda: run.variables()["KAFKA_BOOTSTRAP_SERVERS"] != before, seconds=40)
+        assert process_ids.wait_until(
+            lambda: run.variables()["KAFKA_BOOTSTRAP_SERVERS"] != before, seconds=PATIENCE_SECONDS
+        )
         # An answer of /health/ serves for two seconds: what it tells then can no more be of the killed one.
         time.sleep(3)
-        assert process_ids.wait_until(lambda: run.health()["kafka"]["status"] == "ok", seconds=40)
+        assert process_ids.wait_until(lambda: run.health()["kafka"]["status"] == "ok", seconds=PATIENCE_SECONDS)
         assert run.child("granian") == web

@@ -8,7 +8,7 @@ import pytest
 from apps.dev.children import PROJECT
 from apps.dev.stack import Stack
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 
 def tour(stack: Stack) -> "subprocess.CompletedProcess[str]":

@@ -26,6 +26,8 @@ from tests.faults.forwarder import forwarding
 from tests.faults.pipeline import Pipeline, database_url, freeze, thaw, wait_until
 
 TOKEN = "the-token-of-the-scraper"
+# A machine may have much else to do; what has a bound by promise has a figure of its own.
+PATIENCE_SECONDS = 60
 
 
 def probed(pipeline: Pipeline, role: str, **extra: str) -> int:
@@ -38,18 +40,28 @@ def alive(role: str) -> bool:
     return next(life for life in selectors.role_lives() if life.role == role).lives
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", ["relay", "worker-audit"])
 def test_a_frozen_role_shows_within_its_limit_and_is_well_again_when_it_goes_on(pipeline: Pipeline, role: str) -> None:
     running = pipeline.start(role)
-    wait_until(lambda: probed(pipeline, role) == 0 and alive(role), "the role lives", seconds=30)
+    wait_until(lambda: probed(pipeline, role) == 0 and alive(role), "the role lives", seconds=PATIENCE_SECONDS)
+
+    looks: list[float] = []
+
+    def shows() -> bool:
+        began = time.monotonic()
+        shown = probed(pipeline, role) == 1 and not alive(role)
+        looks.append(time.monotonic() - began)
+        return shown
 
     freeze(running)
     limit = liveness.limit_seconds(role)
-    took = wait_until(lambda: probed(pipeline, role) == 1 and not alive(role), "it shows", seconds=limit + 10)
+    took = wait_until(shows, "it shows", seconds=limit + 60)
     thaw(running)
 
-    assert limit - 6 <= took <= limit + 3
-    wait_until(lambda: probed(pipeline, role) == 0 and alive(role), "the role lives again", seconds=20)
+    # A look may begin just before the limit: then the next one sees it. Each is a process that has to start.
+    assert limit - 6 <= took <= limit + 3 + sum(looks[-2:])
+    wait_until(lambda: probed(pipeline, role) == 0 and alive(role), "the role lives again", seconds=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("role", ["relay", "worker-audit", "beat"])
@@ -63,15 +75,17 @@ def test_a_role_that_starts_while_postgresql_hangs_beats_and_begins_when_it_answ
         with forwarding(f"127.0.0.1:{port}") as forwarder:
             there = pipeline.database_url.replace(f":{database['port']}/", f":{forwarder.address.split(':')[1]}/")
             running = pipeline.start(role, DATABASE_URL=there)
-            wait_until(lambda: probed(pipeline, role) == 0, "it beats", seconds=30)
+            wait_until(lambda: probed(pipeline, role) == 0, "it beats", seconds=PATIENCE_SECONDS)
             time.sleep(12)
             assert running.runs
             assert probed(pipeline, role) == 0
 
             forwarder.target = f"{database['host']}:{database['port']}"
-            wait_until(lambda: Heartbeat.objects.filter(role=role).exists(), "its row is there", seconds=30)
+            wait_until(
+                lambda: Heartbeat.objects.filter(role=role).exists(), "its row is there", seconds=PATIENCE_SECONDS
+            )
             if_beat = PeriodicTask.objects.filter(last_run_at__isnull=False)
-            wait_until(lambda: role != "beat" or if_beat.exists(), "it rings", seconds=30)
+            wait_until(lambda: role != "beat" or if_beat.exists(), "it rings", seconds=PATIENCE_SECONDS)
             assert running.runs
 
 
@@ -84,8 +98,10 @@ def test_every_role_beats_and_has_its_row(pipeline: Pipeline) -> None:
     for role in ("relay", "worker-audit", "beat"):
         pipeline.start(role)
 
-    wait_until(lambda: all(alive(role) for role in settings.ROLES), "every role lives", seconds=40)
-    wait_until(lambda: Heartbeat.objects.filter(role="web").count() == 2, "both processes of the web", seconds=20)
+    wait_until(lambda: all(alive(role) for role in settings.ROLES), "every role lives", seconds=PATIENCE_SECONDS)
+    wait_until(
+        lambda: Heartbeat.objects.filter(role="web").count() == 2, "both processes of the web", seconds=PATIENCE_SECONDS
+    )
 
     assert {file.name for file in pipeline.heartbeats.iterdir()} == set(settings.ROLES)
     named = {"PORT": str(port), "WS_PORT": str(port + 1)}
@@ -100,19 +116,19 @@ def test_a_web_whose_threads_are_all_stuck_stops_beating_and_goes_on_when_they_d
     web[web.index("--workers") + 1] = "1"
     patient = f"{database_url()}?options=-c%20lock_timeout%3D60s"
     pipeline.run("web", web, role="web", WEB_THREADS="2", DATABASE_URL=patient)
-    wait_until(lambda: probed(pipeline, "web", PORT=str(port)) == 0, "the web answers", seconds=30)
+    wait_until(lambda: probed(pipeline, "web", PORT=str(port)) == 0, "the web answers", seconds=PATIENCE_SECONDS)
 
     with psycopg.connect(database_url()) as holder:
         holder.execute("LOCK TABLE django_session, accounts_user IN ACCESS EXCLUSIVE MODE")
         asked = [stuck(port) for _ in range(2)]
-        wait_until(lambda: probed(pipeline, "web", PORT=str(port)) == 1, "the probe sees it", seconds=10)
+        wait_until(lambda: probed(pipeline, "web", PORT=str(port)) == 1, "the probe sees it", seconds=30)
         before = (pipeline.heartbeats / "web").stat().st_mtime
         time.sleep(3)
         assert (pipeline.heartbeats / "web").stat().st_mtime == before
     for each in asked:
-        each.wait(20)
+        each.wait(PATIENCE_SECONDS)
 
-    wait_until(lambda: probed(pipeline, "web", PORT=str(port)) == 0, "the web answers again", seconds=20)
+    wait_until(lambda: probed(pipeline, "web", PORT=str(port)) == 0, "the web answers again", seconds=PATIENCE_SECONDS)
 
 
 def stuck(port: int) -> "subprocess.Popen[bytes]":
@@ -127,7 +143,7 @@ def stuck(port: int) -> "subprocess.Popen[bytes]":
 
 def scraped(port: int) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value
             for family in text_string_to_metric_families(answer.read().decode())
@@ -141,7 +157,7 @@ def test_the_relay_and_the_worker_tell_what_they_did(pipeline: Pipeline, journal
     pipeline.start("relay", METRICS_PORT=str(relay_port), **figures)
     pipeline.start("worker-audit", METRICS_PORT=str(worker_port), **figures)
     journals.write(journal, prefix="a", count=3)
-    wait_until(checker.quiet, "every event has its audit record", seconds=40)
+    wait_until(checker.quiet, "every event has its audit record", seconds=PATIENCE_SECONDS)
 
     relay, worker = scraped(relay_port), scraped(worker_port)
 
@@ -159,17 +175,23 @@ def test_the_requests_of_all_web_processes_are_one_sum_that_survives_one_of_them
     web = list(settings.ROLES["web"])
     web[web.index("--port") + 1] = str(port)
     pipeline.run("web", web, role="web", METRICS_TOKEN=TOKEN, METRICS_DIR=str(tmp_path / "metrics"))
-    wait_until(lambda: probed(pipeline, "web", PORT=str(port)) == 0, "the web answers", seconds=30)
-    wait_until(lambda: Heartbeat.objects.filter(role="web").count() == 2, "both processes live", seconds=20)
+    wait_until(lambda: probed(pipeline, "web", PORT=str(port)) == 0, "the web answers", seconds=PATIENCE_SECONDS)
+    wait_until(
+        lambda: Heartbeat.objects.filter(role="web").count() == 2, "both processes live", seconds=PATIENCE_SECONDS
+    )
     ready = frozenset({("method", "GET"), ("route", "health-ready"), ("status", "200")})
 
     for _ in range(60):
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready/", timeout=5).close()
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready/", timeout=PATIENCE_SECONDS).close()
     assert scraped(port)["http_requests_total", ready] == 60
 
     doomed = int(Heartbeat.objects.filter(role="web")[0].instance.rpartition(":")[2])
     os.kill(doomed, signal.SIGKILL)
-    wait_until(lambda: told_without(doomed, tmp_path, port), "it is told without the files of the dead", seconds=20)
+    wait_until(
+        lambda: told_without(doomed, tmp_path, port),
+        "it is told without the files of the dead",
+        seconds=PATIENCE_SECONDS,
+    )
     assert scraped(port)["http_requests_total", ready] == 60
 
 

@@ -44,7 +44,7 @@ class Kafka:
         self.child = Child(self.name, command, environment, self._log, announces=True)
         self.child.start()
 
-    def wait(self, *, seconds: float = 20) -> None:
+    def wait(self, *, seconds: float = 60) -> None:
         """Until it has printed its address. Raises `ChildFailed`."""
         assert self.child is not None, "Kafka was not started."
         readable, _, _ = select.select([self.child.announcements], [], [], seconds)

@@ -200,7 +200,7 @@ class Postgres:
         )
         self.child.start()
 
-    def wait(self, *, seconds: float = 30) -> None:
+    def wait(self, *, seconds: float = 60) -> None:
         """Until the roles and the database are there. Raises `ChildFailed`."""
         deadline = time.monotonic() + seconds
         while True:

@@ -69,7 +69,7 @@ class Valkey:
         self.child = Child(self.name, command, {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, self._log)
         self.child.start()
 
-    def wait(self, *, seconds: float = 20) -> None:
+    def wait(self, *, seconds: float = 60) -> None:
         """Until it has read its append-only file and answers. Raises `ChildFailed`."""
         deadline = time.monotonic() + seconds
         while not self._answers():
