@@ -1,54 +1,89 @@
-"""A writer outside the system under test that notes every operation before and after it.
+"""What was asked for and what came of it, noted outside the system under test, before and after each operation.
 
-`python -m tests.faults.journal FILE PREFIX COUNT` creates tasks and moves each through its life. A line
-`begin TITLE` without a `done TITLE` after it is an operation whose outcome is unknown.
+Invariant: the id of an operation is the correlation id of its events, so that what became of it can be told from
+the log alone. A `begin` with nothing after it is an operation whose outcome is unknown: killed, or no answer.
 """
 
+import json
 import os
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from apps.accounts.models import User
+from apps.events.context import Cause, caused_by, new_traceparent
+from apps.tasks import services
+from apps.tasks.exceptions import TaskRefused
+
+OWNER = "journal"
+
 
 @dataclass(frozen=True)
-class Entry:
-    title: str
+class Operation:
+    """`outcome` is `ok` (acknowledged), `failed` (refused) or `unknown`."""
+
+    id: str
+    verb: str
     outcome: str
 
 
-def read(path: Path) -> list[Entry]:
-    """`ok` for what was acknowledged, `failed` for what was refused, `unknown` for the rest."""
+def read(path: Path) -> list[Operation]:
+    verbs: dict[str, str] = {}
     outcomes: dict[str, str] = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
-        word, _, title = line.partition(" ")
-        outcomes[title] = {"begin": "unknown", "done": "ok", "refused": "failed"}[word]
-    return [Entry(title, outcome) for title, outcome in outcomes.items()]
+    for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
+        note = json.loads(line)
+        verbs.setdefault(note["id"], note.get("verb", ""))
+        outcomes[note["id"]] = {"begin": "unknown"}.get(note["is"], note["is"])
+    return [Operation(each, verbs[each], outcome) for each, outcome in outcomes.items()]
+
+
+class Journal:
+    """Appends to `path`; each note is one write, so a killed writer leaves whole lines and at most one cut short."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def note(self, operation: str, outcome: str, **also: str) -> None:
+        os.write(self._file, json.dumps({"id": operation, "is": outcome, **also}).encode() + b"\n")
+
+    @contextmanager
+    def operation(self, name: str, *, verb: str) -> Iterator[None]:
+        """One operation, the cause of the events inside. A refusal is noted and raised, what is unknown is raised."""
+        self.note(name, "begin", verb=verb)
+        try:
+            with caused_by(Cause(name, new_traceparent())):
+                yield
+        except TaskRefused as reason:
+            self.note(name, "failed", why=type(reason).__name__)
+            raise
+        self.note(name, "ok")
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+def owner() -> User:
+    return User.objects.get_or_create(username=OWNER)[0]
+
+
+# What happens to a task after it was created, in the order of its versions.
+LIFE = ("create", "update", "complete", "reopen", "delete", "restore")
 
 
 def write(path: Path, *, prefix: str, count: int) -> None:
-    """Create `count` tasks, each taken through six versions but the last ones that a fault may cut short."""
-    from apps.accounts.models import User
-    from apps.tasks import services
-
-    owner, _ = User.objects.get_or_create(username="journal")
-    with path.open("a", buffering=1) as journal:
+    """Create `count` tasks, each taken through the six versions of a life; only a fault cuts the last one short."""
+    person, journal = owner(), Journal(path)
+    try:
         for number in range(count):
-            title = f"{prefix}-{number}"
-            now = datetime.now(UTC)
-            journal.write(f"begin {title}\n")
-            task = services.create_task(owner=owner, actor=owner, title=title, now=now)
-            journal.write(f"done {title}\n")
-            services.update_task(task_id=task.pk, actor=owner, changes={"priority": "high"}, now=now)
-            services.complete_task(task_id=task.pk, actor=owner, now=now)
-            services.reopen_task(task_id=task.pk, actor=owner, now=now)
-            services.delete_task(task_id=task.pk, actor=owner, now=now)
-            services.restore_task(task_id=task.pk, actor=owner, now=now)
-
-
-if __name__ == "__main__":
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "todo_project.settings.base")
-    django.setup()
-    write(Path(sys.argv[1]), prefix=sys.argv[2], count=int(sys.argv[3]))
+            with journal.operation(f"{prefix}-{number}-create", verb="create"):
+                title = f"{prefix}-{number}"
+                task = services.create_task(owner=person, actor=person, title=title, now=datetime.now(UTC))
+            for verb in LIFE[1:]:
+                asked = {"changes": {"priority": "high"}} if verb == "update" else {}
+                with journal.operation(f"{prefix}-{number}-{verb}", verb=verb):
+                    command = getattr(services, f"{verb}_task")
+                    command(task_id=task.pk, actor=person, now=datetime.now(UTC), **asked)
+    finally:
+        journal.close()

@@ -1,48 +1,122 @@
-"""The roles of the platform as real processes on the test's PostgreSQL, Valkey and a mock Kafka of their own.
+"""The roles of the platform as real processes on real services of their own, with a proxy wherever a test wants one.
 
+`FAULTS_KAFKA` is `real` (Apache Kafka, needs Java), `mock` (librdkafka's cluster) or `auto`: real where it can be.
 Invariant: every process started here is ended by `close`, also after a failed test.
 """
 
 import os
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
+import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import close_old_connections, connection
 from psycopg import conninfo
 
 from apps.dev.children import Child
+from apps.dev.embedded import kafka_jars
+from apps.dev.embedded.apache_kafka import ApacheKafka
 from apps.dev.embedded.kafka import Kafka
 from apps.dev.embedded.valkey import Valkey
+from apps.dev.ports import LOOPBACK, free_port
+from apps.events import event_types
 from apps.events.brokers.kafka import KafkaBroker
+from tests.faults.proxy import Proxy
+
+Service = Literal["postgres", "valkey", "kafka"]
+
+
+def kafka_kind() -> str:
+    """`real` or `mock`. Raises `ValueError` for what `FAULTS_KAFKA` must not say."""
+    wanted = os.environ.get("FAULTS_KAFKA", "auto")
+    if wanted not in {"auto", "real", "mock"}:
+        raise ValueError(f"FAULTS_KAFKA is {wanted!r}: it must be real, mock or auto.")
+    return wanted if wanted != "auto" else "mock" if kafka_jars.lacking() else "real"
 
 
 class Pipeline:
-    """Starts roles against the current test database, as a role that owns nothing; it may be told where to die."""
+    """Starts roles against the current test database, as a role that owns nothing; it may be told where to die.
 
-    def __init__(self, folder: Path, *, database_url: str) -> None:
+    `through` names the services that every role reaches by a proxy: `proxies[name]`. Real Kafka sends its clients
+    where its metadata say, so that it has to be in front of the proxy from the beginning; the mock cluster is only
+    met through one.
+    """
+
+    def __init__(
+        self, folder: Path, *, database_url: str, through: tuple[Service, ...] = (), kafka: str | None = None
+    ) -> None:
         self.folder = folder
         self.database_url = database_url
         self.logs = folder / "logs"
         self.logs.mkdir()
         self.heartbeats = folder / "heartbeats"
         self.heartbeats.mkdir()
+        self.kafka_kind = kafka or kafka_kind()
+        self.proxies: dict[str, Proxy] = {}
+        self.roles: list[Child] = []
         self._cleanup = ExitStack()
-        self.kafka = Kafka(folder, logs=self.logs)
         self.valkey = Valkey(folder, logs=self.logs, throw_away=True)
+        self.kafka = self._kafka(proxied="kafka" in through)
         for service in (self.kafka, self.valkey):
             service.start()
             self._cleanup.callback(service.stop)
             service.wait()
+        if "valkey" in through:
+            self._proxy("valkey", f"{LOOPBACK}:{self.valkey.port}")
+        if "postgres" in through:
+            place = urlsplit(database_url)
+            self._proxy("postgres", f"{place.hostname}:{place.port}")
+        if "kafka" in through and "kafka" not in self.proxies:
+            self._proxy("kafka", self.kafka.address)
+        self._meet_kafka()
+
+    def _kafka(self, *, proxied: bool) -> Kafka | ApacheKafka:
+        if self.kafka_kind == "mock":
+            return Kafka(self.folder, logs=self.logs)
+        port = free_port()
+        advertised = self._proxy("kafka", f"{LOOPBACK}:{port}").address if proxied else None
+        return ApacheKafka(self.folder, logs=self.logs, throw_away=True, port=port, advertised=advertised)
+
+    def _proxy(self, name: Service, target: str) -> Proxy:
+        proxy = self.proxies[name] = Proxy(target)
+        self._cleanup.callback(proxy.close)
+        return proxy
+
+    def _meet_kafka(self) -> None:
         self.broker = KafkaBroker({"bootstrap.servers": self.kafka.address})
-        self.broker.ensure_topics(["task-events"])
+        self.broker.ensure_topics(event_types.topics())
+
+    def replace_kafka(self) -> None:
+        """Kill Kafka with all it had; another, empty one stands in its place, as after a lost disk."""
+        assert self.kafka.child is not None
+        kill(self.kafka.child)
+        self.kafka.stop()
+        if isinstance(self.kafka, ApacheKafka):
+            shutil.rmtree(self.kafka.data)
+            self.kafka.make_files()
+        self.kafka.start()
+        self.kafka.wait()
+        if self.kafka_kind == "mock" and "kafka" in self.proxies:
+            self.proxies["kafka"].target = self.kafka.address
+        self._meet_kafka()
+
+    def generate(
+        self, journal: Path, *, seed: str, rate: float = 0, count: int = 0, rest: tuple[str, ...] = ()
+    ) -> Child:
+        """Start random changes from a process of its own, that meets the database without any proxy."""
+        words = [str(journal), seed, str(rate), str(count), *rest]
+        command = [sys.executable, "-m", "tests.faults.generator", *words]
+        return self.run(f"generator-{seed}", command, DATABASE_URL=self.database_url)
 
     def environment(self, role: str, **extra: str) -> dict[str, str]:
-        return {
+        variables = {
             **os.environ,
             **self.kafka.variables,
             **self.valkey.variables,
@@ -52,12 +126,19 @@ class Pipeline:
             "HEARTBEAT_DIR": str(self.heartbeats),
             "LOG_LEVEL": "INFO",
             "ROLE": role,
-            **extra,
         }
+        for name, kinds in {"postgres": ["DATABASE_URL"], "valkey": list(self.valkey.variables)}.items():
+            if name in self.proxies:
+                variables |= {kind: _led_to(variables[kind], self.proxies[name].address) for kind in kinds}
+        if "kafka" in self.proxies:
+            variables["KAFKA_BOOTSTRAP_SERVERS"] = self.proxies["kafka"].address
+        return variables | extra
 
     def start(self, role: str, *, name: str | None = None, **extra: str) -> Child:
         """Start a role of the settings, such as `relay` or `worker-audit`; `extra` goes into its environment."""
-        return self.run(name or role, settings.ROLES[role], role=role, **extra)
+        child = self.run(name or role, settings.ROLES[role], role=role, **extra)
+        self.roles.append(child)
+        return child
 
     def run(self, name: str, command: list[str], *, role: str = "shell", **extra: str) -> Child:
         log = self.logs / f"{name}.log"
@@ -66,8 +147,23 @@ class Pipeline:
         self._cleanup.callback(child.stop, seconds=15)
         return child
 
+    def stop_roles(self, *, seconds: float = 30) -> None:
+        """Ask every role to stop; each ends well and in time."""
+        running = [role for role in self.roles if role.runs]
+        for role in running:
+            role.ask_to_stop()
+        for role in running:
+            wait_until(lambda role=role: not role.runs, f"{role.name} has stopped", seconds=seconds)
+            assert role.exit_code == 0, f"{role.name} ended with {role.exit_code}"
+
     def close(self) -> None:
         self._cleanup.close()
+
+
+def _led_to(url: str, address: str) -> str:
+    """The same URL at another place."""
+    place = urlsplit(url).netloc.rpartition("@")
+    return url.replace(f"{place[1]}{place[2]}", f"{place[1]}{address}", 1)
 
 
 def database_url() -> str:
@@ -78,6 +174,23 @@ def database_url() -> str:
 
 def direct_parameters() -> str:
     return conninfo.make_conninfo(database_url())
+
+
+def crash_postgres() -> None:
+    """Kill one of PostgreSQL's own processes with -9: it ends every session, and recovers from its log by itself."""
+    with psycopg.connect(database_url(), autocommit=True) as session:
+        os.kill(session.info.backend_pid, signal.SIGKILL)
+    wait_until(_postgres_answers, "PostgreSQL has recovered", seconds=60)
+
+
+def _postgres_answers() -> bool:
+    close_old_connections()
+    connection.close()
+    try:
+        with psycopg.connect(database_url(), connect_timeout=2) as session:
+            return session.execute("SELECT 1").fetchone() == (1,)
+    except psycopg.OperationalError:
+        return False
 
 
 def kill(child: Child) -> None:
@@ -91,6 +204,11 @@ def freeze(child: Child) -> None:
 
 def thaw(child: Child) -> None:
     os.kill(child.id.number, signal.SIGCONT)
+
+
+def let_pass(seconds: float) -> None:
+    time.sleep(seconds)
+    close_old_connections()
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, seconds: float) -> float:

@@ -1,0 +1,107 @@
+"""What each fault test found, gathered for the table that a run ends with.
+
+A test of a fault is marked `@pytest.mark.fault("F4", "relay killed after produce", bound=5)`; `bound` is the promise in
+seconds. On a machine that others use too the test allows `FAULTS_PATIENCE` times as much (3 unless told) and the
+table shows what it took. A negative control, with the cure switched off, is marked `control` and has to find something.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from apps.events.brokers.base import Broker
+from tests.faults import checker, journal
+from tests.faults.checker import Verdict
+
+PATIENCE = float(os.environ.get("FAULTS_PATIENCE", "3"))
+_BEGIN, _END = "<!-- measured -->", "<!-- end -->"
+
+
+@dataclass
+class Evidence:
+    """One row. Seconds are from healing, or from the fault where nothing is healed, until all is quiet."""
+
+    fault: str
+    what: str
+    kafka: str
+    seed: str
+    bound: float | None = None
+    control: bool = False
+    operations: int = 0
+    unknown: int = 0
+    events: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    other: int = 0
+    recovery_seconds: float | None = None
+    notes: list[str] = field(default_factory=list)
+    outcome: str = "not finished"
+
+    def recovered(self, seconds: float) -> None:
+        """C10. Of several recoveries the longest counts."""
+        self.recovery_seconds = max(seconds, self.recovery_seconds or 0.0)
+        if self.bound is not None:
+            allowed = self.bound * PATIENCE
+            assert seconds <= allowed, f"{seconds:.1f} s; the promise is {self.bound:g}, allowed here {allowed:g}"
+
+    def judge(self, path: Path, broker: Broker | None = None, *, poisons: int = 0) -> Verdict:
+        """Check everything of a system at rest and note what was found. Raises `AssertionError`."""
+        verdict = self.note(path, broker, poisons=poisons)
+        verdict.hold()
+        return verdict
+
+    def refute(self, path: Path, broker: Broker | None = None) -> Verdict:
+        """The control: the checker must find something. Raises `AssertionError` when all is well."""
+        verdict = self.note(path, broker)
+        assert verdict.findings, "The cure is switched off, and the checker finds nothing wrong."
+        return verdict
+
+    def note(self, path: Path, broker: Broker | None = None, *, poisons: int = 0) -> Verdict:
+        records = checker.all_records(broker) if broker else []
+        verdict = checker.judge(journal.read(path), records, poisons=poisons)
+        self.count(verdict)
+        return verdict
+
+    def count(self, verdict: Verdict) -> None:
+        self.operations += verdict.operations["ok"]
+        self.unknown += verdict.operations["unknown"]
+        self.events = verdict.events
+        self.lost += len(verdict.lost)
+        self.duplicated += len(verdict.duplicated)
+        self.reordered += len(verdict.reordered)
+        self.other += len(verdict.other)
+
+    @property
+    def recovery(self) -> str:
+        if self.recovery_seconds is None:
+            return ""
+        return f"{self.recovery_seconds:.1f} s" + (f" of {self.bound:g}" if self.bound is not None else "")
+
+
+def table(rows: Sequence[Evidence]) -> list[str]:
+    """Markdown; the same on the terminal and in docs/reliability.md."""
+    head = ("fault", "what happens", "Kafka", "operations", "lost", "duplicated", "reordered", "recovery", "")
+    lines = [" | ".join(["", *head, ""]).strip(), "|" + " --- |" * len(head)]
+    for row in sorted(rows, key=lambda each: (int(each.fault[1:]), each.control)):
+        found = f"{row.other} more findings" if row.other else ""
+        result = " ".join([row.outcome, "(control)" if row.control else "", found, *row.notes]).strip()
+        operations = f"{row.operations}" + (f" + {row.unknown} unknown" if row.unknown else "")
+        counts = [operations, str(row.lost), str(row.duplicated), str(row.reordered)]
+        lines.append("| " + " | ".join([row.fault, row.what, row.kafka, *counts, row.recovery, result]) + " |")
+    return lines
+
+
+def publish(rows: Sequence[Evidence], page: Path, *, about: str) -> None:
+    """Write the table between the marks of a page."""
+    text = page.read_text()
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    written = "\n".join([_BEGIN, "", about, "", *table(rows), "", _END])
+    page.write_text(before + written + after)
+
+
+def write_json(rows: Sequence[Evidence], path: Path) -> None:
+    path.write_text(json.dumps([asdict(row) for row in rows], indent=1))
