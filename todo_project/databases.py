@@ -1,6 +1,6 @@
 """Turns a database URL into Django's settings, with the time limits that every connection carries.
 
-Invariant: no statement, lock wait or idle transaction of what serves is unbounded.
+Invariant: no statement, lock wait, idling or transaction of what serves is unbounded.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ SESSION_LIMITS = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "30s",
 }
+# Nor does one whose client stopped in the middle of a statement, which is not idle.
+TRANSACTION_LIMIT = "45s"
 # A migration takes what it takes; but whatever waits for its lock waits with it, so it is not kept waiting long.
 OWNER_LIMITS = {"lock_timeout": "5s"}
 # A plan that was made once, while a table was small, reads all of it for as long as nobody has analysed what it has
@@ -50,10 +52,12 @@ def connection_settings(
         "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
         **dict(parse_qsl(parts.query)),
     }
+    if limits is SESSION_LIMITS:
+        options["transaction_timeout"] = TRANSACTION_LIMIT
     if pool_size:
         options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "todo_project.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

@@ -60,7 +60,7 @@ _CONTENT_TYPES = {
 
 def _insert_of(table: str, types: Mapping[str, str]) -> str:
     arrays = ", ".join(f"%b::{kind}[]" for kind in types.values())
-    return f"INSERT INTO {table} ({', '.join(types)}) SELECT * FROM unnest({arrays})"
+    return f"INSERT INTO {table} ({', '.join(types)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names
 
 
 _INSERT_RECORDS = _insert_of("audit_auditrecord", _RECORD_TYPES)
@@ -188,10 +188,9 @@ def _link(entry: Entry, *, chain: int, after: Head, recorded_at: datetime, commi
 
 
 def _insert(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """One statement with an array a column: quicker than COPY, and whole before PostgreSQL begins with it.
+    """One statement with an array a column: quicker than COPY, in whose middle no time limit of PostgreSQL holds.
 
-    In the middle of a COPY, PostgreSQL waits for the client for ever, whatever its time limits: a writer frozen there
-    would keep the locks of its chains.
+    A writer frozen there would keep the locks of its chains for ever.
     """
     if not rows:
         return

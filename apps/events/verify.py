@@ -18,6 +18,8 @@ UNDER_WAY_SECONDS = 30
 # So long a group may stand still before what it has not handled breaks one.
 PATIENCE_SECONDS = 10.0
 STATEMENT_LIMIT = "10min"
+# Of the transaction as a whole; servers before 17 have none.
+_NO_LIMIT_FOR_ALL = "SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'"
 # Enough to sort a million events without the disk.
 WORK_MEMORY = "128MB"
 EXAMPLES = 5
@@ -172,6 +174,7 @@ def _none_of(promise: str, query: str, **parameters: Any) -> Checked:
 def _rows(query: str, **parameters: Any) -> list[tuple[Any, ...]]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_LIMIT}'")
+        cursor.execute(_NO_LIMIT_FOR_ALL)
         cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
         cursor.execute(query, parameters or None)
         return cursor.fetchall()
