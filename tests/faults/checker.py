@@ -10,6 +10,7 @@ topic and in the trail · C8 the chains verify · C9 nothing is left behind. (C1
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
@@ -82,7 +83,7 @@ def judge_operations(verdict: Verdict, operations: Iterable[Operation]) -> None:
 
 def judge_versions(verdict: Verdict) -> None:
     """C2. Also: no task without its events, no event without its task."""
-    versions: dict[object, list[int]] = defaultdict(list)
+    versions: dict[UUID, list[int]] = defaultdict(list)
     told = facts().filter(subject_type="task").order_by("position")
     for subject_id, version in told.values_list("subject_id", "subject_version"):
         versions[subject_id].append(version or 0)

@@ -5,10 +5,10 @@ docs/reliability.md. With `FAULTS_PUBLISH=1` the table goes into that page, `FAU
 """
 
 import os
-import re
 import random
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     for row in item.stash.get(_rows, []):
         if report.when == "call" or not report.passed:

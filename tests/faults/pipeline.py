@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -153,7 +154,7 @@ class Pipeline:
         for role in running:
             role.ask_to_stop()
         for role in running:
-            wait_until(lambda role=role: not role.runs, f"{role.name} has stopped", seconds=seconds)
+            wait_until(partial(_ended, role), f"{role.name} has stopped", seconds=seconds)
             assert role.exit_code == 0, f"{role.name} ended with {role.exit_code}"
 
     def close(self) -> None:
@@ -164,6 +165,10 @@ def _led_to(url: str, address: str) -> str:
     """The same URL at another place."""
     place = urlsplit(url).netloc.rpartition("@")
     return url.replace(f"{place[1]}{place[2]}", f"{place[1]}{address}", 1)
+
+
+def _ended(role: Child) -> bool:
+    return not role.runs
 
 
 def database_url() -> str:

@@ -22,8 +22,8 @@ from apps.events import liveness, schedules, selectors
 from apps.events.models import Heartbeat
 from tests.faults import checker
 from tests.faults import journal as journals
-from tests.faults.forwarder import forwarding
 from tests.faults.pipeline import Pipeline, database_url, freeze, thaw, wait_until
+from tests.faults.proxy import proxy_to
 
 TOKEN = "the-token-of-the-scraper"
 # A machine may have much else to do; what has a bound by promise has a figure of its own.
@@ -72,7 +72,7 @@ def test_a_role_that_starts_while_postgresql_hangs_beats_and_begins_when_it_answ
     database = conninfo.conninfo_to_dict(pipeline.database_url)
     with socket.create_server(("127.0.0.1", 0)) as hole:
         port = hole.getsockname()[1]
-        with forwarding(f"127.0.0.1:{port}") as forwarder:
+        with proxy_to(f"127.0.0.1:{port}") as forwarder:
             there = pipeline.database_url.replace(f":{database['port']}/", f":{forwarder.address.split(':')[1]}/")
             running = pipeline.start(role, DATABASE_URL=there)
             wait_until(lambda: probed(pipeline, role) == 0, "it beats", seconds=PATIENCE_SECONDS)
