@@ -124,7 +124,7 @@ class TestATypeIsAdded:
 
     def test_without_catching_up_a_later_one_comes_first(self, pump, old, new, effect, monkeypatch):
         """The negative control."""
-        monkeypatch.setattr(reconcile, "catch_up", lambda group, state: Repair(settled=True))
+        monkeypatch.setattr(reconcile, "catch_up", lambda group, state, **_: Repair(settled=True))
         life = life_of_one_subject(4)
         relayed(pump, *life[:3])
         pump.consume(old)
@@ -234,7 +234,7 @@ class TestAGroupBegins:
         self, pump, life, group, effect, monkeypatch
     ):
         state = BrokerState("mockCluster-1", keeps_records=False)
-        monkeypatch.setattr(pump.broker, "state", lambda: state)
+        monkeypatch.setattr(pump.broker, "state", lambda topics: state)
 
         came = consume_until_handled(group, pump, effect, life[1:])
 
