@@ -33,6 +33,11 @@ environment: ## Make .venv and install the locked requirements (every target bel
 run: environment ## Run the whole platform here; PORT=8000 moves it, Ctrl-C stops it
 	@PORT=$(PORT) exec $(VENV_PYTHON) -m apps.dev run
 
+.PHONY: kafka
+kafka: PORT := $(if $(findstring environment,$(origin PORT)),$(PORT),9092)
+kafka: environment ## Run a real Apache Kafka here, where Java and Maven are; PORT=9092 moves it, Ctrl-C stops it
+	@PORT=$(PORT) exec $(VENV_PYTHON) -m apps.dev kafka
+
 .PHONY: test
 test: environment ## Run the fast tests on a throw-away PostgreSQL and Valkey; ARGS= goes to pytest
 	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile -m "not faults and not kafka and not soak" $(ARGS)
@@ -44,6 +49,10 @@ test-faults: environment ## Run all tests that really kill and wait
 .PHONY: test-faults-short
 test-faults-short: environment ## Run those of them that belong to every push: under 3 minutes
 	@$(VENV_PYTHON) -m pytest -m "faults and short and not soak" $(ARGS)
+
+.PHONY: test-kafka
+test-kafka: environment ## Run the tests on a real Kafka: KAFKA_BOOTSTRAP_SERVERS=, or a throw-away one where Java and Maven are
+	@$(VENV_PYTHON) -m pytest -m "kafka and not soak" $(ARGS)
 
 .PHONY: soak
 soak: environment ## Break everything again and again; SECONDS=600 is for how long, SEED= repeats a schedule

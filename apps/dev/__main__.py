@@ -1,4 +1,4 @@
-"""`python -m apps.dev run` and `python -m apps.dev tour`: the commands that come before any settings.
+"""`python -m apps.dev run`, `tour` and `kafka`: the commands that come before any settings.
 
 They are no `manage.py` commands, because those need the database that these are about to start.
 """
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from apps.dev import log_lines, supervisor
+from apps.dev import broker, log_lines, supervisor
 from apps.dev.children import PROJECT, ChildFailed
 from apps.dev.stack import throw_away_stack
 
@@ -48,8 +48,16 @@ def main() -> int:
     run = commands.add_parser("run", help="run the whole platform until Ctrl-C")
     run.add_argument("--port", type=_port, default=os.environ.get("PORT") or "8000")
     commands.add_parser("tour", help="follow one task through a throw-away stack")
+    kafka = commands.add_parser("kafka", help="run a real Apache Kafka until Ctrl-C")
+    kafka.add_argument("--port", type=_port, default=os.environ.get("PORT") or "9092")
     options = parser.parse_args()
-    return supervisor.run(port=options.port) if options.command == "run" else _tour()
+    match options.command:
+        case "run":
+            return supervisor.run(port=options.port)
+        case "kafka":
+            return broker.run(port=options.port)
+        case _:
+            return _tour()
 
 
 if __name__ == "__main__":

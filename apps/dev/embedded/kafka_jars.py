@@ -48,7 +48,7 @@ def lacking() -> str | None:
         return (
             f"Apache Kafka {version()} needs Java {OLDEST_JAVA} or later: {what}. Install a JRE, e.g. openjdk-17-jre."
         )
-    if not _complete() and shutil.which("mvn") is None:
+    if not complete() and shutil.which("mvn") is None:
         return f"Apache Kafka {version()} has to be fetched by Maven: no `mvn` on the PATH. Install maven."
     return None
 
@@ -59,7 +59,7 @@ def available() -> bool:
 
 def fetch() -> Path:
     """The folder with the jars, filled first where it is not there. Raises `ChildFailed`."""
-    if _complete():
+    if complete():
         return folder()
     unfinished = folder().with_name(f"{folder().name}.{os.getpid()}")
     unfinished.mkdir(parents=True, exist_ok=True)
@@ -72,20 +72,21 @@ def fetch() -> Path:
         if done.returncode != 0:
             raise ChildFailed(f"Maven could not get Apache Kafka {version()}:\n{_words(done.stdout + done.stderr)}")
         shutil.copy(POM, unfinished / POM.name)
-        if not _complete():
+        if not complete():
             shutil.rmtree(folder(), ignore_errors=True)
             unfinished.rename(folder())
     except subprocess.TimeoutExpired:
         raise ChildFailed(f"Maven did not get Apache Kafka {version()} within {_FETCH_SECONDS} s.") from None
     except OSError as reason:
-        if not _complete():  # else another process was quicker
+        if not complete():  # else another process was quicker
             raise ChildFailed(f"Apache Kafka {version()} could not be put into {folder()}: {reason}") from reason
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder()
 
 
-def _complete() -> bool:
+def complete() -> bool:
+    """Whether all jars are there."""
     try:
         return (folder() / POM.name).read_text() == POM.read_text()
     except OSError:
