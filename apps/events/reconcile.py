@@ -11,7 +11,7 @@ The marks that keep a run short count transactions, not positions: a transaction
 event with a lower position than one already handled, but never one below the oldest running transaction id.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.events import event_types, handling, marks, retention, selectors
+from apps.events import event_types, handling, marks, missing, selectors
 from apps.events.brokers.base import Broker, BrokerState
 from apps.events.errors import BrokerFailed, Transient
 from apps.events.models import Event, GroupProgress
@@ -36,28 +36,6 @@ OUTBOX_IS_YOUNG_SECONDS = 10.0
 REPAIR_LIMIT = 5000
 # A broker in memory has at most what came since it was started, and lets go of the oldest when there is much of it.
 IN_MEMORY_KEPT_SECONDS = 600.0
-
-_MISSING = """
-SELECT e.position
-FROM events_event e
-JOIN unnest(%(types)s::text[], %(marks)s::bigint[]) AS m (type, mark)
-    ON m.type = CASE WHEN %(every)s AND NOT e.type = ANY(%(snapshots)s::text[]) THEN '*' ELSE e.type END
-WHERE e.transaction_id >= %(lowest)s AND e.transaction_id >= m.mark
-  AND e.recorded_at > now() - make_interval(days => %(days)s)
-  AND e.recorded_at <= statement_timestamp() - make_interval(secs => %(older)s::double precision)
-  AND e.erased_at IS NULL
-  AND NOT EXISTS (SELECT 1 FROM events_handledevent h WHERE h."group" = %(group)s AND h.event_id = e.event_id)
-  AND NOT EXISTS (SELECT 1 FROM events_deadletter d WHERE d."group" = %(group)s AND d.event_id = e.event_id)
-  AND (%(relayed_or_not)s OR NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position))
-ORDER BY e.position
-LIMIT %(limit)s
-"""
-_HORIZON = """
-SELECT least(
-    pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-    (SELECT min(e.transaction_id) FROM events_outboxentry o JOIN events_event e ON e.position = o.event_id)
-)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +91,12 @@ def _catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False)
         look_for = {name: known.settled[name] for name in known.late}
     else:
         return Repair(settled=True)
-    horizon = _horizon()
-    missing = _missing(group, look_for, relayed_or_not=True)
-    handled = _repair(group, missing)
-    if len(missing) == REPAIR_LIMIT:
-        return _note(group, handled, excused=True)
+    found = missing.look(group, look_for, limit=REPAIR_LIMIT, relayed_or_not=True)
+    handled = _repair(group, found.positions)
+    if not found.complete:
+        return _note(group, handled, excused=True, reason=found.told)
     # No higher than the others, or these would seem to have been left behind.
-    mark = horizon if look_for.keys() == known.settled.keys() else min(horizon, known.highest)
+    mark = found.horizon if look_for.keys() == known.settled.keys() else min(found.horizon, known.highest)
     marks.move(group, look_for, to=mark, added=known.added)
     return _note(group, handled, excused=True, settled_on=state)
 
@@ -127,10 +104,11 @@ def _catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False)
 def _begin(group: ConsumerGroup, state: BrokerState) -> Repair:
     """A group's first cluster: what it has comes from there, and before it, in order, what it has no longer."""
     everything = dict.fromkeys(marks.types_of(group), 0)
-    missing = _missing(group, everything, relayed_or_not=True, older_than_seconds=_surely_kept_seconds(state))
-    handled = _repair(group, missing)
-    if len(missing) == REPAIR_LIMIT:
-        return _note(group, handled, excused=True)
+    older = _surely_kept_seconds(state)
+    found = missing.look(group, everything, limit=REPAIR_LIMIT, relayed_or_not=True, older_than_seconds=older)
+    handled = _repair(group, found.positions)
+    if not found.complete:
+        return _note(group, handled, excused=True, reason=found.told)
     marks.begin(group)
     return _note(group, handled, excused=True, settled_on=state)
 
@@ -149,25 +127,26 @@ def _run(group: ConsumerGroup, broker: Broker) -> Repair:
         return Repair(settled=False, reason=f"The outbox is {age:.0f} s old.")
     # In this order: seen missing, then seen to have no lag. The other way round, a record could come between.
     known = marks.look(group)
-    horizon = _horizon()
-    missing = _missing(group, known.settled)
-    if missing and (lag := broker.lag(group.name, group.topics())):
+    found = missing.look(group, known.settled, limit=REPAIR_LIMIT)
+    if found.positions and (lag := broker.lag(group.name, group.topics())):
         return Repair(settled=False, reason=f"The group is {lag} records behind.")
-    if missing and broker.state(group.topics()) != state:
+    if found.positions and broker.state(group.topics()) != state:
         return Repair(settled=False, reason="Kafka was replaced just now.")
-    handled = _repair(group, missing)
+    handled = _repair(group, found.positions)
     # No loss of ours is what a broker in memory no longer had, what no broker had for a group younger than the log,
     # and what members read on past that did not want it yet.
     excused = not state.keeps_records or not all(known.settled.values()) or bool(known.late)
-    if len(missing) == REPAIR_LIMIT:
-        return _note(group, handled, excused=excused)
+    if not found.complete:
+        return _note(group, handled, excused=excused, reason=found.told)
     # On its first cluster a group has no marks yet, and nobody was before it.
-    marks.move(group, known.settled, to=horizon, added=known.added if progress.cluster_id else ())
+    marks.move(group, known.settled, to=found.horizon, added=known.added if progress.cluster_id else ())
     return _note(group, handled, excused=excused, settled_on=state)
 
 
-def _note(group: ConsumerGroup, handled: int, *, excused: bool, settled_on: BrokerState | None = None) -> Repair:
-    """Keep what came of a look. Unless it `settled_on` a cluster there is more to repair, from the same marks on."""
+def _note(
+    group: ConsumerGroup, handled: int, *, excused: bool, settled_on: BrokerState | None = None, reason: str = ""
+) -> Repair:
+    """Keep what came of a look. Unless it `settled_on` a cluster there is more to look at, from the same marks on."""
     counter = "caught_up" if excused else "repaired"
     changes: dict[str, Any] = {counter: F(counter) + handled, "checked_at": Now()}
     if settled_on:
@@ -176,36 +155,7 @@ def _note(group: ConsumerGroup, handled: int, *, excused: bool, settled_on: Brok
     if handled:
         report = log.info if excused else log.error
         report("reconcile_repaired", group=group.name, events=handled, counted_as=counter)
-    return Repair(settled=settled_on is not None, handled=handled)
-
-
-def _horizon() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_HORIZON)
-        return int(cursor.fetchone()[0])
-
-
-def _missing(
-    group: ConsumerGroup, types: Mapping[str, int], *, relayed_or_not: bool = False, older_than_seconds: float = 0
-) -> list[int]:
-    """The oldest positions at or above the mark of their type that the group was not given. Nothing without types."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _MISSING,
-            {
-                "lowest": min(types.values(), default=0),
-                "days": retention.days_handled_is_known(),
-                "older": older_than_seconds,
-                "types": list(types),
-                "marks": list(types.values()),
-                "every": group.takes_every_fact,
-                "snapshots": [event_type.name for event_type in event_types.declared() if event_type.snapshot],
-                "group": group.name,
-                "relayed_or_not": relayed_or_not,
-                "limit": REPAIR_LIMIT,
-            },
-        )
-        return [row[0] for row in cursor.fetchall()]
+    return Repair(settled=settled_on is not None, handled=handled, reason=reason)
 
 
 def _repair(group: ConsumerGroup, positions: list[int]) -> int:

@@ -1,0 +1,190 @@
+"""Looking for what a group was not given takes bounded steps, however large the log, and misses nothing between."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.events import handling, missing, reconcile
+from apps.events.models import Event, GroupMark
+from apps.events.reconcile import Repair
+from apps.tasks.events import TaskEvent
+from tests.support.factories import append, event, life_of_one_subject, log_only
+
+COUNT = 40_000
+# Every tenth is of another type, the rest is handled; two rows a transaction, and all of it an hour old.
+_FILL = """
+INSERT INTO events_event (event_id, type, topic, key, source, subject_type, subject_id, occurred_at, recorded_at,
+                          correlation_id, traceparent, data, transaction_id)
+SELECT md5(n::text)::uuid, CASE WHEN n %% 10 = 0 THEN 'task.completed.v1' ELSE 'task.created.v1' END, 'task-events',
+       n::text, '/todo', 'task', md5(n::text)::uuid, %(at)s, %(at)s, 'c', '', '{}', n / 2
+FROM generate_series(1, %(count)s) n
+"""
+_HANDLED = """
+INSERT INTO events_handledevent ("group", event_id)
+SELECT 'chores', event_id FROM events_event WHERE type = 'task.created.v1'
+"""
+
+
+@pytest.fixture
+def group(new_group, effect):
+    group = new_group("chores")
+    group.on(TaskEvent.CREATED, TaskEvent.UPDATED)(effect.apply)
+    return group
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """As for a log far larger than a statement should read: three positions a window."""
+    monkeypatch.setattr(missing, "NEAR_TRANSACTIONS", -1)
+    monkeypatch.setattr(missing, "WINDOW", 3)
+
+
+def runs(group, pump, count):
+    return [reconcile.run(group, broker=pump.broker) for _ in range(count)]
+
+
+@pytest.mark.django_db
+def test_what_is_missing_in_several_windows_is_handled_a_window_a_run_in_order(windows, group, pump, effect):
+    life = life_of_one_subject(9)
+    for one in life:
+        log_only(one)
+    handling.handle(group, life[:2])
+    handling.handle(group, life[4:6])
+
+    found = runs(group, pump, 4)
+
+    assert sum(each.handled for each in found) == 5
+    assert (found[0].settled, found[-1].settled) == (False, True)
+    assert effect.of()[4:] == [one.id for one in [*life[2:4], *life[6:]]]
+    assert reconcile.run(group, broker=pump.broker) == Repair(settled=True)
+
+
+@pytest.mark.django_db
+def test_a_log_with_nothing_missing_is_walked_in_one_run_as_far_as_the_time_allows(windows, group, pump, monkeypatch):
+    life = life_of_one_subject(9)
+    for one in life:
+        log_only(one)
+    handling.handle(group, life)
+    marks_before = list(GroupMark.objects.all())
+    monkeypatch.setattr(missing, "BUDGET_SECONDS", -1.0)
+    out_of_time = reconcile.run(group, broker=pump.broker)
+    monkeypatch.setattr(missing, "BUDGET_SECONDS", 30.0)
+
+    assert not out_of_time.settled
+    assert out_of_time.reason.startswith("Looked through the log up to -1 of ")
+    assert (marks_before, GroupMark.objects.count()) == ([], 0)
+    assert reconcile.run(group, broker=pump.broker) == Repair(settled=True)
+    assert GroupMark.objects.filter(settled_transaction_id__gt=0).count() == 2
+
+
+@pytest.mark.django_db
+def test_gaps_in_the_positions_are_stepped_over(windows, group, pump, effect, monkeypatch):
+    first, second = event(), event()
+    log_only(first)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval('events_event_position_seq', nextval('events_event_position_seq') + 1000000)")
+    log_only(second)
+    monkeypatch.setattr(missing, "BUDGET_SECONDS", 20.0)
+
+    found = runs(group, pump, 3)
+
+    assert sum(each.handled for each in found) == 2
+    assert found[-1].settled
+    assert effect.of() == [first.id, second.id]
+
+
+@pytest.mark.django_db
+def test_what_comes_while_the_log_is_walked_stays_above_the_marks(windows, group, pump, effect):
+    """Invariant: the horizon is taken before the first step."""
+    old = life_of_one_subject(2)
+    for one in old:
+        log_only(one)
+    looked = missing.look(group, {"task.created.v1": 0, "task.updated.v1": 0}, limit=10)
+    waiting = append(event())[0]
+    again = missing.look(group, {"task.created.v1": 0, "task.updated.v1": 0}, limit=10)
+
+    assert looked.positions
+    assert again.horizon == looked.horizon <= waiting.transaction_id
+
+
+@pytest.mark.django_db
+def test_the_outbox_holds_the_horizon_back_unless_what_waits_there_is_looked_for_too(group):
+    waiting = append(event())[0]
+
+    relayed = missing.look(group, {"task.created.v1": 0}, limit=10)
+    all_there_is = missing.look(group, {"task.created.v1": 0}, limit=10, relayed_or_not=True)
+
+    assert (relayed.positions, relayed.horizon <= waiting.transaction_id) == ([], True)
+    assert all_there_is.positions == [waiting.position]
+
+
+@pytest.fixture(params=["as the statistics are", "with fresh statistics"])
+def large_log(request, group):
+    """All that the group wants of it is handled."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FILL, {"at": timezone.now() - timedelta(hours=1), "count": COUNT})
+        cursor.execute(_HANDLED)
+        cursor.execute("SELECT brin_summarize_new_values('event_transaction_id')")  # as autovacuum does
+        if request.param == "with fresh statistics":
+            cursor.execute("ANALYZE events_event")
+            cursor.execute("ANALYZE events_handledevent")
+
+
+def rows_of_the_log(sql):
+    """How many rows of the log the executed plan reads, also those it threw away."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+        plan = cursor.fetchone()[0]
+    nodes, read = [(json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]], 0
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        if node.get("Relation Name") == "events_event":
+            thrown_away = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+            read += (node["Actual Rows"] + thrown_away) * node["Actual Loops"]
+    return read
+
+
+def statements_of_a_look(group, types):
+    with CaptureQueriesContext(connection) as asked:
+        missing.look(group, types, limit=reconcile.REPAIR_LIMIT)
+    return [each["sql"] for each in asked.captured_queries]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("large_log")
+def test_on_a_large_log_no_statement_reads_more_than_a_window(group, monkeypatch):
+    monkeypatch.setattr(missing, "NEAR_TRANSACTIONS", 0)
+    monkeypatch.setattr(missing, "WINDOW", 5_000)
+
+    read = [rows_of_the_log(sql) for sql in statements_of_a_look(group, {"task.created.v1": 0})]
+
+    assert len(read) > COUNT / 5_000
+    assert 4_000 <= max(read) <= 5_000
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("large_log")
+def test_without_windows_one_statement_reads_the_whole_log(group, monkeypatch):
+    """The negative control: the measure sees what it is to see."""
+    monkeypatch.setattr(missing, "NEAR_TRANSACTIONS", 2**62)
+
+    read = [rows_of_the_log(sql) for sql in statements_of_a_look(group, {"task.created.v1": 0})]
+
+    assert max(read) >= COUNT
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("large_log")
+def test_with_young_marks_one_statement_reads_little_of_a_large_log(group):
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE events_event")  # a table of which nothing is known is read whole
+    mark = Event.objects.latest("position").transaction_id - 10
+
+    read = [rows_of_the_log(sql) for sql in statements_of_a_look(group, {"task.created.v1": mark})]
+
+    assert max(read) < COUNT / 4
