@@ -9,11 +9,13 @@ Source: CloudEvents 1.0.2 and its Kafka protocol binding; extension attributes `
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NoReturn
 from uuid import UUID
 
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
@@ -39,16 +41,13 @@ class _PlainJSON(JSONFormat):
 
 
 _FORMAT = _PlainJSON()
-_OUR_HEADERS = {
-    "content-type": "datacontenttype",
-    **{
-        f"ce_{name}": name
-        for name in (
-            *("specversion", "id", "source", "type", "subject", "time", "partitionkey", "sequence"),
-            *("ownerid", "actorid", "causationid", "correlationid", "traceparent"),
-        )
-    },
-}
+_OUR_HEADERS = frozenset(
+    {
+        "content-type",
+        *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_subject", "ce_time", "ce_partitionkey", "ce_sequence"),
+        *("ce_ownerid", "ce_actorid", "ce_causationid", "ce_correlationid", "ce_traceparent"),
+    }
+)
 _OUR_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?Z")
 
 
@@ -167,12 +166,7 @@ def decode(
     if value is None:
         raise UnreadableRecord("The record has no value.")
     try:
-        message = KafkaMessage(headers=dict(headers), key=key, value=value)
-        if (read := _in_our_own_form(message)) is None:
-            soundness.check_headers(message.headers)
-            event = from_binary(message, _FORMAT, CloudEvent)
-            read = event.get_attributes(), event.get_data()
-        envelope = _from_cloud_event(*read, record=record)
+        envelope = _in_our_own_form(key, value, headers, record) or _by_the_sdk(key, value, headers, record)
         if event_types.find(envelope.type):
             event_types.check_data(envelope.type, envelope.data, exact=False)
     except UnreadableRecord:
@@ -186,30 +180,74 @@ def decode(
     return envelope
 
 
-def _in_our_own_form(message: KafkaMessage) -> tuple[dict[str, Any], Any] | None:
-    """The attributes and data that the SDK would read, of a record exactly as `encode` writes them.
+def _in_our_own_form(
+    key: bytes | None, value: bytes, headers: list[tuple[str, bytes]], record: RecordPosition
+) -> Envelope | None:
+    """The event of a record exactly as `encode` writes them, as the SDK would have it read.
 
     `None` for any other: there the SDK judges. Its reading took a consumer a fifth of its time.
     """
     try:
-        attributes: dict[str, Any] = {_OUR_HEADERS[name]: text.decode() for name, text in message.headers.items()}
+        read = {name: text.decode() for name, text in headers}
         if not (
-            attributes["specversion"] == "1.0"
-            and attributes["datacontenttype"] == "application/json"
-            and attributes["id"]
-            and attributes["source"]
-            and attributes["type"]
-            and attributes["subject"]
-            and _OUR_TIME.fullmatch(attributes["time"])
-            and isinstance(message.value, bytes)
+            read.keys() <= _OUR_HEADERS
+            and read["ce_specversion"] == "1.0"
+            and read["content-type"] == "application/json"
+            and _OUR_TIME.fullmatch(read["ce_time"])
         ):
             return None
-        attributes["time"] = datetime.fromisoformat(attributes["time"])
-        if message.key is not None:
-            attributes["partitionkey"] = message.key.decode()  # type: ignore[union-attr]
-        return attributes, json.loads(message.value.decode())
-    except (AttributeError, KeyError, ValueError):
+        subject_type, _, subject_id = read["ce_subject"].partition("/")
+        owner_id, actor_id, causation_id = read.get("ce_ownerid"), read.get("ce_actorid"), read.get("ce_causationid")
+        text = value.decode()
+        data = _plain_decoder.decode(text)
+        if not isinstance(data, dict) or not read["ce_source"] or not read["ce_type"]:
+            return None
+        if "\\u" in text or text.count("{") + text.count("[") > soundness.MAX_DEPTH:
+            soundness.check_storable(data)
+        return Envelope(
+            id=UUID(read["ce_id"]),
+            type=_short(read["ce_type"]),
+            topic=record.topic,
+            key=_short((read.get("ce_partitionkey") if key is None else key.decode()) or subject_id),
+            source=_short(read["ce_source"]),
+            subject_type=_short(subject_type),
+            subject_id=UUID(subject_id),
+            version=_version(read.get("ce_sequence")),
+            owner_id=_seen_uuid(owner_id) if owner_id else None,
+            actor_id=_seen_uuid(actor_id) if actor_id else None,
+            occurred_at=datetime.fromisoformat(read["ce_time"]),
+            correlation_id=context.accepted_correlation_id(read.get("ce_correlationid")),
+            causation_id=UUID(causation_id) if causation_id else None,
+            traceparent=context.accepted_traceparent(read.get("ce_traceparent")),
+            data=data,
+            record=record,
+        )
+    except (AttributeError, KeyError, UnreadableRecord, ValueError):
         return None
+
+
+def _by_the_sdk(key: bytes | None, value: bytes, headers: list[tuple[str, bytes]], record: RecordPosition) -> Envelope:
+    message = KafkaMessage(headers=dict(headers), key=key, value=value)
+    soundness.check_headers(message.headers)
+    event = from_binary(message, _FORMAT, CloudEvent)
+    return _from_cloud_event(event.get_attributes(), event.get_data(), record=record)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+# For JSON that PostgreSQL keeps too; `soundness` judges the rest.
+_plain_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number)
+# People's, most of which come again.
+_seen_uuid = lru_cache(maxsize=4096)(UUID)
 
 
 def _from_cloud_event(attributes: Mapping[str, Any], data: Any, *, record: RecordPosition) -> Envelope:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from cloudevents.core.bindings.kafka import KafkaMessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -260,18 +259,22 @@ def told(**record):
 
 def told_by_the_sdk(**record):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(envelope, "_in_our_own_form", lambda _: None)
+        patch.setattr(envelope, "_in_our_own_form", lambda *_: None)
         return told(**record)
 
 
-def message_of(one):
-    key, value, headers = encode(one)
-    return KafkaMessage(headers=dict(headers), key=key, value=value)
-
-
-def test_what_we_write_is_read_without_the_sdk():
-    assert envelope._in_our_own_form(message_of(event(causation_id=UUID(int=7)))) is not None
-    assert envelope._in_our_own_form(message_of(replace(event(), version=None, owner_id=None, actor_id=None)))
+@pytest.mark.parametrize(
+    "one",
+    [
+        event(causation_id=UUID(int=7)),
+        replace(event(), version=None, owner_id=None, actor_id=None),
+        event(data=task_data(title='milk\n\t"\\\x1f', description="- [ ] one\n" * 200)),
+        event(data={"numbers": [0, -7, 2**63, 0.5, -1e-300, 1e300]}, type="thing.happened.v1"),
+    ],
+    ids=["all it may have", "as little as it may have", "text that takes a second look", "numbers"],
+)
+def test_what_we_write_is_read_without_the_sdk(one):
+    assert envelope._in_our_own_form(*encode(one), PLACE) == replace(one, record=PLACE)
 
 
 @pytest.mark.parametrize("changed", [changed for changed, _ in MALFORMED.values()], ids=MALFORMED)
@@ -333,10 +336,9 @@ def test_with_a_reading_that_forgets_the_key_the_difference_is_seen():
     """The negative control of the comparison."""
     good = record_of(event(key="another key"))
     record = {"key": b"the key", "value": good.value, "headers": good.headers}
-    forgetful = KafkaMessage(headers=dict(good.headers), key=None, value=good.value)
     real = envelope._in_our_own_form
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(envelope, "_in_our_own_form", lambda _: real(forgetful))
+        patch.setattr(envelope, "_in_our_own_form", lambda key, *rest: real(None, *rest))
         read = told(**record)
 
     assert (read.key, told_by_the_sdk(**record).key) == ("another key", "the key")
