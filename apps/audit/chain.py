@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -90,30 +91,20 @@ def commitment(text: str, *, salt: bytes) -> bytes:
 
 
 def canonical_bytes(link: Link) -> bytes:
-    """The bytes whose SHA-256 is the record's hash."""
-    return _json(
-        {
-            "actor": _text(link.actor_id),
-            "causation": _text(link.causation_id),
-            "chain": link.chain,
-            "commitment": link.commitment.hex(),
-            "event": str(link.event_id),
-            "format": FORMAT,
-            "occurred_at": _instant(link.occurred_at),
-            "offset": link.record_offset,
-            "owner": _text(link.owner_id),
-            "partition": link.record_partition,
-            "previous": link.previous_hash.hex(),
-            "readable": link.readable,
-            "recorded_at": _instant(link.recorded_at),
-            "sequence": link.sequence,
-            "source": link.source,
-            "subject": _text(link.subject_id),
-            "subject_type": link.subject_type,
-            "topic": link.record_topic,
-            "type": link.type,
-            "version": link.subject_version,
-        }
+    """The bytes whose SHA-256 is the record's hash.
+
+    Written out by hand, in the sorted order of the names: what is in ids, numbers and hexadecimals never needs to be
+    escaped, and an encoder for each record took a third of the time of appending it.
+    """
+    return (
+        f'{{"actor":{_id(link.actor_id)},"causation":{_id(link.causation_id)},"chain":{link.chain},'
+        f'"commitment":"{link.commitment.hex()}","event":"{link.event_id}","format":{FORMAT},'
+        f'"occurred_at":{_instant(link.occurred_at)},"offset":{_number(link.record_offset)},'
+        f'"owner":{_id(link.owner_id)},"partition":{_number(link.record_partition)},'
+        f'"previous":"{link.previous_hash.hex()}","readable":{"true" if link.readable else "false"},'
+        f'"recorded_at":{_instant(link.recorded_at)},"sequence":{link.sequence},"source":{_word(link.source)},'
+        f'"subject":{_id(link.subject_id)},"subject_type":{_word(link.subject_type)},'
+        f'"topic":{_word(link.record_topic)},"type":{_word(link.type)},"version":{_number(link.subject_version)}}}'
     ).encode()
 
 
@@ -128,9 +119,17 @@ def _json(value: Any) -> str:
     return _encoder.encode(value)
 
 
-def _text(identity: UUID | None) -> str | None:
-    return str(identity) if identity else None
+# Few words that come again and again: types, topics, where it came from.
+_word = lru_cache(maxsize=1024)(_json)
 
 
-def _instant(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None
+def _id(identity: UUID | None) -> str:
+    return f'"{identity}"' if identity else "null"
+
+
+def _number(number: int | None) -> str:
+    return "null" if number is None else str(number)
+
+
+def _instant(at: datetime | None) -> str:
+    return f'"{at.astimezone(UTC).isoformat(timespec="microseconds")}"' if at else "null"

@@ -1,13 +1,16 @@
 """The chains: the bytes that are hashed, and the next record on the one before, whoever writes at once."""
 
 import hashlib
+import json
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from apps.audit import chain, selectors, services
 from apps.audit.chain import BEGINNING, Head, Link
@@ -54,6 +57,72 @@ CANONICAL = (
 def test_the_bytes_that_are_hashed_are_these_for_good():
     assert chain.canonical_bytes(LINK).decode() == CANONICAL
     assert chain.hash_of(LINK).hex() == hashlib.sha256(CANONICAL.encode()).hexdigest()
+
+
+WORDS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=8) | st.sampled_from(
+    ['"', "\\", "\u2028", "\x7f\n"]
+)
+INSTANTS = st.datetimes(
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9.5)), timezone(timedelta(hours=14))])
+)
+# What every calendar has, whatever the zone.
+IN_CALENDAR = INSTANTS.filter(lambda at: 2 < at.year < 9998)
+LINKS = st.builds(
+    Link,
+    chain=st.integers(0, 15),
+    sequence=st.integers(1, 2**53 - 1),
+    previous_hash=st.binary(max_size=33),
+    event_id=st.uuids(),
+    type=WORDS,
+    subject_type=WORDS,
+    subject_id=st.none() | st.uuids(),
+    subject_version=st.none() | st.integers(0, 2**31 - 1),
+    owner_id=st.none() | st.uuids(),
+    actor_id=st.none() | st.uuids(),
+    source=WORDS,
+    causation_id=st.none() | st.uuids(),
+    occurred_at=st.none() | IN_CALENDAR,
+    recorded_at=IN_CALENDAR,
+    record_topic=WORDS,
+    record_partition=st.none() | st.integers(0, 2**31 - 1),
+    record_offset=st.none() | st.integers(-1, 2**53 - 1),
+    readable=st.booleans(),
+    commitment=st.binary(max_size=33),
+)
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(link=LINKS)
+def test_the_bytes_that_are_hashed_are_what_an_encoder_of_json_writes(link):
+    def instant(at):
+        return at and at.astimezone(UTC).isoformat(timespec="microseconds")
+
+    told = {
+        "actor": link.actor_id and str(link.actor_id),
+        "causation": link.causation_id and str(link.causation_id),
+        "chain": link.chain,
+        "commitment": link.commitment.hex(),
+        "event": str(link.event_id),
+        "format": 1,
+        "occurred_at": instant(link.occurred_at),
+        "offset": link.record_offset,
+        "owner": link.owner_id and str(link.owner_id),
+        "partition": link.record_partition,
+        "previous": link.previous_hash.hex(),
+        "readable": link.readable,
+        "recorded_at": instant(link.recorded_at),
+        "sequence": link.sequence,
+        "source": link.source,
+        "subject": link.subject_id and str(link.subject_id),
+        "subject_type": link.subject_type,
+        "topic": link.record_topic,
+        "type": link.type,
+        "version": link.subject_version,
+    }
+
+    assert chain.canonical_bytes(link).decode() == json.dumps(
+        told, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+    )
 
 
 @pytest.mark.parametrize("field", Link._fields)
