@@ -5,6 +5,7 @@ group, whoever tries.
 """
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from uuid import UUID
 
 from django.db import connection
@@ -15,10 +16,25 @@ from apps.events.envelope import Envelope
 from apps.events.models import HandledEvent
 from apps.events.subscriptions import ConsumerGroup
 
+# In the order of ids, compared as numbers: a comparison of ids themselves is Python's, ten times slower.
+_number = attrgetter("int")
+# What was there before comes back: next to nothing, where the new ones would be all of them.
+_CLAIM = """
+WITH asked AS MATERIALIZED (
+    SELECT unnest(%s::uuid[]) AS event_id
+), claimed AS (
+    INSERT INTO events_handledevent ("group", event_id) SELECT %s, event_id FROM asked
+    ON CONFLICT DO NOTHING RETURNING event_id
+)
+SELECT event_id FROM asked WHERE event_id NOT IN (SELECT event_id FROM claimed)
+"""
+
 
 def claim(group: ConsumerGroup, events: Sequence[Envelope]) -> list[Envelope]:
     """Note the events as handled; those that were not before come back, in the order given."""
     unclaimed = claim_ids(group, {event.id for event in events})
+    if len(unclaimed) == len(events):
+        return list(events)
     fresh = []
     for event in events:
         if event.id in unclaimed:
@@ -36,12 +52,8 @@ def claim_ids(group: ConsumerGroup, ids: Collection[UUID]) -> set[UUID]:
     if not ids:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(
-            'INSERT INTO events_handledevent ("group", event_id)'
-            " SELECT %s, unnest(%s::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id",
-            [group.name, sorted(ids)],
-        )
-        return {row[0] for row in cursor.fetchall()}
+        cursor.execute(_CLAIM, [sorted(ids, key=_number), group.name])
+        return set(ids).difference(row[0] for row in cursor.fetchall())
 
 
 def apply(group: ConsumerGroup, events: Sequence[Envelope]) -> None:

@@ -71,7 +71,7 @@ def test_overlapping_batches_in_other_orders_are_claimed_once_each(group):
 
 def test_without_sorting_they_wait_for_each_other_in_a_circle(group, monkeypatch):
     """The negative control: PostgreSQL has to end one of the two."""
-    monkeypatch.setattr(inbox, "sorted", list, raising=False)
+    monkeypatch.setattr(inbox, "sorted", lambda ids, key: list(ids), raising=False)
 
     with pytest.raises(OperationalError, match="deadlock detected"):
         claim_overlapping(group)
