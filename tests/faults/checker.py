@@ -26,6 +26,7 @@ from tests.faults.journal import Operation
 from tests.support.factories import facts
 
 GROUP = "audit"
+TOPIC = "task-events"
 
 
 def quiet() -> bool:
@@ -54,13 +55,17 @@ class Verdict:
         assert not self.findings, f"{len(self.findings)} findings:\n{shown}"
 
 
-def judge(operations: Iterable[Operation], records: Sequence[Record] = (), *, poisons: int = 0) -> Verdict:
-    """Everything, of a system at rest. `poisons`: how many dead letters the test itself has caused."""
+def judge(operations: Iterable[Operation], records: Sequence[Record] | None = None, *, poisons: int = 0) -> Verdict:
+    """Everything, of a system at rest. `records` is all of the topic, where it kept all; `poisons` counts the dead
+    letters that the test itself has caused.
+    """
     verdict = Verdict(events=facts().count())
     judge_operations(verdict, operations)
     judge_versions(verdict)
     judge_handling(verdict)
-    judge_topic(verdict, records)
+    if records is not None:
+        judge_topic(verdict, records)
+        judge_completeness(verdict, records)
     judge_trail(verdict)
     judge_chains(verdict)
     judge_leftovers(verdict, poisons=poisons)
@@ -113,8 +118,12 @@ def judge_handling(verdict: Verdict) -> None:
 
 @dataclass(frozen=True)
 class Seen:
+    id: UUID
     key: str
     version: int
+
+    def __str__(self) -> str:
+        return f"version {self.version} of {self.key}"
 
 
 def versions_on(records: Iterable[Record]) -> list[Seen]:
@@ -124,7 +133,7 @@ def versions_on(records: Iterable[Record]) -> list[Seen]:
     for record in ordered:
         place = RecordPosition(record.topic, record.partition, record.offset)
         event = decode(key=record.key, value=record.value, headers=record.headers, record=place)
-        seen.append(Seen(event.key, event.version or 0))
+        seen.append(Seen(event.id, event.key, event.version or 0))
     return seen
 
 
@@ -136,6 +145,12 @@ def judge_topic(verdict: Verdict, records: Iterable[Record]) -> None:
             verdict.reordered.append(f"{seen} before version {highest[seen.key] + 1}")
         verdict.repeated_records += seen.version <= highest[seen.key]
         highest[seen.key] = max(highest[seen.key], seen.version)
+
+
+def judge_completeness(verdict: Verdict, records: Iterable[Record]) -> None:
+    """C3 of the topic itself: what only the reconcile made good would else not be seen as lost."""
+    log = set(facts().filter(topic=TOPIC).values_list("event_id", flat=True))
+    verdict.lost += [f"event {each}: not on the topic" for each in log - {seen.id for seen in versions_on(records)}]
 
 
 def check_nothing_stands_twice_or_reordered(records: Iterable[Record]) -> None:
@@ -164,11 +179,13 @@ def judge_chains(verdict: Verdict) -> None:
         verdict.other.append(f"{report.waiting} events wait for their record")
 
 
+# So long a transaction may idle in a system at rest: its work is between two statements.
+OPEN_SECONDS = 5.0
 _LEFT_OPEN = """
 SELECT coalesce(application_name, '') || ' (' || pid || '): in a transaction since ' || xact_start
 FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%%'
-  AND state_change < clock_timestamp() - interval '5 seconds'
+  AND state_change < clock_timestamp() - make_interval(secs => %s)
 """
 
 
@@ -179,13 +196,13 @@ def judge_leftovers(verdict: Verdict, *, poisons: int) -> None:
     if letters != poisons:
         verdict.other.append(f"{letters} dead letters, {poisons} expected")
     with connection.cursor() as cursor:
-        cursor.execute(_LEFT_OPEN)
+        cursor.execute(_LEFT_OPEN, [OPEN_SECONDS])
         verdict.other += [row[0] for row in cursor.fetchall()]
 
 
 def all_records(broker: Broker, topics: list[str] | None = None) -> list[Record]:
     """Everything the topics keep, read past any group."""
-    topics = topics or ["task-events"]
+    topics = topics or [TOPIC]
     expected = broker.lag("checker-that-never-commits", topics)
     found: list[Record] = []
     for record in broker.tail(topics, from_beginning=True):

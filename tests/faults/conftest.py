@@ -87,7 +87,9 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     for row in item.stash.get(_rows, []):
-        if report.when == "call" or not report.passed:
+        if report.skipped:
+            row.outcome = "skipped"
+        elif report.when == "call" or not report.passed:
             row.outcome = "held" if report.passed and not row.control else "seen" if report.passed else "FAILED"
     return report
 

@@ -60,7 +60,7 @@ class Evidence:
         return verdict
 
     def note(self, path: Path, broker: Broker | None = None, *, poisons: int = 0) -> Verdict:
-        records = checker.all_records(broker) if broker else []
+        records = checker.all_records(broker) if broker else None
         verdict = checker.judge(journal.read(path), records, poisons=poisons)
         self.count(verdict)
         return verdict

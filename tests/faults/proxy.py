@@ -14,12 +14,13 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _CHUNK = 65_536
+_CHUNKS_HELD_UP = 64
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -111,10 +112,10 @@ class Proxy:
             self._connections.discard(connection)
             connection.close()
 
-    async def pass_on(self, what: bytes, to: asyncio.StreamWriter) -> None:
-        """Under the conditions of the moment."""
+    async def pass_on(self, what: bytes, to: asyncio.StreamWriter, *, read_at: float) -> None:
+        """Under the conditions of the moment. Latency holds up what was read, not what comes behind it."""
         if self.latency_seconds:
-            await asyncio.sleep(self.latency_seconds)
+            await asyncio.sleep(read_at + self.latency_seconds - self._loop.time())
         await self._flowing.wait()
         to.write(what)
         await to.drain()
@@ -122,9 +123,13 @@ class Proxy:
     def close(self) -> None:
         async def end() -> None:
             self._server.close()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for connection in self._connections:
+                connection.abort()
+            for task in tasks:
                 task.cancel()
-            await asyncio.sleep(0)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # a transport lets go of its socket in the next round
 
         self._do(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -159,16 +164,24 @@ class _Connection:
                 await asyncio.gather(*ways, return_exceptions=True)
 
     async def _upwards(self, proxy: Proxy, server: asyncio.StreamWriter) -> None:
-        while read := await self.client[0].read(_CHUNK):
-            proxy.sent_by_clients += len(read)
-            if self.may_send is not None:
-                read, self.may_send = read[: self.may_send], max(0, self.may_send - len(read))
-            if read and not self.server_is_lost:
-                await proxy.pass_on(read, server)
+        async with contextlib.aclosing(_as_it_comes(self.client[0])) as chunks:
+            async for read_at, read in chunks:
+                proxy.sent_by_clients += len(read)
+                sent = read if self.may_send is None else read[: self.may_send]
+                if self.may_send is not None:
+                    self.may_send -= len(sent)
+                if not sent or self.server_is_lost:
+                    continue
+                try:
+                    await proxy.pass_on(sent, server, read_at=read_at)
+                except OSError:
+                    if not self.server_is_lost:  # lost while this waited: the client is not told
+                        raise
 
     async def _downwards(self, proxy: Proxy, server: asyncio.StreamReader) -> None:
-        while read := await server.read(_CHUNK):
-            await proxy.pass_on(read, self.client[1])
+        async with contextlib.aclosing(_as_it_comes(server)) as chunks:
+            async for read_at, read in chunks:
+                await proxy.pass_on(read, self.client[1], read_at=read_at)
         if self.server_is_lost:
             await asyncio.Future()  # the client is never told
 
@@ -177,15 +190,43 @@ class _Connection:
         if self.server is not None:
             self.server[1].close()
 
+    def _writers(self) -> list[asyncio.StreamWriter]:
+        return [end[1] for end in (self.client, self.server) if end is not None]
+
     def reset(self) -> None:
-        for end in (self.client, self.server):
-            if end is not None:
-                _reset(end[1])
+        for writer in self._writers():
+            _reset(writer)
 
     def close(self) -> None:
-        for end in (self.client, self.server):
-            if end is not None:
-                end[1].close()
+        for writer in self._writers():
+            writer.close()
+
+    def abort(self) -> None:
+        """Without waiting for a peer that may never read again."""
+        for writer in self._writers():
+            writer.transport.abort()
+
+
+async def _as_it_comes(reader: asyncio.StreamReader) -> AsyncGenerator[tuple[float, bytes], None]:
+    """What is read and when, also while what came before is still held up; bounded."""
+    held_up: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_CHUNKS_HELD_UP)
+    loop = asyncio.get_running_loop()
+
+    async def read() -> None:
+        found = b"more"
+        while found:
+            try:
+                found = await reader.read(_CHUNK)
+            except OSError:
+                found = b""
+            await held_up.put((loop.time(), found))
+
+    reading = asyncio.ensure_future(read())
+    try:
+        while (each := await held_up.get())[1]:
+            yield each
+    finally:
+        reading.cancel()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
