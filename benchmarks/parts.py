@@ -94,7 +94,7 @@ def measure_rest(ground: Ground, note: Notebook, scale: float) -> None:
     """Changes by REST as fast as it goes, with the whole pipeline running."""
     from benchmarks import pipeline, raw
 
-    seconds = max(2, int(8 * scale))
+    seconds = max(2, int(6 * scale))
     watch = ground.watch()
     loads = [pipeline.Caller(ground, connections=16, seconds=seconds).load() for _ in range(ROUNDS)]
     pipeline.wait_until_quiet(patience=120)
@@ -118,7 +118,7 @@ def measure_protocols(ground: Ground, note: Notebook, scale: float) -> None:
     """The two protocols that members of a group may speak, by turns."""
     from benchmarks import pipeline, protocols
 
-    count, turns = int(20_000 * scale), 2 if scale == 1 else 1
+    count, turns = int(10_000 * scale), 2 if scale == 1 else 1
     _an_event_to_repeat(ground)
     passages: dict[str, list[pipeline.Passage]] = {protocols.CLASSIC: [], protocols.CONSUMER: []}
     starts: dict[str, list[float]] = {protocols.CLASSIC: [], protocols.CONSUMER: []}
@@ -145,7 +145,7 @@ def measure_reads(ground: Ground, note: Notebook, scale: float) -> None:
     from apps.accounts.models import User
     from benchmarks import pipeline, raw
 
-    seconds, tasks = max(2, int(8 * scale)), int(100_000 * scale)
+    seconds, tasks = max(2, int(5 * scale)), int(100_000 * scale)
     reader = User.objects.create_user(email="reader@example.org", **READER)
     raw.many_tasks(count=tasks, owner=reader)
     person = (READER["username"], READER["password"])
