@@ -23,6 +23,8 @@ from benchmarks.processors import Held, Spent
 
 # Clients, connections and caches come up in the first seconds; after them things are steady or are not.
 _SETTLING_SHARE = 0.08
+# As many as the web has threads: a slow answer keeps the next waiting, and its latency tells.
+_CONNECTIONS = 8
 _READING_SECONDS = 30.0
 # Of each event, in milliseconds since 1970: the commit of its change, and of the group that handled it.
 _COMMITS = """
@@ -61,7 +63,7 @@ def keep(ground: Ground, *, rate: float, seconds: float) -> Pace:
         "audit's lag as Kafka knows it": lambda: broker.lag(group.name, topics),
     }
     watch = ground.watch()
-    caller = Caller(ground, connections=4, seconds=seconds, rate=rate)
+    caller = Caller(ground, connections=_CONNECTIONS, seconds=seconds, rate=rate)
     samples = _sampled(questions, seconds=seconds)
     memory = ground.memory()
     load = caller.load()

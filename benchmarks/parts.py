@@ -47,7 +47,8 @@ def measure_pace(ground: Ground, note: Notebook, scale: float) -> None:
     load = f"at {RATE} changes/s for {seconds} s"
     note.figure(
         f"REST, {load}",
-        f"{kept.load.latency}; {kept.load.done} done, {kept.load.refused} refused; {_others(kept.spent.others)}",
+        f"{kept.load.latency}; {kept.load.done} of {RATE * seconds} done, {kept.load.refused} refused; "
+        f"{_others(kept.spent.others)}",
         f"the same rows by pgbench at {RATE}/s: {pgbench:.1f} ms on average",
     )
     note.figure(

@@ -6,7 +6,7 @@ else; what people wrote around the tables stays.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,12 +65,9 @@ def read(file: Path = DATA) -> Results:
     """What was measured before; nothing where there is no file."""
     if not file.exists():
         return {}
-    stored: dict[str, dict[str, dict[str, Any]]] = json.loads(file.read_text())
+    stored: dict[str, dict[str, Any]] = json.loads(file.read_text())
     return {
-        kind: {
-            name: Part(part["day"], part["ground"], [Cell(*cell) for cell in part["cells"]])
-            for name, part in parts.items()
-        }
+        kind: {name: Part(part["day"], part["ground"], _flat(part["tables"])) for name, part in parts.items()}
         for kind, parts in stored.items()
     }
 
@@ -84,11 +81,37 @@ def write(
         kind: dict(sorted(results[kind].items(), key=lambda part: places.get(part[0], len(places))))
         for kind in sorted(results, key=list(titles).index)
     }
-    stored = {kind: {name: asdict(part) for name, part in parts.items()} for kind, parts in ordered.items()}
+    stored = {
+        kind: {
+            name: {"day": part.day, "ground": part.ground, "tables": _nested(part.cells)}
+            for name, part in parts.items()
+        }
+        for kind, parts in ordered.items()
+    }
     data.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
     head, _, rest = report.read_text().partition(BEGIN)
     _, _, tail = rest.partition(END)
     report.write_text(f"{head}{BEGIN}\n\n{tables(ordered, titles=titles)}\n\n{END}{tail}")
+
+
+# By table, row and column.
+Tables = dict[str, dict[str, dict[str, str]]]
+
+
+def _nested(cells: Iterable[Cell]) -> Tables:
+    nested: Tables = {}
+    for table, row, column, text in cells:
+        nested.setdefault(table, {}).setdefault(row, {})[column] = text
+    return nested
+
+
+def _flat(nested: Tables) -> list[Cell]:
+    return [
+        Cell(table, row, column, text)
+        for table, rows in nested.items()
+        for row, columns in rows.items()
+        for column, text in columns.items()
+    ]
 
 
 def tables(results: Results, *, titles: Mapping[str, str]) -> str:
