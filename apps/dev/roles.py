@@ -36,10 +36,13 @@ class Role:
         self._start_at: float | None = None
         # The last beat seen, and when that was: by a clock that a sleeping machine and a set watch do not move.
         self._seen: tuple[float, float] | None = None
+        # Whether it was excused since that beat.
+        self._waited = False
 
     def start(self, environment: Mapping[str, str]) -> None:
         self._environment = {**environment, "ROLE": self.name, "PYTHONUNBUFFERED": "1"}
         self._start_at = self._seen = None
+        self._waited = False
         self.child = Child(self.name, self._command, self._environment, self._log)
         self.child.start()
 
@@ -62,7 +65,7 @@ class Role:
         """What to tell when the loop of the role has beaten and then stopped: it is killed, and due after a pause.
 
         `excused` is asked first, whether what all loops wait for hangs itself; then the role is let alone for another
-        such while.
+        such while, and for one more after it goes on.
         """
         if self.child is None or not self.child.runs:
             return None
@@ -70,14 +73,18 @@ class Role:
         if beaten_at < self.child.started_at:
             return None
         if self._seen is None or self._seen[0] != beaten_at:
-            self._seen = beaten_at, now
+            self._seen, self._waited = (beaten_at, now), False
         silent = now - self._seen[1]
         if silent <= limit_seconds(self.name):
             return None
         if excused():
-            self._seen = beaten_at, time.monotonic()
+            self._seen, self._waited = (beaten_at, time.monotonic()), True
             why = f"no heartbeat for {silent:.0f} s, because PostgreSQL hangs"
             return f"{self.name} waits: {why}. A restart would help nobody; `manage.py doctor` looks closer."
+        if self._waited:
+            # PostgreSQL answers, perhaps only since this moment: the role beats when its turn has come to an end.
+            self._seen, self._waited = (beaten_at, now), False
+            return None
         pause = self._pause()
         self.child.end(by=now)
         return f"{self.name} hung: no heartbeat for {silent:.0f} s. It was killed and starts again in {pause:g} s."

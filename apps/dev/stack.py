@@ -4,34 +4,26 @@ A library for `make run`, the tour, the tests of faults and the benchmarks: `wit
 Invariant: what a stack starts, it ends; whatever is left in its folder lets the next one go on from there.
 """
 
-import base64
 import json
-import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from apps.dev import database, ports
+from apps.dev import database, given, ports, variables
 from apps.dev.children import Child, ChildFailed
 from apps.dev.roles import Role
 from apps.dev.services import Services, Waiting
 from apps.dev.state import StateFolder, throw_away_folder
 
 STOP_SECONDS = 30.0
+GIVEN_WAIT_SECONDS = 15.0
 _READY_SECONDS = 90.0
 _HOPELESS_CRASHES = 3
-# What a throw-away stack takes over from its surroundings: nothing that could lead it to somebody's data.
-_NEUTRAL = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH"})
-# Its callers are measurements and tests, all of them from one address.
-_UNHURRIED = {"THROTTLE_PERSON_PER_MINUTE": "10000000", "THROTTLE_ADDRESS_PER_MINUTE": "10000000"}
-# No file of settings unless one is asked for: the stack's own file may be that of an earlier run.
-_DEFAULTS = {"ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "todo_project.settings.base"}
 # They read and write nothing there; where it is, they look up when they are asked how it does.
 _WITHOUT_KAFKA = frozenset({"web", "ws", "beat"})
 
@@ -92,6 +84,7 @@ class Stack:
         if left := self.state.end_left_over():
             self._say(f"Ended {left} processes that a killed run had left.")
         self._refuse_taken_ports()
+        self._wait_for_given()
         self.state.prepare()
         self._services = Services(self.state, given=self._surroundings, throw_away=self._throw_away)
         if self._services.running:
@@ -102,7 +95,7 @@ class Stack:
         self._publish_variables()
         self._say("Preparing the database …")
         self.roles = self._prepare()
-        self._metrics = self._metrics_ports()
+        self._metrics = variables.metrics_ports(self.roles, port=self.port)
         self._publish_variables()
         self._say(f"Starting {', '.join(self.roles)} …")
         self.start_roles(*self.roles)
@@ -117,49 +110,28 @@ class Stack:
                     f"{self.port + 1}; move both: make run PORT={self.port + 100}"
                 )
 
-    def _metrics_ports(self) -> dict[str, int]:
-        """One for each role but web, which answers on its own: those after the sockets' where they are free."""
-        roles = [name for name in self.roles if name != "web"]
-        wanted = {name: self.port + 2 + place for place, name in enumerate(roles)}
-        return {
-            name: port if port < 65_536 and ports.is_free(port) else ports.free_port() for name, port in wanted.items()
-        }
-
-    def _variables(self) -> dict[str, str]:
-        """What leads to this stack, and nothing else of it."""
-        assert self._services is not None
-        given = self._surroundings
-        return {
-            **self._services.variables,
-            **{name: given.get(name) or self._secret(name.lower()) for name in ("SECRET_KEY", "JWT_SIGNING_KEY")},
-            "AUDIT_SIGNING_KEY": given.get("AUDIT_SIGNING_KEY") or self._signing_key(),
-            "AUDIT_CHECKPOINTS_URL": given.get("AUDIT_CHECKPOINTS_URL") or self.state.checkpoints.as_uri(),
-            "PORT": str(self.port),
-            "WS_PORT": str(self.port + 1),
-            "PUBLIC_URL": given.get("PUBLIC_URL") or f"http://{ports.LOOPBACK}:{self.port}",
-            "HEARTBEAT_DIR": str(self.state.heartbeats),
-            "KAFKA_ADDRESS_FILE": str(self.state.kafka_address) if self._services.keeps_kafka else "",
-            "METRICS_DIR": str(self.state.metrics),
-            "METRICS_TOKEN": given.get("METRICS_TOKEN") or self._secret("metrics_token"),
-            "EMAIL_FOLDER": given.get("EMAIL_FOLDER") or str(self.state.path / "mail"),
-            "STACK_PID": str(os.getpid()),
-        }
-
-    def _secret(self, name: str) -> str:
-        return self.state.secret(name, make=secrets.token_urlsafe(48))
-
-    def _signing_key(self) -> str:
-        """Made once; whoever loses it cannot go on from the checkpoints that it signed."""
-        return self.state.secret("audit_signing_key", make=base64.b64encode(secrets.token_bytes(32)).decode())
+    def _wait_for_given(self) -> None:
+        """Until the services that are given by their address answer: they may have been started a moment ago."""
+        deadline = time.monotonic() + GIVEN_WAIT_SECONDS
+        told = ""
+        while missing := given.unanswered(self._surroundings):
+            if time.monotonic() > deadline:
+                raise StackRefused(f"{missing}. Start it, or unset the variable: then an embedded one is started.")
+            if told != missing:
+                self._say(f"Waiting: {missing} …")
+                told = missing
+            with self._waiting():
+                time.sleep(0.2)
 
     def _publish_variables(self) -> None:
-        variables = self._variables()
-        self.env = {**_DEFAULTS, **self._surroundings, **variables}
+        assert self._services is not None
+        surroundings = self._surroundings
+        leading = variables.leading_to(self.state, port=self.port, services=self._services, given=surroundings)
+        self.env = {**variables.DEFAULTS, **surroundings, **leading}
         # Of those who only use the stack nobody needs the owner, and a terminal beside is one of them.
         self.env.pop("DATABASE_OWNER_URL", None)
-        self.state.write_kafka_address(variables["KAFKA_BOOTSTRAP_SERVERS"])
-        told = {f"METRICS_PORT_OF_{name.upper().replace('-', '_')}": str(port) for name, port in self._metrics.items()}
-        self.state.write_env(variables | told)
+        self.state.write_kafka_address(leading["KAFKA_BOOTSTRAP_SERVERS"])
+        self.state.write_env(leading | variables.of_metrics_ports(self._metrics))
 
     @property
     def owner_env(self) -> dict[str, str]:
@@ -288,7 +260,9 @@ class Stack:
         if self._services is not None:
             self._services.stop()
             self.state.remove_env()
-            self.state.record_processes([])
+            # On a full disk the file stays; it names what is gone, and that is seen.
+            with suppress(OSError):
+                self.state.record_processes([])
             if self._throw_away and self._services.postgres is not None:
                 self._services.postgres.remove()
             self._services = None
@@ -300,8 +274,7 @@ def throw_away_stack(
     *, say: Callable[[str], None] = lambda _: None, given: Mapping[str, str] | None = None
 ) -> Iterator[Stack]:
     """A stack of its own in a temporary folder, on free ports, deaf to the variables around it but those given."""
-    neutral = {name: value for name, value in os.environ.items() if name in _NEUTRAL}
-    surroundings = {**neutral, **_UNHURRIED, **(given or {})}
+    surroundings = {**variables.neutral(), **variables.UNHURRIED, **(given or {})}
     with (
         throw_away_folder() as folder,
         Stack(folder, port=ports.free_pair(), surroundings=surroundings, throw_away=True, say=say) as stack,

@@ -5,6 +5,7 @@ and exits 0; a signal takes effect only where the stack waits, so no child is st
 `nohup` it outlives its terminal, as that asks.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ from apps.dev.stack import Stack, StackRefused
 from apps.dev.state import FolderInUse
 
 _LOOK_SECONDS = 0.2
+# A disk that is full, or that is not ours to write on.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class StopAsked(Exception):
@@ -113,6 +116,11 @@ def run(*, port: int) -> int:
             say("\nStopping …")
         except (StackRefused, FolderInUse, ChildFailed) as reason:
             say(f"error: {reason}")
+            return 1
+        except OSError as reason:
+            if reason.errno not in _UNWRITABLE:
+                raise
+            say(f"error: {stack.state.path} cannot be written: {reason.strerror}. What was committed is kept.")
             return 1
         finally:
             asked = signals.count

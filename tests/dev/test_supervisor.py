@@ -19,8 +19,8 @@ from confluent_kafka.admin import AdminClient
 
 from apps.dev import ports, process_ids
 from apps.dev.children import PROJECT
-from apps.dev.stack import _NEUTRAL
 from apps.dev.state import throw_away_folder
+from apps.dev.variables import neutral
 from apps.events import event_types
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -44,7 +44,6 @@ class Run:
     """One `make run` on a state folder of its own."""
 
     def __init__(self, folder: Path, *, port: int) -> None:
-        environment = {name: value for name, value in os.environ.items() if name in _NEUTRAL}
         self.folder = folder
         self.port = port
         self.output = ""
@@ -54,7 +53,7 @@ class Run:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", RUN, str(folder), str(port)],
                 cwd=PROJECT,
-                env=environment,
+                env=neutral(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -181,8 +180,7 @@ def test_ctrl_c_at_a_terminal_ends_make_itself_with_0(folder):
     number, terminal = pty.fork()
     if number == 0:
         os.chdir(PROJECT)
-        environment = {name: value for name, value in os.environ.items() if name in _NEUTRAL}
-        environment["PYTHONPATH"] = str(PROJECT)
+        environment = {**neutral(), "PYTHONPATH": str(PROJECT)}
         os.execvpe("make", ["make", "-f", str(folder / "Makefile"), "run"], environment)
     read = b""
     while b"Stop " not in read:

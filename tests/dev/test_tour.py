@@ -22,7 +22,6 @@ def tour(stack: Stack) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.short
 def test_the_tour_sees_every_hop_of_every_change(fresh_stack):
     done = tour(fresh_stack)
 
