@@ -4,7 +4,7 @@ docs/benchmarks.md and docs/benchmarks.json.
 
 import argparse
 import os
-import subprocess
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -18,18 +18,35 @@ from benchmarks.parts import ASKED_FOR, ONLY_ON, PARTS, WITHOUT_KAFKA
 from benchmarks.report import EITHER, Notebook, Part
 
 ALL_PARTS = PARTS | ASKED_FOR
+EXITS = "Ends with 0: well; 2: wrong use; 3: a service cannot run here; 130: interrupted."
 say = partial(print, flush=True)
 
 
 def main() -> int:
     options = _options()
-    if options.kafka != "both":
-        return _measure(options)
-    # A process for each: settings are read once, and the second stack has others.
-    for kind in _kinds():
-        if _parts(options, kind=kind, beside_mock=True):
-            subprocess.run([sys.executable, "-m", "benchmarks", *_words(options, kind=kind)], check=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    kinds = _kinds_with_parts(options)
+    if not kinds:
+        say(f"{', '.join(options.only)}: not measured on {TITLES.get(options.kafka, TITLES[MOCK])}.")
+        return 2
+    try:
+        _measure(kinds[0], options)
+    except KeyboardInterrupt:
+        say("Interrupted; the parts that were done are written.")
+        return 130
+    except ChildFailed as reason:
+        say(str(reason))
+        return 3
+    if kinds[1:]:
+        # Another process in the place of this one: settings are read once, and the second stack has others.
+        os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *_words(options)])  # noqa: S606 - words of ours
     return 0
+
+
+def _kinds_with_parts(options: argparse.Namespace) -> list[str]:
+    both = options.kafka == "both"
+    kinds = _kinds() if both else [options.kafka]
+    return [kind for kind in kinds if _parts(options, kind=kind, beside_mock=both or options.beside_mock)]
 
 
 def _kinds() -> list[str]:
@@ -47,7 +64,7 @@ def _kinds() -> list[str]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=EXITS)
     parser.add_argument("--kafka", choices=[MOCK, REAL, "both"], default="both", help="Which Kafka (default: both).")
     parser.add_argument(
         "--only", choices=ALL_PARTS, action="append", help="Measure this part (repeatable) and keep the others."
@@ -62,10 +79,10 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _words(options: argparse.Namespace, *, kind: str) -> list[str]:
+def _words(options: argparse.Namespace) -> list[str]:
+    """The same, asked of the real broker once the mock is done."""
     flags = [f"--{name}" for name in ("quick", "durable") if getattr(options, name)]
-    only = [f"--only={name}" for name in options.only or []]
-    return ["--kafka", kind, *flags, *only, *(["--beside-mock"] if kind == REAL else [])]
+    return ["--kafka", REAL, *flags, *(f"--only={name}" for name in options.only or []), "--beside-mock"]
 
 
 def _parts(options: argparse.Namespace, *, kind: str, beside_mock: bool) -> list[str]:
@@ -77,14 +94,10 @@ def _parts(options: argparse.Namespace, *, kind: str, beside_mock: bool) -> list
     ]
 
 
-def _measure(options: argparse.Namespace) -> int:
-    """Every part on one stack, each written when it is done; 2 where none of them is measured on this Kafka."""
-    parts = _parts(options, kind=options.kafka, beside_mock=options.beside_mock)
-    if not parts:
-        say(f"Nothing of that is measured on {TITLES[options.kafka]}.")
-        return 2
+def _measure(kind: str, options: argparse.Namespace) -> None:
+    """Every part on one stack, each written when it is done. Raises `ChildFailed` when the stack cannot run."""
     started = time.monotonic()
-    with ground(options.kafka, durable=options.durable, say=say) as on:
+    with ground(kind, durable=options.durable, say=say) as on:
         os.environ.update(on.stack.owner_env | {"ROLE": "bench", "LOG_LEVEL": "ERROR"})
         import django
 
@@ -92,17 +105,16 @@ def _measure(options: argparse.Namespace) -> int:
         from benchmarks import pipeline
 
         pipeline.wait_until_quiet()
-        for name in parts:
+        for name in _parts(options, kind=kind, beside_mock=options.beside_mock):
             began = time.monotonic()
-            say(f"--- {TITLES[options.kafka]}: {name}")
+            say(f"--- {TITLES[kind]}: {name}")
             note = Notebook(say)
             ALL_PARTS[name](on, note, 0.1 if options.quick else 1.0)
             say(f"--- {name} took {time.monotonic() - began:.0f} s")
             if not options.quick:
-                kind = EITHER if name in WITHOUT_KAFKA else options.kafka
-                _keep(kind, name, Part(f"{datetime.now(UTC):%Y-%m-%d}", str(on), note.cells))
-    say(f"Measured on {TITLES[options.kafka]} in {time.monotonic() - started:.0f} s.")
-    return 0
+                part = Part(f"{datetime.now(UTC):%Y-%m-%d}", str(on), note.cells)
+                _keep(EITHER if name in WITHOUT_KAFKA else kind, name, part)
+    say(f"Measured on {TITLES[kind]} in {time.monotonic() - started:.0f} s.")
 
 
 def _keep(kind: str, name: str, part: Part) -> None:

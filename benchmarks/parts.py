@@ -30,7 +30,7 @@ def measure_idle(ground: Ground, note: Notebook, scale: float) -> None:
     time.sleep(60 * scale)
     spent = watch.spent()
     note.figure(
-        "nobody asks for anything, for a minute", f"{_all(spent.share()):.1f} % of a processor; {_others(spent.others)}"
+        "nobody asks for anything", f"{_all(spent.share()):.1f} % of a processor; {_others(spent.others)}"
     )
     note.roles("idle, % of a processor", _texts(spent.share(), "{:.1f}"))
     note.roles("idle, MB", _memory(ground.memory()))

@@ -37,7 +37,7 @@ def test_what_kafka_has_no_part_in_is_measured_once(part: str) -> None:
 
 
 def test_the_second_process_is_asked_for_the_same() -> None:
-    words = benchmarks._words(options("pace", "backlog", quick=True), kind="real")
+    words = benchmarks._words(options("pace", "backlog", quick=True))
 
     assert words == ["--kafka", "real", "--quick", "--only=pace", "--only=backlog", "--beside-mock"]
 
@@ -76,3 +76,17 @@ def test_where_its_jars_cannot_be_had_the_real_broker_is_left_out_in_one_line(
 
     told = "The rows of Apache Kafka are left out: Maven could not get them: [ERROR] no network\n"
     assert capsys.readouterr().out == told
+
+
+@pytest.mark.parametrize(
+    ("only", "kinds"),
+    [([], ["mock", "real"]), (["pace"], ["mock", "real"]), (["protocols"], ["real"]), (["reads"], ["mock"])],
+)
+def test_a_stack_is_started_only_where_something_is_measured(
+    java: pytest.MonkeyPatch, only: list[str], kinds: list[str]
+) -> None:
+    assert benchmarks._kinds_with_parts(options(*only, kafka="both", beside_mock=False)) == kinds
+
+
+def test_what_one_kafka_alone_shows_is_not_measured_on_the_other() -> None:
+    assert benchmarks._kinds_with_parts(options("protocols", kafka="mock", beside_mock=False)) == []
