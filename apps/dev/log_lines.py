@@ -42,6 +42,8 @@ def happening(found: Mapping[str, Any]) -> str:
     """What happened, the words the entry carries, and the next step where there is one. One line."""
     event = _one_line(found["event"])
     words = next((_one_line(found[name], last=name == "exception") for name in _WORDS if found.get(name)), "")
+    if not words and "request" in found:
+        words = _one_line(f"{found['request']} was answered with {found.get('code', 'nothing')}")
     step = _NEXT_STEP.get(event, "")
     return (
         shortened(event) + (f": {shortened(words, _LONGEST_WORDS)}" if words else "") + (f" → {step}" if step else "")

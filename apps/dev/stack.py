@@ -22,7 +22,8 @@ from apps.dev.state import StateFolder, throw_away_folder
 
 STOP_SECONDS = 30.0
 GIVEN_WAIT_SECONDS = 15.0
-_READY_SECONDS = 90.0
+_READY_SECONDS = 180.0
+_WORD_SECONDS = 15.0
 _HOPELESS_CRASHES = 3
 # They read and write nothing there; where it is, they look up when they are asked how it does.
 _WITHOUT_KAFKA = frozenset({"web", "ws", "beat"})
@@ -185,14 +186,17 @@ class Stack:
         return [name for name, role in self.roles.items() if not role.is_ready()]
 
     def wait_until_ready(self, *, seconds: float = _READY_SECONDS) -> None:
-        """Until every role does its work. Raises `ChildFailed`."""
-        deadline = time.monotonic() + seconds
+        """Until every role does its work; says what it waits for when that takes long. Raises `ChildFailed`."""
+        deadline, next_word = time.monotonic() + seconds, time.monotonic() + _WORD_SECONDS
         while missing := self.not_ready():
             if hopeless := [name for name in missing if self.roles[name].crashes >= _HOPELESS_CRASHES]:
                 raise ChildFailed(f"{', '.join(hopeless)} cannot start; the reason is above.")
             if time.monotonic() > deadline:
                 words = "\n".join(f"  {name}:\n{self._words_of(name)}" for name in missing)
                 raise ChildFailed(f"Not ready after {seconds:g} s:\n{words}")
+            if time.monotonic() > next_word:
+                next_word += _WORD_SECONDS
+                self._say(f"Still waiting for {', '.join(missing)} …")
             self.tend()
             with self._waiting():
                 time.sleep(0.05)

@@ -30,6 +30,7 @@ def test_an_error_is_told_with_its_words_and_what_to_do(tmp_path):
     write(tmp_path / "worker-audit.log", level="critical", event="audit_trail_not_sound", first="Record 7 was changed.")
     write(tmp_path / "relay.log", level="error", event="relay_refused", reason="Message size too large", topic="t")
     write(tmp_path / "web.log", level="error", event="mail_failed", exception="Traceback\n  File\nOSError: gone\n")
+    write(tmp_path / "ws.log", level="error", event="request_finished", request="POST /api/v1/tasks/", code="500")
 
     offered = "nothing is lost and it is offered again; `manage.py held` says why"
     named = "`manage.py verify_audit` names every finding"
@@ -37,6 +38,7 @@ def test_an_error_is_told_with_its_words_and_what_to_do(tmp_path):
         f"relay error: relay_refused: Message size too large → {offered}",
         "web error: mail_failed: OSError: gone",
         f"worker-audit critical: audit_trail_not_sound: Record 7 was changed. → {named}",
+        "ws error: request_finished: POST /api/v1/tasks/ was answered with 500",
     ]
 
 
