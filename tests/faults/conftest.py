@@ -8,7 +8,7 @@ import os
 import random
 import re
 import secrets
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,23 +64,29 @@ def chance(seed: str) -> random.Random:
 
 
 @pytest.fixture
-def evidence(request: pytest.FixtureRequest) -> Evidence:
+def new_evidence(request: pytest.FixtureRequest) -> Callable[..., Evidence]:
+    """Makes rows of the table: `new_evidence(fault, what, bound=…, control=…)`."""
+    rows = request.config.stash.setdefault(_rows, [])
+    mine = request.node.stash.setdefault(_rows, [])
+
+    def make(fault: str, what: str, *, bound: float | None = None, control: bool = False) -> Evidence:
+        kafka = kafka_kind() if "pipeline" in request.fixturenames else "none"
+        row = Evidence(fault, what, kafka=kafka, seed=SEED, bound=bound, control=control)
+        rows.append(row)
+        mine.append(row)
+        return row
+
+    return make
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest, new_evidence: Callable[..., Evidence]) -> Evidence:
     """The test's row of the table, from its mark `fault(id, what, bound=…)` or `control(id, what)`."""
     mark = request.node.get_closest_marker("fault") or request.node.get_closest_marker("control")
     assert mark is not None, "A test with evidence is marked with the fault it is of."
     fault, what = mark.args
     case = request.node.callspec.id if hasattr(request.node, "callspec") else ""
-    row = Evidence(
-        fault,
-        f"{what} ({case})" if case else what,
-        kafka=kafka_kind() if "pipeline" in request.fixturenames else "none",
-        seed=SEED,
-        control=mark.name == "control",
-        bound=mark.kwargs.get("bound"),
-    )
-    request.config.stash.setdefault(_rows, []).append(row)
-    request.node.stash[_rows] = [row]
-    return row
+    return new_evidence(fault, f"{what} ({case})" if case else what, control=mark.name == "control", **mark.kwargs)
 
 
 @pytest.hookimpl(wrapper=True)

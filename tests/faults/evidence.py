@@ -37,6 +37,7 @@ class Evidence:
     reordered: int = 0
     other: int = 0
     recovery_seconds: float | None = None
+    rounds: int = 0
     notes: list[str] = field(default_factory=list)
     outcome: str = "not finished"
 
@@ -87,7 +88,8 @@ def table(rows: Sequence[Evidence]) -> list[str]:
     lines = [" | ".join(["", *head, ""]).strip(), "|" + " --- |" * len(head)]
     for row in sorted(rows, key=lambda each: (int(each.fault[1:]), each.control)):
         found = f"{row.other} more findings" if row.other else ""
-        result = " ".join([row.outcome, "(control)" if row.control else "", found, *row.notes]).strip()
+        rounds = f"{row.rounds} rounds" if row.rounds else ""
+        result = " ".join(filter(None, [row.outcome, "(control)" if row.control else "", rounds, found, *row.notes]))
         operations = f"{row.operations}" + (f" + {row.unknown} unknown" if row.unknown else "")
         counts = [operations, str(row.lost), str(row.duplicated), str(row.reordered)]
         lines.append("| " + " | ".join([row.fault, row.what, row.kafka, *counts, row.recovery, result]) + " |")
