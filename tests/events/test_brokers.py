@@ -229,6 +229,28 @@ def test_two_members_share_the_partitions_and_read_everything_once(broker, topic
     assert owners[0] | owners[1] == {0, 1, 2, 3}
 
 
+def test_partitions_taken_away_while_paused_are_read_when_they_come_back_after_going_on(broker, topic):
+    group = fresh_group()
+    first = broker.consumer(group, [topic])
+    wait_until(lambda: first.poll(1, timeout=0.1) == [] and first.has_assignment())
+    first.pause()
+    second = broker.consumer(group, [topic])
+
+    def second_has_some():
+        polled = [member.poll(1, timeout=0.1) for member in (first, second)]
+        return polled == [[], []] and second.has_assignment()
+
+    wait_until(second_has_some)
+    first.resume()
+    second.close()
+    send(broker, *[numbered(topic, number, key=f"key-{number}".encode()) for number in range(40)])
+
+    records = read(first, 40)
+    first.close()
+
+    assert sorted(values(records)) == list(range(40))
+
+
 def test_by_the_classic_protocol_a_group_goes_on_where_it_was(classic_cluster):
     """Joining takes 3 s on the mock cluster, so this is the only test of it here."""
     topic, group = fresh_topic(), fresh_group()

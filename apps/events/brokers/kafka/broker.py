@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
 from apps.events.brokers.base import BrokerState, Record, TopicState
 from apps.events.brokers.kafka import administration, configuration
+from apps.events.brokers.kafka.complaints import Complaints
 from apps.events.brokers.kafka.consumer import KafkaConsumer
 from apps.events.brokers.kafka.producer import KafkaProducer
 from apps.events.brokers.kafka.records import record_of
@@ -21,11 +22,6 @@ log = structlog.get_logger(__name__)
 MOCK_CLUSTER_PREFIX = "mockCluster"
 
 
-def _quiet(error: KafkaError) -> None:
-    """librdkafka reconnects by itself; say so in our log, not on stderr."""
-    log.warning("kafka_client", reason=error.str(), fatal=error.fatal())
-
-
 class KafkaBroker:
     """`prefix` stands before the names of topics and groups on the cluster, and nowhere else."""
 
@@ -35,7 +31,7 @@ class KafkaBroker:
             **connection,
             **configuration.EVERY_CLIENT,
             "client.id": f"todo-{settings.ROLE}",
-            "error_cb": _quiet,
+            "error_cb": Complaints(),
         }
 
     def producer(self) -> KafkaProducer:

@@ -7,6 +7,7 @@ import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from apps.events.brokers.base import Record
+from apps.events.brokers.kafka.complaints import Complaints
 from apps.events.brokers.kafka.records import record_of
 from apps.events.errors import BrokerFailed
 
@@ -23,6 +24,7 @@ class KafkaConsumer:
         self.missed = False
         # Where each partition goes on. An assigned one has none until its first record is there.
         self.next_offsets: dict[tuple[str, int], int] = {}
+        self.complaints = Complaints()
         self.client = Consumer({**configuration, "error_cb": self._on_error})
         self.owned: set[tuple[str, int]] = set()
         self.paused = False
@@ -31,8 +33,7 @@ class KafkaConsumer:
         )
 
     def _on_error(self, error: KafkaError) -> None:
-        """librdkafka reconnects by itself; say so in our log, not on stderr."""
-        log.warning("kafka_client", reason=error.str(), fatal=error.fatal())
+        self.complaints(error)
         self.doubts = True
 
     def _ours(self, places: Sequence[TopicPartition]) -> set[tuple[str, int]]:
@@ -44,9 +45,9 @@ class KafkaConsumer:
         for place in self._ours(places):
             self.next_offsets.pop(place, None)
         log.info("partitions_assigned", partitions=[f"{place.topic}/{place.partition}" for place in places])
-        if self.paused:
-            client.incremental_assign(places)
-            client.pause(places)
+        client.incremental_assign(places)
+        # librdkafka remembers of a partition that it was paused, also over its being taken away and given back.
+        (client.pause if self.paused else client.resume)(places)
 
     def _taken(self, client: Consumer, places: list[TopicPartition]) -> None:
         self.owned -= self._ours(places)
@@ -70,7 +71,7 @@ class KafkaConsumer:
             return record_of(message, prefix=self.prefix)
         if error.fatal():
             raise BrokerFailed(error.str())
-        log.warning("kafka_client", reason=error.str(), fatal=False)
+        self.complaints(error)
         return None
 
     def _follow(self, record: Record) -> None:

@@ -7,6 +7,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from apps.events.brokers.base import GIVEN_UP, Delivery, OutgoingRecord
+from apps.events.brokers.kafka.complaints import Complaints
 from apps.events.errors import BrokerFailed
 
 log = structlog.get_logger(__name__)
@@ -16,11 +17,11 @@ class KafkaProducer:
     def __init__(self, configuration: dict[str, Any], *, prefix: str) -> None:
         self.prefix = prefix
         self.fatal: KafkaError | None = None
+        self.complaints = Complaints()
         self.client = Producer({**configuration, "error_cb": self._on_error})
 
     def _on_error(self, error: KafkaError) -> None:
-        """librdkafka reconnects by itself; say so in our log, not on stderr."""
-        log.warning("kafka_client", reason=error.str(), fatal=error.fatal())
+        self.complaints(error)
         if error.fatal():
             self.fatal = error
 
