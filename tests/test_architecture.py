@@ -226,7 +226,7 @@ def test_a_roles_module_or_command_is_there():
     modules = {command[2] for command in settings.ROLES.values() if command[1] == "-m"}
     commands = {command[2] for command in settings.ROLES.values() if command[1] == "manage.py"}
 
-    assert modules == {"granian", "uvicorn", "celery"}
+    assert modules == {"granian", "todo_project.socket_server", "celery"}
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
     assert commands == {"relay_outbox"}
     assert commands <= set(get_commands())

@@ -4,13 +4,15 @@ Invariant: while PostgreSQL is away, from the start or later, the loop goes on, 
 needs the database happens in a tick: asked for earlier, a signal to stop would find no scheduler and build another.
 """
 
+import signal
+import sys
 from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from apps.events import heartbeat
+from apps.events import heartbeat, leaving
 
 log = structlog.get_logger(__name__)
 
@@ -20,11 +22,15 @@ RETRY_SECONDS = 2.0
 class Scheduler(DatabaseScheduler):
     _is_set_up = False
     _is_away = False
+    _was_told_how_to_stop = False
 
     def setup_schedule(self) -> None:
         """Nothing yet: the first tick does it."""
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
+        if not self._was_told_how_to_stop:
+            self._was_told_how_to_stop = True
+            _stop_in_the_middle()
         heartbeat.beat("beat")
         try:
             if not self._is_set_up:
@@ -45,3 +51,13 @@ class Scheduler(DatabaseScheduler):
         connection.close()
         if self._schedule is None:
             self._initial_read = True  # it was noted as done before it was
+
+
+def _stop_in_the_middle() -> None:
+    """Let a signal to stop end whatever the loop is at. The loop writes what is left to write on its way out.
+
+    Celery's handler would write it itself: in the middle of a statement, for which the connection then waits for ever.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())
+    leaving.when_told()

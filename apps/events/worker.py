@@ -5,14 +5,19 @@ group; `--consume none` takes none.
 """
 
 import os
+import signal
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
+import billiard
 import celery.worker.state
 import structlog
 from celery import Celery, bootsteps
 from click import Option
+
+from apps.events import leaving
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +27,8 @@ TICK_LIMIT_SECONDS = 60.0
 LATE_LOOKS = 3
 # Celery leaves its loop when told to; when it is caught in connecting to Redis, it does not hear.
 LEAVE_SECONDS = 10.0
-CLOSE_SECONDS = 20.0
+# A group in the middle of a batch ends with it; whoever waits for a Kafka that hangs has nothing to lose there.
+CLOSE_SECONDS = 10.0
 
 
 def install(app: Celery) -> None:
@@ -54,6 +60,7 @@ class ConsumeKafka(bootsteps.StartStopStep):
         from apps.events.consumer import GroupConsumer
         from apps.events.subscriptions import group_named, groups
 
+        leaving.when_told(last=_end_pool)
         if self.names == ("none",):
             return
         chosen = [group_named(name) for name in self.names] if self.names else groups()
@@ -92,6 +99,13 @@ class ConsumeKafka(bootsteps.StartStopStep):
     def terminate(self, parent: Any) -> None:
         """What Celery calls instead of `stop` on a cold shutdown."""
         self.stop(parent)
+
+
+def _end_pool() -> None:
+    """Children in the middle of a job wait for what hangs as their parent did; the job is given to another."""
+    for number in [child.pid for child in billiard.active_children() if child.pid]:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 def _end_worker() -> None:

@@ -1,5 +1,7 @@
 """A group's consumer: what it reads is handled, recorded or held, and never skipped unseen."""
 
+import threading
+import zlib
 from base64 import b64decode
 from dataclasses import replace
 
@@ -12,7 +14,7 @@ from apps.audit.models import AuditRecord
 from apps.events import consumer as consumer_module
 from apps.events import reconcile
 from apps.events.brokers.base import Record
-from apps.events.brokers.memory import MemoryConsumer
+from apps.events.brokers.memory import PARTITIONS, MemoryConsumer
 from apps.events.consumer import GroupConsumer
 from apps.events.errors import BrokerFailed, GroupStopped, Transient
 from apps.events.handling import Outcome
@@ -267,6 +269,117 @@ class TestRunning:
         assert self.run(chores, lambda: _soon(chores.reconciled))
 
         assert effect.of() == [one.id]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWaiting:
+    """A batch that cannot be handled yet is held, by a member that stays one and takes no more."""
+
+    @pytest.fixture
+    def batches(self, new_group, effect):
+        """A group whose first batches fail; the sizes of all that came."""
+        group, sizes = new_group("chores"), []
+
+        def declare(*, failures, meanwhile=lambda: None):
+            @group.on_batch(TaskEvent.CREATED)
+            def apply(events):
+                sizes.append(len(events))
+                if len(sizes) <= failures:
+                    meanwhile()
+                    raise Transient("not yet")
+                effect.apply_batch(events)
+
+            return group, sizes
+
+        return declare
+
+    def run(self, consumer, pump, effect, count):
+        with in_background(consumer.run) as running:
+            came = wait_until(lambda: _soon(len(effect.of()) >= count), seconds=20)
+            consumer.stop.set()
+            running.result(10)
+        return came
+
+    def spread_over_all_partitions(self):
+        """Events of which every partition of the memory broker has one."""
+        by_partition = {}
+        while len(by_partition) < PARTITIONS:
+            one = event()
+            by_partition[zlib.crc32(one.key.encode()) % PARTITIONS] = one
+        return by_partition
+
+    def test_what_was_taken_away_while_it_waited_is_neither_handled_nor_stored(self, pump, batches, effect):
+        members = []
+        group, sizes = batches(
+            failures=1, meanwhile=lambda: members.append(pump.broker.consumer("chores", ["task-events"]))
+        )
+        events = self.spread_over_all_partitions()
+        send(pump, *map(outgoing, events.values()))
+
+        assert self.run(GroupConsumer(group, broker=pump.broker), pump, effect, PARTITIONS // 2)
+
+        assert sizes == [PARTITIONS, PARTITIONS // 2]
+        assert set(effect.of()) == {events[number].id for number in (0, 2)}
+        assert {number for (_, _, number), offset in pump.broker.stored.items() if offset} == {0, 2}
+
+    def test_without_asking_what_is_its_own_it_handles_what_is_anothers(self, pump, batches, effect, monkeypatch):
+        """The negative control."""
+        monkeypatch.setattr(MemoryConsumer, "owns", lambda member, record: True)
+        members = []
+        group, sizes = batches(
+            failures=1, meanwhile=lambda: members.append(pump.broker.consumer("chores", ["task-events"]))
+        )
+        send(pump, *map(outgoing, self.spread_over_all_partitions().values()))
+
+        assert self.run(GroupConsumer(group, broker=pump.broker), pump, effect, PARTITIONS)
+
+        assert sizes == [PARTITIONS, PARTITIONS]
+
+    @pytest.mark.parametrize(
+        ("pause", "sizes_in_hand"),
+        [(MemoryConsumer.pause, [1, 1, 1]), (lambda member: None, [1, 2, 3])],
+        ids=["paused", "the negative control"],
+    )
+    def test_while_it_waits_it_takes_no_more(self, pump, batches, effect, monkeypatch, pause, sizes_in_hand):
+        monkeypatch.setattr(MemoryConsumer, "pause", pause)
+        monkeypatch.setattr(consumer_module.Backoff, "next_delay", lambda backoff: 0.0)
+        group, sizes = batches(failures=2, meanwhile=lambda: send(pump, outgoing(event())))
+        send(pump, outgoing(event()))
+
+        assert self.run(GroupConsumer(group, broker=pump.broker), pump, effect, 3)
+
+        assert sizes[:3] == sizes_in_hand
+
+    def test_afterwards_it_takes_what_came(self, pump, batches, effect):
+        group, _ = batches(failures=1, meanwhile=lambda: send(pump, outgoing(event())))
+        send(pump, outgoing(event()))
+
+        assert self.run(GroupConsumer(group, broker=pump.broker), pump, effect, 2)
+
+        assert stored(pump, "chores") == 2
+
+    def test_while_it_waits_it_comes_round_and_stays_a_member(self, pump, chores, monkeypatch):
+        monkeypatch.setattr(consumer_module, "POLL_SECONDS", 0.02)
+        beats, polls = [], []
+        monkeypatch.setattr(consumer_module.heartbeat, "beat", beats.append)
+        monkeypatch.setattr(MemoryConsumer, "poll", lambda member, limit, *, timeout: polls.append(limit) or _nothing())
+        chores.ticked_at = 0.0
+
+        chores._wait(pump.broker.consumer("chores", ["task-events"]), 0.2)
+
+        assert len(beats) == len(polls) >= 3
+        assert (set(beats), set(polls)) == ({"worker-chores"}, {1})
+        assert chores.ticked_at > 0
+
+    def test_told_to_stop_it_waits_no_longer(self, pump, chores):
+        chores.stop.set()
+
+        assert chores._wait(pump.broker.consumer("chores", ["task-events"]), 3600) == []
+
+
+def _nothing():
+    threading.Event().wait(0.02)
+    return []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def steps(pump, monkeypatch):
     """Makes steps whose consumers do nothing but wait for their end; stops those that were started."""
     monkeypatch.setattr(GroupConsumer, "run", lambda consumer: consumer.stop.wait(10))
+    monkeypatch.setattr(worker_module.leaving, "when_told", lambda **_: None)  # signals are the test process's own
     made = []
 
     def make(*consume):

@@ -267,9 +267,9 @@ ROLES: dict[str, list[str]] = {
         *("--workers", env.text("WEB_WORKERS", "2"), "--workers-kill-timeout", "20", "--log-config", _SERVER_LOGS),
     ],
     "ws": [
-        *(_PYTHON, "-m", "uvicorn", "todo_project.asgi:application", "--ws", "wsproto", "--no-access-log"),
-        *("--host", BIND_HOST, "--port", str(WS_PORT), "--timeout-graceful-shutdown", "20"),
-        *("--lifespan", "on", "--log-config", _SERVER_LOGS),
+        *(_PYTHON, "-m", "todo_project.socket_server", "todo_project.asgi:application"),
+        *("--ws", "wsproto", "--no-access-log", "--host", BIND_HOST, "--port", str(WS_PORT)),
+        *("--timeout-graceful-shutdown", "20", "--lifespan", "on", "--log-config", _SERVER_LOGS),
     ],
     "relay": [_PYTHON, "manage.py", "relay_outbox"],
     **{

@@ -4,6 +4,7 @@ import signal
 import threading
 from typing import Any
 
+from apps.events import leaving
 from apps.events.brokers import get_broker
 from apps.events.errors import BrokerFailed
 from apps.events.leadership import Leadership
@@ -22,7 +23,8 @@ class Command(PlatformCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: None)
+        leaving.when_told(then=stop.set)
         with Leadership() as leadership:
             try:
                 Relay(get_broker(), leadership=leadership, stop=stop).run()
