@@ -42,6 +42,7 @@ class Relay:
         self.leadership = leadership
         self.stop = stop or StopSignal()
         self.producer: Producer | None = None
+        self.asks_again_at = 0.0
         self.offers_again_at = 0.0
         self.looks_at_all_at = 0.0
         self.after: int | None = None
@@ -76,6 +77,10 @@ class Relay:
         while not self.stop.is_set():
             heartbeat.beat("relay")
             close_old_connections()
+            if time.monotonic() >= self.asks_again_at:
+                # Also with nothing to relay: a leader that does not ask loses the lead.
+                self.asks_again_at = time.monotonic() + LEADERSHIP_CHECK_SECONDS
+                self._check_leadership("relay")
             moved = self.relay_batch()
             backoff.reset()
             if moved < settings.RELAY_BATCH_SIZE:
