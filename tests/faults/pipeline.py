@@ -130,7 +130,7 @@ class Pipeline:
         }
         for name, kinds in {"postgres": ["DATABASE_URL"], "valkey": list(self.valkey.variables)}.items():
             if name in self.proxies:
-                variables |= {kind: _led_to(variables[kind], self.proxies[name].address) for kind in kinds}
+                variables |= {kind: led_to(variables[kind], self.proxies[name].address) for kind in kinds}
         if "kafka" in self.proxies:
             variables["KAFKA_BOOTSTRAP_SERVERS"] = self.proxies["kafka"].address
         return variables | extra
@@ -161,7 +161,7 @@ class Pipeline:
         self._cleanup.close()
 
 
-def _led_to(url: str, address: str) -> str:
+def led_to(url: str, address: str) -> str:
     """The same URL at another place."""
     place = urlsplit(url).netloc.rpartition("@")
     return url.replace(f"{place[1]}{place[2]}", f"{place[1]}{address}", 1)
