@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -19,18 +20,26 @@ from apps.dev.ports import LOOPBACK
 from apps.dev.state import throw_away_folder
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
+@contextmanager
+def open_folder() -> Iterator[Path]:
     with throw_away_folder() as path:
         path.chmod(0o711 if os.geteuid() == 0 else 0o700)
         yield path
 
 
 @pytest.fixture
-def postgres(folder: Path) -> Iterator[Postgres]:
-    service = started(Postgres(folder, logs=folder, throw_away=True))
-    yield service
-    service.remove()
+def folder() -> Iterator[Path]:
+    with open_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """One server for those who only ask it something."""
+    with open_folder() as path:
+        service = started(Postgres(path, logs=path, throw_away=True))
+        yield service
+        service.remove()
 
 
 @pytest.fixture
@@ -70,7 +79,7 @@ def test_the_owner_may_create_databases_the_platform_may_not_and_neither_is_supe
     assert answer(postgres, "SELECT lower('ÄÖÜ')") == "äöü"
 
 
-def test_the_log_of_the_server_holds_nothing_of_what_failed(postgres, folder):
+def test_the_log_of_the_server_holds_nothing_of_what_failed(postgres):
     """A session's key opens its owner's door; PostgreSQL would quote it in the DETAIL and the STATEMENT of an error."""
     with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
         owner.execute("CREATE TABLE kept (session_key text PRIMARY KEY)")
@@ -82,7 +91,7 @@ def test_the_log_of_the_server_holds_nothing_of_what_failed(postgres, folder):
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute("INSERT INTO kept VALUES (%s)", ["the-key-of-ada"])
 
-    log = (folder / "postgres.log").read_text()
+    log = postgres.child.log.read_text()
     assert log.count("duplicate key value violates unique constraint") == 2
     assert "the-key-of-ada" not in log
 
@@ -103,7 +112,7 @@ def test_the_platform_may_make_nothing_in_the_database(postgres):
 
 def test_data_of_the_release_with_one_role_goes_on_with_two_and_the_old_password_opens_nothing(folder):
     """The one role stays the owner of its tables; the platform gets another."""
-    first = started(Postgres(folder, logs=folder))
+    first = started(Postgres(folder, logs=folder, throw_away=True))
     with psycopg.connect(first.owner_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
     with first.administer() as connection:
@@ -113,7 +122,7 @@ def test_data_of_the_release_with_one_role_goes_on_with_two_and_the_old_password
     was = json.loads(passwords.read_text())
     passwords.write_text(json.dumps({role: was[role] for role in ("postgres", "todo")}))
 
-    second = started(Postgres(folder, logs=folder))
+    second = started(Postgres(folder, logs=folder, throw_away=True))
 
     assert answer_at(second.owner_url, "SELECT number FROM kept") == 42
     assert answer_at(second.url, "SELECT current_user::text") == "todo_app"
@@ -160,12 +169,12 @@ def test_the_data_survives_a_stop_and_a_second_server(folder):
 
 
 def test_the_server_that_a_killed_run_left_is_ended_and_its_data_goes_on(folder):
-    left = started(Postgres(folder, logs=folder))
+    left = started(Postgres(folder, logs=folder, throw_away=True))
     with psycopg.connect(left.owner_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
     assert left.child is not None
 
-    second = started(Postgres(folder, logs=folder))
+    second = started(Postgres(folder, logs=folder, throw_away=True))
 
     assert left.child.runs is False
     assert answer(second, "SELECT number FROM kept") == 42
@@ -185,18 +194,21 @@ def test_a_lock_file_that_names_somebody_elses_process_is_removed_and_that_proce
     second.remove()
 
 
-def test_a_server_that_was_killed_starts_again_with_its_data_and_on_its_port(postgres):
-    url = postgres.owner_url
+def test_a_server_that_was_killed_starts_again_with_its_data_and_on_its_port(folder):
+    killed = started(Postgres(folder, logs=folder, throw_away=True))
+    url = killed.owner_url
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
-    postgres.child.ask_to_stop()
-    os.kill(postgres.child.id.number, signal.SIGKILL)
-    postgres.child.end(by=0)
+    assert killed.child is not None
+    killed.child.ask_to_stop()
+    os.kill(killed.child.id.number, signal.SIGKILL)
+    killed.child.end(by=0)
 
-    started(postgres)
+    started(killed)
 
-    assert postgres.owner_url == url
-    assert answer(postgres, "SELECT number FROM kept") == 42
+    assert killed.owner_url == url
+    assert answer(killed, "SELECT number FROM kept") == 42
+    killed.remove()
 
 
 def test_binaries_that_cannot_be_reached_are_copied_complete(folder, monkeypatch):
