@@ -80,7 +80,8 @@ class Found:
     told: str = ""
 
 
-_laps: dict[tuple[str, bool], _Lap] = {}
+# By what was looked for: what another question passed by may be what this one is for.
+_laps: dict[tuple[str, bool, float], _Lap] = {}
 
 
 def look(
@@ -95,7 +96,7 @@ def look(
 
     With `relayed_or_not` also what is still in the outbox.
     """
-    name = group.name, relayed_or_not
+    name = group.name, relayed_or_not, older_than_seconds
     lap = _laps.pop(name, None)
     if lap is None or lap.types != types or time.monotonic() - lap.at > FORGOTTEN_SECONDS:
         lap = _begin(types, relayed_or_not)

@@ -12,7 +12,7 @@ from apps.events import handling, missing, reconcile
 from apps.events.models import Event, GroupMark
 from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
-from tests.support.factories import append, event, life_of_one_subject, log_only
+from tests.support.factories import append, backdated_event, event, life_of_one_subject, log_only
 
 COUNT = 40_000
 # Every tenth is of another type, the rest is handled; two rows a transaction, and all of it an hour old.
@@ -61,6 +61,18 @@ def test_what_is_missing_in_several_windows_is_handled_a_window_a_run_in_order(w
     assert (found[0].settled, found[-1].settled) == (False, True)
     assert effect.of()[4:] == [one.id for one in [*life[2:4], *life[6:]]]
     assert reconcile.run(group, broker=pump.broker) == Repair(settled=True)
+
+
+@pytest.mark.django_db
+def test_a_look_for_what_is_old_lets_the_next_look_pass_by_nothing_young(windows, group):
+    life = [log_only(one).position for one in life_of_one_subject(9)]
+    question = {"types": {"task.created.v1": 0, "task.updated.v1": 0}, "limit": 5, "relayed_or_not": True}
+    backdated_event(event(), days=2)
+
+    old = missing.look(group, older_than_seconds=3600, **question)
+    every = missing.look(group, **question)
+
+    assert (len(old.positions), every.positions) == (1, life[:3])
 
 
 @pytest.mark.django_db
