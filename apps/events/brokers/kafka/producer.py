@@ -3,14 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from apps.events.brokers.base import GIVEN_UP, Delivery, OutgoingRecord
 from apps.events.brokers.kafka.complaints import Complaints, client
 from apps.events.errors import BrokerFailed
-
-log = structlog.get_logger(__name__)
 
 
 class KafkaProducer:
