@@ -31,6 +31,8 @@ class Services:
 
     def __init__(self, state: StateFolder, *, given: Mapping[str, str], throw_away: bool) -> None:
         self._given = {name: given[name] for name in (*_BY_VARIABLE, "CHANNEL_REDIS_URL") if given.get(name)}
+        if "KAFKA_BOOTSTRAP_SERVERS" in self._given:  # and what it is signed in with
+            self._given |= {name: value for name, value in given.items() if name.startswith("KAFKA_") and value}
         self._owner_given = {"DATABASE_OWNER_URL": given.get("DATABASE_OWNER_URL", "")}
         if "REDIS_URL" in self._given:
             self._given.setdefault("CHANNEL_REDIS_URL", self._given["REDIS_URL"])

@@ -1,8 +1,8 @@
 """The event as it travels: a CloudEvent 1.0 in Kafka's binary mode, by the official SDK.
 
 Invariants: `decode(encode(envelope))` is the same envelope, and anything else on a topic is an
-`UnreadableRecord`, never an exception of some library. A record in the very form that `encode` writes is read without
-the SDK, and comes out as the SDK would read it.
+`UnreadableRecord`, never an exception of some library. Our own form is written and read without the SDK, byte by byte
+as the SDK would.
 
 Source: CloudEvents 1.0.2 and its Kafka protocol binding; extension attributes `partitionkey`, `sequence` and
 `traceparent` as registered there, `correlationid`, `causationid`, `actorid` and `ownerid` are ours.
@@ -33,11 +33,14 @@ from apps.events.event_types import EventType
 MAX_ATTRIBUTE_LENGTH = 200
 
 
+_plain_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 class _PlainJSON(JSONFormat):
     """UTF-8 as it is: escaped, a text that is not in Latin script would take three times the room."""
 
     def write_data(self, data: Any, datacontenttype: str | None) -> bytes:
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        return _plain_encoder.encode(data).encode()
 
 
 _FORMAT = _PlainJSON()
@@ -127,13 +130,42 @@ def new(
 
 
 def encode(envelope: Envelope) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
-    """The key, value and headers of the Kafka record that carries an event."""
+    """The key, value and headers of the Kafka record that carries an event, as the SDK would write them."""
+    if not (envelope.type and envelope.source and envelope.occurred_at.tzinfo):
+        return _encode_by_the_sdk(envelope)  # which says what is wrong
+    key = envelope.key.encode()
+    headers = [
+        ("ce_id", str(envelope.id).encode()),
+        ("ce_source", envelope.source.encode()),
+        ("ce_type", envelope.type.encode()),
+        ("ce_specversion", b"1.0"),
+        ("content-type", b"application/json"),
+        ("ce_subject", envelope.subject.encode()),
+        ("ce_time", _written(envelope.occurred_at)),
+        ("ce_partitionkey", key),
+        ("ce_correlationid", envelope.correlation_id.encode()),
+        ("ce_traceparent", envelope.traceparent.encode()),
+        *((f"ce_{name}", value.encode()) for name, value in _optional_attributes(envelope).items()),
+    ]
+    return key, _plain_encoder.encode(dict(envelope.data)).encode(), headers
+
+
+def _written(at: datetime) -> bytes:
+    text = at.isoformat()
+    return (f"{text[:-6]}Z" if text.endswith("+00:00") else text).encode()
+
+
+def _optional_attributes(envelope: Envelope) -> dict[str, str]:
     optional = {
         "sequence": envelope.version,
         "ownerid": envelope.owner_id,
         "actorid": envelope.actor_id,
         "causationid": envelope.causation_id,
     }
+    return {name: str(value) for name, value in optional.items() if value is not None}
+
+
+def _encode_by_the_sdk(envelope: Envelope) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
     attributes: dict[str, Any] = {
         "id": str(envelope.id),
         "source": envelope.source,
@@ -145,7 +177,7 @@ def encode(envelope: Envelope) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
         "partitionkey": envelope.key,
         "correlationid": envelope.correlation_id,
         "traceparent": envelope.traceparent,
-        **{name: str(value) for name, value in optional.items() if value is not None},
+        **_optional_attributes(envelope),
     }
     message = to_binary(CloudEvent(attributes, dict(envelope.data)), _FORMAT)
     return envelope.key.encode(), message.value, list(message.headers.items())

@@ -7,6 +7,7 @@ import pytest
 from apps.dev.children import ChildFailed
 from apps.dev.embedded import kafka_jars
 from benchmarks import __main__ as benchmarks
+from benchmarks import parts
 
 
 def options(*only: str, **others: object) -> argparse.Namespace:
@@ -90,3 +91,10 @@ def test_a_stack_is_started_only_where_something_is_measured(
 
 def test_what_one_kafka_alone_shows_is_not_measured_on_the_other() -> None:
     assert benchmarks._kinds_with_parts(options("protocols", kafka="mock", beside_mock=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("done", "said"), [(6000, ""), (5940, ""), (5939, "**at 99/s only**: "), (600, "**at 10/s only**: ")]
+)
+def test_a_pace_that_was_not_kept_is_told_first(done: int, said: str) -> None:
+    assert parts.pace_reached(done, seconds=60) == said

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from cloudevents.core.exceptions import BaseCloudEventException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,26 @@ def test_any_event_survives_the_journey_and_the_dead_letters(data, **fields):
 
     assert journey(one) == replace(one, record=PLACE)
     assert from_json(json.loads(json.dumps(to_json(one)))) == one
+    assert encode(one) == envelope._encode_by_the_sdk(one)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        event(version=2, causation_id=UUID(int=7)),
+        replace(event(), version=None, owner_id=None, actor_id=None),
+        event(occurred_at=datetime.fromisoformat("2026-11-20T11:30:00.123456+02:30"), key="ключ", source="/ömer"),
+        replace(event(), correlation_id="", data={"odd": [float("inf"), {"a": "\u2028"}]}),
+    ],
+)
+def test_what_we_write_is_what_the_sdk_writes(one):
+    assert encode(one) == envelope._encode_by_the_sdk(one)
+
+
+@pytest.mark.parametrize("wrong", [{"type": ""}, {"source": ""}, {"occurred_at": NOW.replace(tzinfo=None)}])
+def test_what_is_no_cloudevent_the_sdk_refuses(wrong):
+    with pytest.raises(BaseCloudEventException):
+        encode(replace(event(), **wrong))
 
 
 BYTES = st.binary(max_size=40)

@@ -9,6 +9,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from apps.dev.children import Child
+from apps.events import liveness
 from tests.faults import checker
 from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
@@ -29,7 +31,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(SECONDS + 2 * QUIET_SECONDS)
 
 
 class Platform:
-    """Relay and two workers, started again by `tend` when they have ended, as any supervisor does."""
+    """Relay and two workers, started again by `tend` when they have ended or beat no more, as any supervisor does."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -39,12 +41,27 @@ class Platform:
 
     def tend(self) -> None:
         for name, role in (("relay", "relay"), ("one", "worker-audit"), ("two", "worker-audit")):
+            if name in self.roles and self._hangs(name, role):
+                print(f"{name} beats no more and is ended")
+                kill(self.roles[name])
             if name not in self.roles or not self.roles[name].runs:
                 self.start(name, role)
 
+    def _hangs(self, name: str, role: str) -> bool:
+        beats = self._heartbeats(name) / role
+        with suppress(FileNotFoundError):
+            return self.roles[name].runs and time.time() - beats.stat().st_mtime > liveness.limit_seconds(role)
+        return False
+
+    def _heartbeats(self, name: str) -> Path:
+        return self.pipeline.heartbeats / name
+
     def start(self, name: str, role: str, **extra: str) -> None:
         self.started += 1
-        self.roles[name] = self.pipeline.start(role, name=f"{name}-{self.started}", **extra)
+        self._heartbeats(name).mkdir(exist_ok=True)
+        there = {"HEARTBEAT_DIR": str(self._heartbeats(name)), **extra}
+        (self._heartbeats(name) / role).unlink(missing_ok=True)
+        self.roles[name] = self.pipeline.start(role, name=f"{name}-{self.started}", **there)
 
     def any_role(self, chance: random.Random) -> Child:
         return self.roles[chance.choice(sorted(self.roles))]
@@ -134,7 +151,7 @@ KINDS = [
     Kind("F10", "soak: PostgreSQL crashes", 15, crash_the_database),
     Kind("F10", "soak: connections to PostgreSQL reset", 15, cut_the_database),
     Kind("F10", "soak: PostgreSQL silent for 1 to 20 s", 15, silence_the_database),
-    Kind("F10", "soak: connections to PostgreSQL half open", 60, leave_the_database_half_open),
+    Kind("F10", "soak: connections to PostgreSQL half open", 75, leave_the_database_half_open),
     Kind("F11", "soak: Redis killed, back empty", 10, empty_redis),
 ]
 

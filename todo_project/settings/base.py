@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from kombu import Exchange, Queue
 
-from todo_project import env
+from todo_project import env, kafka
 from todo_project.databases import OWNER_LIMITS, connection_settings
 from todo_project.logs import logging_config
 
@@ -128,22 +128,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # `kafka`, or `memory` for tests inside one process.
 EVENT_BROKER = env.text("EVENT_BROKER", "kafka")
-KAFKA = {
-    "bootstrap.servers": env.text("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
-    "security.protocol": env.text("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
-}
-if KAFKA["security.protocol"].startswith("SASL"):
-    KAFKA |= {
-        "sasl.mechanism": env.text("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256"),
-        "sasl.username": env.text("KAFKA_SASL_USERNAME"),
-        "sasl.password": env.text("KAFKA_SASL_PASSWORD"),
-    }
-if _kafka_ca := env.text("KAFKA_SSL_CA_LOCATION", ""):
-    KAFKA["ssl.ca.location"] = _kafka_ca
+KAFKA = kafka.connection_settings()
 # Before the names of topics and groups on the cluster, so that several installations may share one.
 KAFKA_PREFIX = env.text("KAFKA_PREFIX", "")
-# `classic` works with every broker; `consumer` (KIP-848) needs brokers of 4.0 and later.
-KAFKA_GROUP_PROTOCOL = env.text("KAFKA_GROUP_PROTOCOL", "classic")
+KAFKA_GROUP_PROTOCOL = kafka.group_protocol()
 # An embedded Kafka has a new address after each start; this file has the one of now, for who lives longer than it.
 KAFKA_ADDRESS_FILE = env.text("KAFKA_ADDRESS_FILE", "")
 KAFKA_PARTITIONS = env.integer("KAFKA_PARTITIONS", 4)

@@ -13,9 +13,11 @@ import subprocess
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 from apps.dev.children import Child, ChildFailed
 from apps.dev.embedded import kafka_jars
+from apps.dev.embedded.kafka_security import Secured
 from apps.dev.ports import LOOPBACK, free_port
 from apps.dev.state import write_private
 
@@ -66,7 +68,7 @@ class ApacheKafka:
     """A broker whose data lies in `state`; several of them stand beside each other.
 
     `advertised` (host:port) is the address that clients are told to use, where it is not the one listened on.
-    `throw_away` trades the safety of the data for speed.
+    `secured` closes it to strangers, from the first start on. `throw_away` trades the safety of the data for speed.
     """
 
     name = "kafka"
@@ -79,6 +81,7 @@ class ApacheKafka:
         throw_away: bool = False,
         port: int | None = None,
         advertised: str | None = None,
+        secured: Secured | None = None,
     ) -> None:
         self.folder = state / "apache-kafka"
         self.data = self.folder / "data"
@@ -88,11 +91,18 @@ class ApacheKafka:
         self._controller_port = free_port()
         self._log = logs / "kafka.log"
         self._throw_away = throw_away
+        self._secured = secured
         self.child: Child | None = None
 
     @property
     def variables(self) -> dict[str, str]:
-        return {"KAFKA_BOOTSTRAP_SERVERS": self.address}
+        closed = self._secured.variables(self.folder) if self._secured else {}
+        return {"KAFKA_BOOTSTRAP_SERVERS": self.address, **closed}
+
+    @property
+    def client_settings(self) -> dict[str, str]:
+        """What librdkafka needs beside the address."""
+        return self._secured.client_settings(self.folder) if self._secured else {}
 
     # --- Files ----------------------------------------------------------------------------------------
 
@@ -115,6 +125,7 @@ class ApacheKafka:
             "advertised.listeners": f"CLIENTS://{self.address}",
             "controller.quorum.voters": f"1@{LOOPBACK}:{self._controller_port}",
         }
+        settings |= self._secured.broker_settings(self.folder) if self._secured else {}
         path = self.folder / name
         write_private(path, "".join(f"{key}={value}\n" for key, value in settings.items()))
         return path
@@ -125,13 +136,18 @@ class ApacheKafka:
         shutil.rmtree(unfinished, ignore_errors=True)
         settings = self._write_settings("format.properties", unfinished)
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", f"--config={settings}")
+        # A file and not arguments: arguments are everybody's to read.
+        arguments = self.folder / "format.arguments"
+        user = [self._secured.user_at_format] if self._secured else []
+        write_private(arguments, "\n".join(["format", f"--cluster-id={cluster_id}", f"--config={settings}", *user]))
+        command = self._java("kafka.tools.StorageTool", f"@{arguments}")
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=120, env=self._environment()
         )
         if done.returncode != 0:
             raise ChildFailed(f"Kafka's data could not be set up in {self.folder}:\n{done.stdout}{done.stderr}")
         settings.unlink()
+        arguments.unlink()
         unfinished.rename(self.data)
 
     def _java(self, *words: str) -> list[str]:
@@ -172,7 +188,8 @@ class ApacheKafka:
         quiet.propagate = False
         try:
             # A client of its own for each try: one that was refused waits longer and longer.
-            asked = AdminClient({"bootstrap.servers": self.listens_on, "log_level": 0}, logger=quiet)
+            reach: dict[str, Any] = {"bootstrap.servers": self.listens_on, "log_level": "0", **self.client_settings}
+            asked = AdminClient(reach, logger=quiet)
             return bool(asked.list_topics(timeout=1).brokers)
         except KafkaException:
             return False

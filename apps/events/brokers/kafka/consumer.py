@@ -7,7 +7,7 @@ import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from apps.events.brokers.base import Record
-from apps.events.brokers.kafka.complaints import Complaints
+from apps.events.brokers.kafka.complaints import Complaints, client
 from apps.events.brokers.kafka.records import record_of
 from apps.events.errors import BrokerFailed
 
@@ -25,7 +25,7 @@ class KafkaConsumer:
         # Where each partition goes on. An assigned one has none until its first record is there.
         self.next_offsets: dict[tuple[str, int], int] = {}
         self.complaints = Complaints()
-        self.client = Consumer({**configuration, "error_cb": self._on_error})
+        self.client = client(Consumer, {**configuration, "error_cb": self._on_error})
         self.owned: set[tuple[str, int]] = set()
         self.paused = False
         self.client.subscribe(
@@ -39,17 +39,17 @@ class KafkaConsumer:
     def _ours(self, places: Sequence[TopicPartition]) -> set[tuple[str, int]]:
         return {(place.topic.removeprefix(self.prefix), place.partition) for place in places}
 
-    def _assigned(self, client: Consumer, places: list[TopicPartition]) -> None:
+    def _assigned(self, _: Consumer, places: list[TopicPartition]) -> None:
         self.doubts = True
         self.owned |= self._ours(places)
         for place in self._ours(places):
             self.next_offsets.pop(place, None)
         log.info("partitions_assigned", partitions=[f"{place.topic}/{place.partition}" for place in places])
-        client.incremental_assign(places)
+        self.client.incremental_assign(places)
         # librdkafka remembers of a partition that it was paused, also over its being taken away and given back.
-        (client.pause if self.paused else client.resume)(places)
+        (self.client.pause if self.paused else self.client.resume)(places)
 
-    def _taken(self, client: Consumer, places: list[TopicPartition]) -> None:
+    def _taken(self, _: Consumer, places: list[TopicPartition]) -> None:
         self.owned -= self._ours(places)
         log.info("partitions_taken", partitions=[f"{place.topic}/{place.partition}" for place in places])
 

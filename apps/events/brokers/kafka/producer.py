@@ -3,14 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from apps.events.brokers.base import GIVEN_UP, Delivery, OutgoingRecord
-from apps.events.brokers.kafka.complaints import Complaints
+from apps.events.brokers.kafka.complaints import Complaints, client
 from apps.events.errors import BrokerFailed
-
-log = structlog.get_logger(__name__)
 
 
 class KafkaProducer:
@@ -18,7 +15,7 @@ class KafkaProducer:
         self.prefix = prefix
         self.fatal: KafkaError | None = None
         self.complaints = Complaints()
-        self.client = Producer({**configuration, "error_cb": self._on_error})
+        self.client = client(Producer, {**configuration, "error_cb": self._on_error})
 
     def _on_error(self, error: KafkaError) -> None:
         self.complaints(error)
