@@ -40,7 +40,7 @@ WHERE {where} AND e.transaction_id >= m.mark
 {relayed}ORDER BY e.position
 LIMIT %(limit)s
 """
-_SINCE = "e.transaction_id >= %(lowest)s"
+_SINCE = "e.transaction_id >= %(lowest)s AND e.position <= %(upto)s"
 _WITHIN = "e.position > %(after)s AND e.position <= %(upto)s"
 _RELAYED = "  AND NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position)\n"
 _HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -57,7 +57,11 @@ _NEXT = "SELECT min(position) FROM events_event WHERE position > %s"
 
 @dataclass(slots=True)
 class _Lap:
-    """Through the log up to `last`; nothing is missing up to `after`."""
+    """Through the log up to `last`; nothing is missing up to `after`.
+
+    It is gone on with until nothing is found. While records never cease to come, something of the last moment is
+    always on its way, and looks missing: of one lap it is handled by the next look, and the marks move on.
+    """
 
     types: Mapping[str, int]
     horizon: int
@@ -103,7 +107,9 @@ def look(
     asked = _asked(group, types, limit, older_than_seconds)
     relayed = "" if relayed_or_not else _RELAYED
     if lap.is_short:
-        found = _positions(_MISSING.format(where=_SINCE, relayed=relayed), asked)
+        found = _positions(_MISSING.format(where=_SINCE, relayed=relayed), asked | {"upto": lap.last})
+        if found:
+            _laps[name] = lap
         return Found(found, complete=len(found) < limit, horizon=lap.horizon)
     until = time.monotonic() + BUDGET_SECONDS
     found = []
