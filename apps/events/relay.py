@@ -27,7 +27,7 @@ STANDBY_SECONDS = 1.0
 STOP_PATIENCE_SECONDS = 5.0
 LEADERSHIP_CHECK_SECONDS = 1.0
 # How often what is held is offered again: the topic may be there now, or the release another.
-OFFER_AGAIN_SECONDS = 10.0
+OFFER_AGAIN_SECONDS = 5.0
 LOOK_AT_ALL_SECONDS = 1.0
 # With room for the frame around it less than Kafka's client (1,000,000) and our topics (1,048,576) take: refused there,
 # the next one of its key would already be on its way.

@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from apps.events import held, outbox, reconcile, relay, replay, retention, selectors
-from apps.events.brokers.base import GIVEN_UP, Delivery
+from apps.events.brokers.base import GIVEN_UP, Delivery, OutgoingRecord
+from apps.events.brokers.kafka import KafkaBroker
 from apps.events.brokers.memory import MemoryProducer
 from apps.events.errors import GroupBehind, NotHeld
 from apps.events.models import Event, HandledEvent, OutboxEntry
@@ -16,6 +17,7 @@ from apps.ops import pipeline
 from apps.ops.pipeline import Status
 from apps.tasks.events import TaskEvent
 from tests.support.factories import append, event, life_of_one_subject, person
+from tests.support.topics import fresh_topic
 
 pytestmark = pytest.mark.django_db
 
@@ -139,6 +141,17 @@ def test_without_the_holding_one_malformed_event_stops_all(pump, monkeypatch, da
 
 def _sort_without_holding(entries, stuck):
     return {entry.position: relay._record_of(entry) for entry in entries}, {}
+
+
+@pytest.mark.parametrize(("size", "refused"), [(relay.RECORD_MAX_BYTES, False), (1_000_000, True)])
+def test_kafkas_client_takes_what_the_relay_lets_pass_and_refuses_a_little_more(mock_cluster, size, refused):
+    topic = fresh_topic()
+    producer = KafkaBroker({"bootstrap.servers": mock_cluster}).producer()
+
+    (delivery,) = producer.send([OutgoingRecord(topic, b"k", b"x" * (size - 1), [])], give_up=lambda: False)
+
+    producer.close()
+    assert bool(delivery.refusal) is refused
 
 
 def test_later_events_of_a_held_key_wait_behind_it_in_this_batch_and_the_next(pump):

@@ -262,6 +262,21 @@ def test_a_running_relay_whose_lead_was_taken_leads_again_and_loses_nothing(pump
     assert sorted(ids(pump.records("task-events"))) == sorted(ids_of(*events))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_leader_with_nothing_to_relay_notices_that_its_lead_was_taken(pump):
+    with in_background(pump.relay.run) as running:
+        assert wait_until(
+            lambda: _soon(pump.leadership.session is not None and pump.leadership.session.info.backend_pid)
+        )
+        before = pump.leadership.session
+        terminate(pump.leadership)
+        noticed = wait_until(lambda: _soon(pump.leadership.session is not before))
+        pump.relay.stop.set()
+        running.result(10)
+
+    assert noticed
+
+
 def _soon(true):
     threading.Event().wait(0.01)
     return true

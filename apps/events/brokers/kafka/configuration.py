@@ -12,6 +12,9 @@ PRODUCER = {
     "compression.type": "lz4",
     # A record that times out while the next one succeeds is out of order for good.
     "message.timeout.ms": 0,
+    # A record of a topic that is not there holds up all that are sent with it for so long, by default for 30 s. One
+    # that is being made just now is offered again.
+    "topic.metadata.propagation.max.ms": 2000,
     "socket.timeout.ms": 10_000,
     "partitioner": "murmur2_random",
     "queue.buffering.max.messages": 20_000,
