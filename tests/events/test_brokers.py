@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from apps.events.brokers.base import Broker
-from apps.events.brokers.kafka import KafkaBroker
+from apps.events.brokers.kafka import KafkaBroker, configuration
 from apps.events.brokers.memory import MemoryBroker
 from apps.events.errors import BrokerFailed
 from tests.support.topics import fresh_group, fresh_topic, numbered, read, values, wait_until
@@ -298,3 +298,29 @@ def test_a_record_too_large_for_kafka_is_refused_and_the_next_one_goes(mock_clus
 
     assert "too large" in refused.refusal
     assert (taken.refusal, taken.offset) == (None, 0)
+
+
+@pytest.fixture
+def short_queue(monkeypatch):
+    """A producer's own queue holds ten records."""
+    monkeypatch.setitem(configuration.PRODUCER, "queue.buffering.max.messages", 10)
+
+
+def test_what_does_not_fit_into_the_producers_queue_waits_its_turn_and_keeps_its_order(mock_cluster, short_queue):
+    broker = KafkaBroker({"bootstrap.servers": mock_cluster})
+    topic = fresh_topic()
+    broker.ensure_topics([topic])
+
+    deliveries = send(broker, *[numbered(topic, number) for number in range(100)])
+
+    assert [(delivery.refusal, delivery.offset) for delivery in deliveries] == [(None, offset) for offset in range(100)]
+    assert values(shown_by(broker.tail([topic], from_beginning=True), 100)) == list(range(100))
+
+
+def test_a_producer_whose_queue_is_full_while_kafka_is_away_can_be_told_to_give_up(short_queue):
+    producer = KafkaBroker({"bootstrap.servers": NOBODY}).producer()
+
+    deliveries = producer.send([numbered("a-topic", number) for number in range(30)], give_up=lambda: True)
+    producer.close()
+
+    assert [delivery.refusal for delivery in deliveries] == ["given up waiting"] * 30

@@ -34,6 +34,16 @@ def quiet() -> bool:
     return not OutboxEntry.objects.exists() and AuditRecord.objects.filter(readable=True).count() == facts().count()
 
 
+def waiting() -> list[int]:
+    """What the outbox holds now."""
+    return list(OutboxEntry.objects.values_list("pk", flat=True))
+
+
+def relayed(positions: list[int]) -> bool:
+    """Whether none of these is left in the outbox, however much has come since."""
+    return not OutboxEntry.objects.filter(pk__in=positions).exists()
+
+
 @dataclass
 class Verdict:
     """What was found, as sentences; `lost`, `duplicated` and `reordered` of events, and whatever else is wrong."""

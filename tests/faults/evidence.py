@@ -89,7 +89,7 @@ def table(rows: Sequence[Evidence]) -> list[str]:
     for row in sorted(rows, key=lambda each: (int(each.fault[1:]), each.control)):
         found = f"{row.other} more findings" if row.other else ""
         rounds = f"{row.rounds} rounds" if row.rounds else ""
-        result = " ".join(filter(None, [row.outcome, "(control)" if row.control else "", rounds, found, *row.notes]))
+        result = ", ".join(filter(None, [row.outcome + " (control)" * row.control, rounds, found, *row.notes]))
         operations = f"{row.operations}" + (f" + {row.unknown} unknown" if row.unknown else "")
         counts = [operations, str(row.lost), str(row.duplicated), str(row.reordered)]
         lines.append("| " + " | ".join([row.fault, row.what, row.kafka, *counts, row.recovery, result]) + " |")

@@ -29,6 +29,7 @@ from apps.dev.embedded.valkey import Valkey
 from apps.dev.ports import LOOPBACK, free_port
 from apps.events import event_types
 from apps.events.brokers.kafka import KafkaBroker
+from tests.faults import journal as journals
 from tests.faults.proxy import Proxy
 
 Service = Literal["postgres", "valkey", "kafka"]
@@ -67,7 +68,7 @@ class Pipeline:
         self.kafka = self._kafka(proxied="kafka" in through)
         for service in (self.kafka, self.valkey):
             service.start()
-            self._cleanup.callback(service.stop)
+            self._cleanup.callback(_end, service)
             service.wait()
         if "valkey" in through:
             self._proxy("valkey", f"{LOOPBACK}:{self.valkey.port}")
@@ -94,19 +95,26 @@ class Pipeline:
         self.broker = KafkaBroker({"bootstrap.servers": self.kafka.address})
         self.broker.ensure_topics(event_types.topics())
 
-    def replace_kafka(self) -> None:
-        """Kill Kafka with all it had; another, empty one stands in its place, as after a lost disk."""
+    def kill_kafka(self) -> None:
         assert self.kafka.child is not None
         kill(self.kafka.child)
         self.kafka.stop()
-        if isinstance(self.kafka, ApacheKafka):
-            shutil.rmtree(self.kafka.data)
-            self.kafka.make_files()
+
+    def bring_kafka_back(self) -> None:
+        """At its address, with its data. The mock has neither: it needs the proxy, and comes back empty."""
         self.kafka.start()
         self.kafka.wait()
         if self.kafka_kind == "mock" and "kafka" in self.proxies:
             self.proxies["kafka"].target = self.kafka.address
         self._meet_kafka()
+
+    def replace_kafka(self) -> None:
+        """Kill Kafka with all it had; another, empty one stands in its place, as after a lost disk."""
+        self.kill_kafka()
+        if isinstance(self.kafka, ApacheKafka):
+            shutil.rmtree(self.kafka.data)
+            self.kafka.make_files()
+        self.bring_kafka_back()
 
     def generate(
         self, journal: Path, *, seed: str, rate: float = 0, count: int = 0, rest: tuple[str, ...] = ()
@@ -115,6 +123,18 @@ class Pipeline:
         words = [str(journal), seed, str(rate), str(count), *rest]
         command = [sys.executable, "-m", "tests.faults.generator", *words]
         return self.run(f"generator-{seed}", command, DATABASE_URL=self.database_url)
+
+    def load(self, journal: Path, *, seed: str, rate: float = 50) -> Child:
+        """Start changes at this rate and wait until they flow; `finish` ends them."""
+        before = len(journals.read(journal))
+        generator = self.generate(journal, seed=seed, rate=rate)
+        wait_until(lambda: len(journals.read(journal)) > before + 20, "changes flow", seconds=60)
+        return generator
+
+    def finish(self, generator: Child) -> None:
+        generator.ask_to_stop()
+        wait_until(lambda: not generator.runs, "the changes end", seconds=60)
+        assert generator.exit_code == 0, f"{generator.name} ended with {generator.exit_code}"
 
     def environment(self, role: str, **extra: str) -> dict[str, str]:
         variables = {
@@ -145,8 +165,15 @@ class Pipeline:
         log = self.logs / f"{name}.log"
         child = Child(name, command, self.environment(role, **extra), log)
         child.start()
-        self._cleanup.callback(child.stop, seconds=15)
+        self._cleanup.callback(child.stop, seconds=0)  # how it ends when asked is another test's
         return child
+
+    def log_of(self, child: Child) -> str:
+        log = self.logs / f"{child.name}.log"
+        return log.read_text() if log.exists() else ""
+
+    def wait_for_word(self, child: Child, word: str, *, seconds: float = 60) -> None:
+        wait_until(lambda: word in self.log_of(child), f"{child.name} says {word}", seconds=seconds)
 
     def stop_roles(self, *, seconds: float = 30) -> None:
         """Ask every role to stop; each ends well and in time."""
@@ -165,6 +192,13 @@ def led_to(url: str, address: str) -> str:
     """The same URL at another place."""
     place = urlsplit(url).netloc.rpartition("@")
     return url.replace(f"{place[1]}{place[2]}", f"{place[1]}{address}", 1)
+
+
+def _end(service: Kafka | ApacheKafka | Valkey) -> None:
+    """At once: its data are thrown away."""
+    if service.child is not None:
+        service.child.stop(seconds=0)
+    service.stop()
 
 
 def _ended(role: Child) -> bool:
@@ -209,6 +243,11 @@ def freeze(child: Child) -> None:
 
 def thaw(child: Child) -> None:
     os.kill(child.id.number, signal.SIGCONT)
+
+
+def is_frozen(child: Child) -> bool:
+    state = Path(f"/proc/{child.id.number}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "T"
 
 
 def let_pass(seconds: float) -> None:

@@ -106,8 +106,10 @@ class Proxy:
         connection = _Connection(reader, writer, stop_after=self._stop_after)
         self._connections.add(connection)
         try:
-            await self._flowing.wait()
-            await connection.run(self)
+            # Only `close` cancels, and asyncio would report it as a failure.
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flowing.wait()
+                await connection.run(self)
         finally:
             self._connections.discard(connection)
             connection.close()

@@ -15,7 +15,7 @@ from apps.audit.models import AuditRecord
 from tests.faults import checker
 from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
-from tests.faults.pipeline import Pipeline, let_pass, thaw, wait_until
+from tests.faults.pipeline import Pipeline, is_frozen, let_pass, thaw, wait_until
 from tests.faults.proxy import Proxy, proxy_to
 from tests.support.factories import event, task_data
 
@@ -27,7 +27,7 @@ def test_a_writer_frozen_between_head_and_record_makes_no_fork_when_it_comes_bac
     pipeline.start("relay")
     zombie = pipeline.start("worker-audit", name="zombie", CRASH_POINT="audit.heads_read", CRASH_SIGNAL="SIGSTOP")
     journals.write(journal, prefix="a", count=10)
-    wait_until(lambda: _is_stopped(zombie.id.number), "the writer freezes", seconds=60)
+    wait_until(lambda: is_frozen(zombie), "the writer freezes", seconds=60)
     assert not AuditRecord.objects.exists()
 
     pipeline.start("worker-audit", name="heir")
@@ -40,10 +40,6 @@ def test_a_writer_frozen_between_head_and_record_makes_no_fork_when_it_comes_bac
     wait_until(lambda: checker.lag(pipeline.broker) == 0, "all is read", seconds=60)
 
     evidence.judge(journal, pipeline.broker)
-
-
-def _is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 @pytest.mark.short

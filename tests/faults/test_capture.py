@@ -1,17 +1,26 @@
-"""F1 and F3: a writer that dies between the task's row and its event, and one that commits late."""
+"""F1, F2 and F3: writers that die around the event, that write past the services, that commit late."""
 
+import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from apps.accounts.models import User
+from apps.audit.models import AuditRecord
+from apps.dev.children import Child
+from apps.events.leadership import Leadership
+from apps.events.outbox import Key, Waiting
+from apps.events.relay import Relay
 from apps.tasks.models import Task
 from tests.faults import checker
 from tests.faults.evidence import Evidence
-from tests.faults.pipeline import Pipeline, wait_until
+from tests.faults.pipeline import Pipeline, is_frozen, kill, let_pass, thaw, wait_until
 from tests.support.factories import facts
 
 
@@ -46,12 +55,9 @@ def test_a_row_committed_alone_is_refused_and_without_the_trigger_the_checker_fi
         _write_the_row_alone(owner)
     assert not Task.objects.exists()
 
-    _switch_the_trigger("DISABLE")
-    try:
+    with _trigger_off():
         _write_the_row_alone(owner)
-        verdict = evidence.refute(journal)
-    finally:
-        _switch_the_trigger("ENABLE")
+    verdict = evidence.refute(journal)
     assert len(verdict.lost) == 1
 
 
@@ -61,6 +67,181 @@ def _write_the_row_alone(owner: User) -> None:
         Task(owner=owner, title="raw", created_at=now, updated_at=now).save(force_insert=True)
 
 
-def _switch_the_trigger(word: str) -> None:
+@contextmanager
+def _trigger_off() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE tasks_task {word} TRIGGER task_has_event")
+        cursor.execute("ALTER TABLE tasks_task DISABLE TRIGGER task_has_event")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE tasks_task ENABLE TRIGGER task_has_event")
+
+
+# --- F2: past the services ----------------------------------------------------------------------------
+
+_COLUMNS = "id, owner_id, title, description, status, status_before_deletion, priority, version, created_at, updated_at"
+_ROW = "gen_random_uuid(), owner_id, 'Raw', '', 'pending', '', 'none', 1, now(), now() FROM tasks_task LIMIT 1"
+COUNTED = "UPDATE tasks_task SET title = 'Raw', version = version + 1 WHERE id IN (SELECT id FROM tasks_task LIMIT 1)"
+DOORS = [
+    "UPDATE tasks_task SET title = 'Raw'",
+    "UPDATE tasks_task SET title = 'Raw', version = version + 1",
+    "UPDATE tasks_task SET version = version + 2",
+    COUNTED,
+    f"INSERT INTO tasks_task ({_COLUMNS}) SELECT {_ROW}",
+    "MERGE INTO tasks_task t USING (SELECT 1) s ON true WHEN MATCHED THEN UPDATE SET version = version + 1",
+    "DELETE FROM tasks_task",
+    "DELETE FROM tasks_task WHERE id = (SELECT id FROM tasks_task LIMIT 1)",
+    "TRUNCATE tasks_task CASCADE",
+    "ALTER TABLE tasks_task DISABLE TRIGGER USER",
+    "SET session_replication_role = replica",
+]
+
+
+@pytest.mark.fault("F2", "raw and bulk writes at every door while 50 changes/s go on", bound=10)
+def test_raw_writes_under_load_are_refused_at_every_door_and_harm_nobody(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str, chance: random.Random
+) -> None:
+    _start_and_wait_for_load(pipeline, journal, seed)
+    load = pipeline.generate(journal, seed=f"{seed}.load", rate=50, count=300)
+
+    refused = 0
+    while load.runs:
+        for statement in chance.sample(DOORS, len(DOORS)):
+            _refused(pipeline, statement)
+            refused += 1
+    assert load.exit_code == 0
+
+    evidence.notes.append(f"{refused} refused")
+    evidence.recovered(wait_until(checker.quiet, "every change is audited", seconds=60))
+    verdict = evidence.judge(journal, pipeline.broker)
+    assert not Task.objects.filter(title="Raw").exists()
+    assert verdict.operations["unknown"] == 0
+
+
+@pytest.mark.control("F2", "one raw write under load, the trigger switched off")
+def test_without_the_trigger_a_raw_write_under_load_slips_by_and_the_checker_finds_it(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
+) -> None:
+    _start_and_wait_for_load(pipeline, journal, seed)
+    load = pipeline.generate(journal, seed=f"{seed}.load", rate=50, count=100)
+
+    with _trigger_off(), psycopg.connect(pipeline.database_url, autocommit=True) as session:
+        session.execute(COUNTED)
+    wait_until(lambda: not load.runs, "the load is over", seconds=60)
+    wait_until(checker.quiet, "every event is audited", seconds=60)
+
+    raw = Task.objects.get(title="Raw")
+    verdict = evidence.refute(journal, pipeline.broker)
+    assert [each for each in verdict.lost if f"{raw.pk}" in each] == verdict.lost != []
+
+
+def _start_and_wait_for_load(pipeline: Pipeline, journal: Path, seed: str) -> None:
+    pipeline.start("relay")
+    pipeline.start("worker-audit")
+    first = pipeline.generate(journal, seed=seed, count=10)
+    wait_until(lambda: not first.runs, "the first changes are made", seconds=60)
+    wait_until(checker.quiet, "the pipeline works", seconds=60)
+
+
+def _refused(pipeline: Pipeline, statement: str) -> None:
+    refusals = (psycopg.IntegrityError, psycopg.errors.InsufficientPrivilege)
+    with psycopg.connect(pipeline.database_url, autocommit=True) as session, pytest.raises(refusals):
+        session.execute(statement)
+
+
+# --- F3: a transaction that commits late --------------------------------------------------------------
+
+
+@pytest.mark.fault("F3", "a transaction stays open for 10 s under load, then commits", bound=2)
+def test_what_commits_late_flows_at_once_though_later_positions_went_before(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
+) -> None:
+    _start_and_wait_for_load(pipeline, journal, seed)
+    late = _freeze_in_a_transaction(pipeline, journal)
+    load = pipeline.load(journal, seed=f"{seed}.load")
+    let_pass(10)
+    before = _audited()
+
+    thaw(late)
+    evidence.recovered(wait_until(lambda: _audited("late.4") == 1, "what committed late is audited", seconds=60))
+
+    pipeline.finish(load)
+    wait_until(checker.quiet, "every change is audited", seconds=60)
+    assert before > 100
+    # Of each kind one, in the order of the log and in the order of the trail.
+    assert (
+        facts().filter(correlation_id=f"{seed}.load.0").get().position > facts().get(correlation_id="late.4").position
+    )
+    verdict = evidence.judge(journal, pipeline.broker)
+    assert verdict.operations["unknown"] == 0
+
+
+@pytest.mark.fault("F3", "the process is killed with its transaction open for 10 s", bound=2)
+def test_what_never_commits_leaves_nothing_and_holds_nobody_up(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
+) -> None:
+    _start_and_wait_for_load(pipeline, journal, seed)
+    late = _freeze_in_a_transaction(pipeline, journal)
+    load = pipeline.generate(journal, seed=f"{seed}.load", rate=50, count=500)
+    let_pass(10)
+    before = _audited()
+
+    kill(late)
+    wait_until(lambda: not load.runs, "the load is over", seconds=60)
+    evidence.recovered(wait_until(checker.quiet, "every change is audited", seconds=60))
+
+    assert before > 100
+    verdict = evidence.judge(journal, pipeline.broker)
+    assert verdict.operations["unknown"] == 1
+    assert not facts().filter(correlation_id="late.4").exists()
+
+
+@pytest.mark.control("F3", "a relay that remembers the last position")
+def test_a_relay_with_a_cursor_loses_what_commits_late_and_the_checker_finds_it(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
+) -> None:
+    worker = pipeline.start("worker-audit")
+    relay = _CursorRelay(pipeline.broker, leadership=Leadership())
+    assert relay.leadership.acquire()
+    late = _freeze_in_a_transaction(pipeline, journal)
+    load = pipeline.generate(journal, seed=seed, count=20)
+    wait_until(lambda: not load.runs, "others commit", seconds=60)
+    wait_until(lambda: relay.relay_batch() == 0, "what the others did is relayed", seconds=60)
+
+    thaw(late)
+    wait_until(lambda: not late.runs, "the late one commits", seconds=60)
+    relay.relay_batch()
+    relay.close()
+    wait_until(lambda: _audited() == 24, "all others are audited", seconds=60)
+
+    assert worker.runs
+    lost = facts().get(correlation_id="late.4")
+    verdict = evidence.refute(journal, pipeline.broker)
+    assert [each for each in verdict.lost if f"{lost.event_id}" in each] == verdict.lost != []
+
+
+class _CursorRelay(Relay):
+    """What the relay must not be."""
+
+    last = 0
+
+    def _where_to_go_on(self) -> int | None:
+        return self.last
+
+    def _relay(self, entries: list[Waiting], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
+        self.last = entries[-1].position
+        return super()._relay(entries, stuck=stuck)
+
+
+def _freeze_in_a_transaction(pipeline: Pipeline, journal: Path) -> Child:
+    """A writer that made four changes and stands in the transaction of its fifth, with its event written."""
+    command = [sys.executable, "-m", "tests.faults.generator", str(journal), "late", "0", "5"]
+    late = pipeline.run("late", command, CRASH_POINT="outbox.after_event:5", CRASH_SIGNAL="SIGSTOP")
+    wait_until(lambda: is_frozen(late), "the late one has its transaction open", seconds=60)
+    return late
+
+
+def _audited(correlation_id: str = "") -> int:
+    told = facts().filter(correlation_id__startswith=correlation_id)
+    return AuditRecord.objects.filter(event_id__in=told.values("event_id")).count()

@@ -26,7 +26,7 @@ from tests.support.application_role import login_role
 from tests.support.factories import NOW, append, event, facts, life_of_one_subject, record_of, task_of
 
 
-def run(statement: str, *parameters: object) -> None:
+def run(statement: str, *parameters: str | UUID) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
 
