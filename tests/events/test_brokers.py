@@ -1,11 +1,13 @@
 """One contract for every broker: what the core needs of a message log, held by memory and by Kafka alike."""
 
+from concurrent.futures import Future
 from itertools import islice
 
 import pytest
+from confluent_kafka import KafkaException
 
 from apps.events.brokers.base import Broker
-from apps.events.brokers.kafka import KafkaBroker, configuration
+from apps.events.brokers.kafka import KafkaBroker, administration, configuration
 from apps.events.brokers.memory import MemoryBroker
 from apps.events.errors import BrokerFailed
 from tests.support.topics import fresh_group, fresh_topic, numbered, read, values, wait_until
@@ -324,3 +326,26 @@ def test_a_producer_whose_queue_is_full_while_kafka_is_away_can_be_told_to_give_
     producer.close()
 
     assert [delivery.refusal for delivery in deliveries] == ["given up waiting"] * 30
+
+
+class Hanging:
+    """An administrator's client whose questions Kafka took and never answers."""
+
+    def describe_topics(self, topics, *, request_timeout):
+        return {"a-topic": Future()}
+
+    def describe_configs(self, resources, *, request_timeout):
+        return {resource: Future() for resource in resources}
+
+    def create_topics(self, topics, *, operation_timeout):
+        return {topic.topic: Future() for topic in topics}
+
+
+def test_a_kafka_that_hangs_before_an_administrator_has_its_answer_counts_as_away(monkeypatch):
+    monkeypatch.setattr(administration, "CREATED_SECONDS", 0.01)
+
+    with pytest.raises(KafkaException, match="_TIMED_OUT"):
+        administration.ids(Hanging(), ["a-topic"], timeout=0.01)
+    with pytest.raises(BrokerFailed, match="Topic a-topic: Local: Timed out"):
+        administration.create(Hanging(), ["a-topic"])
+    assert administration.told_settings(Hanging(), ["a-topic"], timeout=0.01) == {}

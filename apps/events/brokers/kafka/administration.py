@@ -1,7 +1,8 @@
 """Topics as an administrator sees them: making them, and what the broker tells of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -17,6 +18,9 @@ from apps.events.errors import BrokerFailed
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
+CREATED_SECONDS = 30.0
 _DAY_MILLISECONDS = 24 * 3600 * 1000
 
 
@@ -46,13 +50,21 @@ def create(admin: AdminClient, names: Sequence[str]) -> dict[str, str]:
     done = {}
     for name, created in admin.create_topics(wanted, operation_timeout=20).items():
         try:
-            created.result(30)
+            _answer(created, CREATED_SECONDS)
             done[name] = "created"
         except KafkaException as reason:
             if reason.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise BrokerFailed(f"Topic {name}: {reason.args[0].str()}") from reason
             done[name] = "there"
     return done
+
+
+def _answer(asked: "Future[T]", seconds: float) -> T:
+    """Raises `KafkaException`, also where Kafka hangs: whether the client notices first, or this, is chance."""
+    try:
+        return asked.result(seconds)
+    except TimeoutError as reason:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from reason  # noqa: SLF001 - its name for what is its own
 
 
 def ids(admin: AdminClient, names: Sequence[str], *, timeout: float) -> tuple[str, ...]:
@@ -65,7 +77,7 @@ def ids(admin: AdminClient, names: Sequence[str], *, timeout: float) -> tuple[st
     found = []
     for _, asked in sorted(admin.describe_topics(TopicCollection([*names]), request_timeout=timeout).items()):
         try:
-            found.append(str(asked.result(timeout).topic_id))
+            found.append(str(_answer(asked, timeout).topic_id))
         except KafkaException as reason:
             if reason.args[0].code() not in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED}:
                 raise
@@ -91,7 +103,7 @@ def told_settings(admin: AdminClient, names: Iterable[str], *, timeout: float) -
     told: dict[str, dict[str, Any]] = {}
     for resource, answer in asked.items():
         try:
-            found = answer.result(timeout)
+            found = _answer(answer, timeout)
         except KafkaException as reason:  # not every account may ask
             log.info("kafka_tells_no_settings", topic=resource.name, reason=reason.args[0].str())
             continue
