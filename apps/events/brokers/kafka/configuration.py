@@ -15,7 +15,6 @@ PRODUCER = {
     # A record of a topic that is not there holds up all that are sent with it for so long, by default for 30 s. One
     # that is being made just now is offered again.
     "topic.metadata.propagation.max.ms": 2000,
-    "socket.timeout.ms": 10_000,
     "partitioner": "murmur2_random",
     "queue.buffering.max.messages": 20_000,
 }
@@ -44,6 +43,8 @@ GROUP_PROTOCOLS: dict[str, dict[str, Any]] = {
     "consumer": {"group.protocol": "consumer"},
 }
 EVERY_CLIENT: dict[str, Any] = {
+    # A connection whose other end is gone without a word is given up after this; by default a group waits a minute.
+    "socket.timeout.ms": 10_000,
     # A topic that was made anew is found within seconds; the default is 5 minutes.
     "topic.metadata.refresh.interval.ms": 5000,
     "log_level": 2,
