@@ -12,6 +12,7 @@ from apps.dev.embedded.apache_kafka import ApacheKafka
 from apps.dev.embedded.kafka import Kafka
 from apps.dev.stack import Stack, throw_away_stack
 from tests.support.append_only import flush_past_the_guards
+from tests.support.topics import remove_all_of_this_run
 
 __all__ = ["flush_past_the_guards"]
 
@@ -34,6 +35,7 @@ def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, s
     """How to reach a real broker: the one that the variables of Kafka name, else a throw-away one of the session's."""
     if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         yield settings.KAFKA
+        remove_all_of_this_run(settings.KAFKA)
         return
     if lacking := kafka_jars.lacking():
         pytest.skip(lacking)

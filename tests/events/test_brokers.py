@@ -4,7 +4,8 @@ from concurrent.futures import Future
 from itertools import islice
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import OFFSET_END, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from apps.events.brokers.base import Broker
 from apps.events.brokers.kafka import KafkaBroker, administration, configuration
@@ -20,14 +21,16 @@ def mock_kafka(mock_cluster) -> dict[str, str]:
     return {"bootstrap.servers": mock_cluster}
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "mock_kafka-consumer",
-        pytest.param("real_kafka-consumer", marks=pytest.mark.kafka),
-        pytest.param("real_kafka-classic", marks=pytest.mark.kafka),
-    ]
-)
+ALL_BUT_THE_MOCK = [
+    "memory",
+    pytest.param("real_kafka-consumer", marks=pytest.mark.kafka),
+    pytest.param("real_kafka-classic", marks=pytest.mark.kafka),
+]
+# The mock cluster neither removes records nor deletes topics when it is asked to.
+records_may_go = pytest.mark.parametrize("broker", ALL_BUT_THE_MOCK, indirect=True)
+
+
+@pytest.fixture(params=["mock_kafka-consumer", *ALL_BUT_THE_MOCK])
 def broker(request, settings) -> Broker:
     """On the mock cluster joining by the classic protocol takes 3 s: it has one test of its own, below."""
     kind, _, protocol = request.param.partition("-")
@@ -46,6 +49,35 @@ def topic(broker) -> str:
     topic = fresh_topic()
     broker.ensure_topics([topic])
     return topic
+
+
+@pytest.fixture
+def removed(broker, request):
+    """Takes away all records that a topic has now, as its retention does."""
+    if isinstance(broker, MemoryBroker):
+        return broker.forget
+    admin = AdminClient(broker.connection)
+
+    def remove(topic):
+        places = [TopicPartition(topic, number, OFFSET_END) for number in range(4)]
+        for done in admin.delete_records(places).values():
+            done.result(20)
+
+    return remove
+
+
+@pytest.fixture
+def made_anew(broker):
+    """Deletes a topic and creates it again."""
+    if isinstance(broker, MemoryBroker):
+        return broker.make_anew
+    admin = AdminClient(broker.connection)
+
+    def make_anew(topic):
+        admin.delete_topics([topic])[topic].result(20)
+        assert wait_until(lambda: broker.ensure_topics([topic]) == {topic: "created"})
+
+    return make_anew
 
 
 def send(broker, *records):
@@ -205,6 +237,93 @@ def test_a_tail_shows_what_comes_from_now_on(broker, topic):
     assert shown == [1]
 
 
+@records_may_go
+def test_records_that_are_gone_before_they_were_read_are_missed(broker, topic, removed):
+    group = fresh_group()
+    send(broker, *[numbered(topic, number) for number in range(3)])
+    first = broker.consumer(group, [topic])
+    first.store(read(first, 3)[:2])
+    first.close()
+    removed(topic)
+    send(broker, numbered(topic, 3))
+
+    second = broker.consumer(group, [topic])
+    records = read(second, 1)
+    missed = [second.missed_records(), second.missed_records()]
+    second.close()
+
+    assert (values(records), records[0].offset, missed) == ([3], 3, [True, False])
+
+
+@records_may_go
+def test_a_member_misses_records_that_go_while_it_is_paused(broker, topic, removed):
+    consumer = broker.consumer(fresh_group(), [topic])
+    send(broker, numbered(topic, 0))
+    read(consumer, 1)
+    at_first = consumer.missed_records()
+    consumer.pause()
+    send(broker, numbered(topic, 1))
+    removed(topic)
+    send(broker, numbered(topic, 2))
+    consumer.resume()
+
+    records = read(consumer, 1)
+    missed = consumer.missed_records()
+    consumer.close()
+
+    assert (at_first, values(records), missed) == (False, [2], True)
+
+
+@records_may_go
+def test_records_that_go_after_they_were_handled_are_not_missed(broker, topic, removed):
+    group = fresh_group()
+    send(broker, *[numbered(topic, number) for number in range(3)])
+    first = broker.consumer(group, [topic])
+    first.store(read(first, 3))
+    first.close()
+    removed(topic)
+    lag = broker.lag(group, [topic])
+    send(broker, numbered(topic, 3))
+
+    second = broker.consumer(group, [topic])
+    records = read(second, 1)
+    missed = second.missed_records()
+    second.close()
+
+    assert (lag, values(records), missed) == (0, [3], False)
+
+
+@records_may_go
+def test_a_topic_that_is_made_anew_is_another_and_read_from_its_beginning(broker, topic, made_anew):
+    group = fresh_group()
+    send(broker, *[numbered(topic, number) for number in range(5)])
+    first = broker.consumer(group, [topic])
+    first.store(read(first, 5))
+    first.close()
+    before = [broker.state([topic]).identity, broker.state([topic]).identity]
+    made_anew(topic)
+    send(broker, *[numbered(topic, 10 + number) for number in range(3)])
+    lag = broker.lag(group, [topic])
+
+    second = broker.consumer(group, [topic])
+    records = read(second, 3)
+    second.close()
+
+    assert before[0] == before[1] != broker.state([topic]).identity
+    assert (lag, values(records)) == (3, [10, 11, 12])
+
+
+@pytest.mark.kafka
+def test_a_topic_that_is_not_there_yet_is_another_when_it_is(real_kafka):
+    broker, topic = KafkaBroker(real_kafka), fresh_topic()
+    before = broker.state([topic])
+
+    broker.ensure_topics([topic])
+
+    assert before.cluster_id == broker.state().cluster_id
+    assert before.identity != broker.state([topic]).identity
+
+
 def test_a_broker_knows_its_cluster(broker):
     assert broker.state().cluster_id == broker.state().cluster_id != ""
 
@@ -251,6 +370,49 @@ def test_partitions_taken_away_while_paused_are_read_when_they_come_back_after_g
     first.close()
 
     assert sorted(values(records)) == list(range(40))
+
+
+@pytest.mark.kafka
+def test_what_a_topic_keeps_and_when_it_acknowledges_is_told(real_kafka, settings):
+    broker, topic = KafkaBroker(real_kafka), fresh_topic()
+    settings.KAFKA_PARTITIONS = 2
+    broker.ensure_topics([topic])
+
+    told = broker.topic_states()[topic]
+
+    assert (told.partitions, told.replicas, told.least_in_sync) == (2, settings.KAFKA_REPLICATION_FACTOR, 1)
+    assert (told.retention_seconds, told.retention_bytes) == (7 * 24 * 3600, -1)
+    assert (told.largest_record_bytes, told.compacted, told.unclean_election) == (1_048_576, False, False)
+
+
+def test_of_three_brokers_two_acknowledge(settings):
+    settings.KAFKA_REPLICATION_FACTOR = 3
+    of_three = administration.configuration()["min.insync.replicas"]
+    settings.KAFKA_REPLICATION_FACTOR = 2
+
+    assert (of_three, administration.configuration()["min.insync.replicas"]) == ("2", "1")
+
+
+@pytest.mark.kafka
+def test_installations_with_prefixes_of_their_own_share_a_cluster(real_kafka, settings):
+    settings.KAFKA_GROUP_PROTOCOL = "consumer"
+    one, another = (KafkaBroker(real_kafka, prefix=f"{fresh_topic()}-") for _ in range(2))
+    group, topic = "audit", "task-events"
+    for broker, number in ((one, 1), (another, 2)):
+        broker.ensure_topics([topic])
+        send(broker, numbered(topic, number))
+
+    readers = [broker.consumer(group, [topic]) for broker in (one, another)]
+    read_by_each = [read(reader, 1) for reader in readers]
+    for reader, records in zip(readers, read_by_each, strict=True):
+        reader.store(records)
+        reader.close()
+
+    assert [(values(records), records[0].topic) for records in read_by_each] == [([1], topic), ([2], topic)]
+    assert [broker.lag(group, [topic]) for broker in (one, another)] == [0, 0]
+    assert list(one.topic_states()) == list(another.topic_states()) == [topic]
+    assert values(shown_by(one.tail([topic], from_beginning=True), 1)) == [1]
+    assert one.state([topic]).identity != another.state([topic]).identity
 
 
 def test_by_the_classic_protocol_a_group_goes_on_where_it_was(classic_cluster):

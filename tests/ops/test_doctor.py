@@ -501,6 +501,13 @@ DAY = 24 * 3600
         (TopicState("t", 4, 3, 2, 14 * DAY), Level.WRONG),
         (TopicState("t", 4, 3, 2, -1), Level.WRONG),
         (TopicState("t", 4, 3, None, None), None),
+        (TopicState("t", 8, 3, 2, 7 * DAY), Level.WARNING),
+        (TopicState("t", 4, 1, 1, 7 * DAY, -1, 1_048_576, compacted=False, unclean_election=True), None),
+        (TopicState("t", 4, 3, 2, 7 * DAY, unclean_election=True), Level.WARNING),
+        (TopicState("t", 4, 3, 3, 7 * DAY), Level.WARNING),
+        (TopicState("t", 4, 3, 2, 7 * DAY, retention_bytes=1_000_000), Level.WARNING),
+        (TopicState("t", 4, 3, 2, 7 * DAY, largest_record_bytes=100_000), Level.WRONG),
+        (TopicState("t", 4, 3, 2, 7 * DAY, compacted=True), Level.WRONG),
     ],
 )
 def test_what_a_topic_could_lose_is_told(topic: TopicState, level: Level | None) -> None:

@@ -1,7 +1,7 @@
 """Records as other programs write them: header names are bytes to Kafka, and need be no text."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import cimpl
 
@@ -33,15 +33,18 @@ class _Part(ctypes.Structure):
     _fields_ = [("kind", ctypes.c_int), ("what", _Union)]
 
 
-def write(address: str, topic: str, *, key: bytes, value: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+def write(
+    connection: Mapping[str, str], topic: str, *, key: bytes, value: bytes, headers: Sequence[tuple[bytes, bytes]]
+) -> None:
     """One record, by librdkafka's own interface: the Python client takes names that are text only."""
     library = ctypes.CDLL(cimpl.__file__)
-    for function in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_produceva"):
-        library[function].restype = ctypes.c_void_p
+    for function in (library.rd_kafka_conf_new, library.rd_kafka_new, library.rd_kafka_produceva):
+        function.restype = ctypes.c_void_p
     trouble = ctypes.create_string_buffer(512)
-    configuration = ctypes.c_void_p(library["rd_kafka_conf_new"]())
-    library["rd_kafka_conf_set"](configuration, b"bootstrap.servers", address.encode(), trouble, len(trouble))
-    client = ctypes.c_void_p(library["rd_kafka_new"](_PRODUCER, configuration, trouble, len(trouble)))
+    configuration = ctypes.c_void_p(library.rd_kafka_conf_new())
+    for name, setting in connection.items():
+        library.rd_kafka_conf_set(configuration, name.encode(), setting.encode(), trouble, len(trouble))
+    client = ctypes.c_void_p(library.rd_kafka_new(_PRODUCER, configuration, trouble, len(trouble)))
     parts = [
         _Part(_TOPIC, _Union(text=topic.encode())),
         _Part(_VALUE, _Union(memory=_Memory(value, len(value)))),
@@ -49,8 +52,8 @@ def write(address: str, topic: str, *, key: bytes, value: bytes, headers: Sequen
         _Part(_FLAGS, _Union(number=_COPY)),
         *(_Part(_HEADER, _Union(header=_Header(name, text, len(text)))) for name, text in headers),
     ]
-    refused = library["rd_kafka_produceva"](client, (_Part * len(parts))(*parts), ctypes.c_size_t(len(parts)))
-    left = library["rd_kafka_flush"](client, 15_000)
-    library["rd_kafka_destroy"](client)
+    refused = library.rd_kafka_produceva(client, (_Part * len(parts))(*parts), ctypes.c_size_t(len(parts)))
+    left = library.rd_kafka_flush(client, 15_000)
+    library.rd_kafka_destroy(client)
     assert not refused
     assert left == 0

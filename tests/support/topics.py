@@ -1,22 +1,31 @@
 """Topics for the tests of a broker: each test has its own, and raw records for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from time import monotonic
 from uuid import uuid4
 
+from confluent_kafka.admin import AdminClient
+
 from apps.events.brokers.base import Consumer, OutgoingRecord, Record
 
 _numbers = count(1)
+# Before the name of all that this run makes on a broker.
+RUN = f"test-{uuid4().hex[:10]}-"
 
 
 def fresh_topic() -> str:
     """A name that no other test and no other run has used: brokers keep their topics."""
-    return f"topic-{next(_numbers)}-{uuid4().hex[:8]}"
+    return f"{RUN}topic-{next(_numbers)}"
 
 
 def fresh_group() -> str:
-    return f"group-{next(_numbers)}-{uuid4().hex[:8]}"
+    return f"{RUN}group-{next(_numbers)}"
+
+
+def fresh_prefix() -> str:
+    """For an installation of a test's own on a cluster that others use too."""
+    return f"{RUN}{next(_numbers)}-"
 
 
 def numbered(topic: str, number: int, *, key: bytes = b"key") -> OutgoingRecord:
@@ -43,3 +52,16 @@ def wait_until(true: Callable[[], bool], *, seconds: float = 15) -> bool:
         if true():
             return True
     return False
+
+
+def remove_all_of_this_run(connection: Mapping[str, str]) -> None:
+    """Delete what the tests of this run made on a broker that goes on."""
+    admin = AdminClient(dict(connection))
+    topics = [name for name in admin.list_topics(timeout=10).topics if name.startswith(RUN)]
+    groups = [one.group_id for one in admin.list_consumer_groups().result(10).valid if one.group_id.startswith(RUN)]
+    deleted = [
+        *(admin.delete_topics(topics).values() if topics else []),
+        *(admin.delete_consumer_groups(groups).values() if groups else []),
+    ]
+    for one in deleted:
+        one.result(20)

@@ -14,6 +14,8 @@ from apps.ops.pipeline import Status, conditions_of_lags
 
 TIMEOUT_SECONDS = 3
 _DAY_SECONDS = 24 * 3600
+# An event, its headers and its key, uncompressed as brokers may count it.
+_LARGEST_RECORD_BYTES = 2 * settings.EVENT_MAX_BYTES
 
 
 def cluster() -> Verdict:
@@ -47,29 +49,60 @@ def problems_of(topic: TopicState, *, is_kept: bool) -> Iterator[Verdict]:
     """What of a topic could lose or repeat events; of the embedded log, which is in memory, nothing is asked."""
     if not is_kept:
         return
-    name, replicas, in_sync = topic.name, topic.replicas, topic.least_in_sync
-    if topic.partitions < settings.KAFKA_PARTITIONS:
+    if topic.partitions != settings.KAFKA_PARTITIONS:
         yield warning(
-            f"{name} has {topic.partitions} partitions, KAFKA_PARTITIONS says {settings.KAFKA_PARTITIONS}",
+            f"{topic.name} has {topic.partitions} partitions, KAFKA_PARTITIONS says {settings.KAFKA_PARTITIONS}",
             fix="Let KAFKA_PARTITIONS say what there is: more partitions later would break the order of keys.",
         )
-    if replicas is not None and replicas < settings.KAFKA_REPLICATION_FACTOR:
+    if topic.largest_record_bytes is not None and topic.largest_record_bytes < _LARGEST_RECORD_BYTES:
+        yield wrong(
+            f"{topic.name} refuses records of more than {topic.largest_record_bytes:,} bytes; events may be larger",
+            fix=f"Set max.message.bytes={_LARGEST_RECORD_BYTES} or more.",
+        )
+    yield from _copies(topic)
+    yield from _retention(topic)
+
+
+def _copies(topic: TopicState) -> Iterator[Verdict]:
+    name, replicas, in_sync = topic.name, topic.replicas, topic.least_in_sync
+    if replicas is None:
+        return
+    if replicas < settings.KAFKA_REPLICATION_FACTOR:
         yield wrong(
             f"{name} stands on {replicas} brokers, not {settings.KAFKA_REPLICATION_FACTOR}",
             fix="Add replicas (kafka-reassign-partitions), or correct KAFKA_REPLICATION_FACTOR.",
         )
-    if replicas is not None and in_sync is not None:
-        if in_sync > replicas:
-            yield wrong(
-                f"{name} wants {in_sync} in sync and has {replicas} replicas: nothing can be written",
-                fix=f"Set min.insync.replicas to {max(1, replicas - 1)}.",
-            )
-        elif replicas > 2 and in_sync < 2:
-            yield warning(f"{name} acknowledges by one broker", fix="Set min.insync.replicas=2.")
-    yield from _retention(topic)
+    if topic.unclean_election and replicas > 1:
+        yield warning(
+            f"{name} may lose what was acknowledged when its brokers go one after another",
+            fix="Set unclean.leader.election.enable=false.",
+        )
+    if in_sync is None:
+        return
+    if in_sync > replicas:
+        yield wrong(
+            f"{name} wants {in_sync} in sync and has {replicas} replicas: nothing can be written",
+            fix=f"Set min.insync.replicas to {max(1, replicas - 1)}.",
+        )
+    elif replicas > 2 and in_sync < 2:
+        yield warning(f"{name} acknowledges by one broker", fix="Set min.insync.replicas=2.")
+    elif in_sync == replicas > 1:
+        yield warning(
+            f"{name} takes nothing while one of its {replicas} brokers is away",
+            fix=f"Set min.insync.replicas={replicas - 1}.",
+        )
 
 
 def _retention(topic: TopicState) -> Iterator[Verdict]:
+    if topic.compacted:
+        yield wrong(
+            f"{topic.name} is compacted: of each key only the last event stays", fix="Set cleanup.policy=delete."
+        )
+    if topic.retention_bytes is not None and topic.retention_bytes >= 0:
+        yield warning(
+            f"{topic.name} keeps no more than {topic.retention_bytes:,} bytes a partition, however young they are",
+            fix="Set retention.bytes=-1.",
+        )
     kept = topic.retention_seconds
     if kept is None:
         return
