@@ -31,12 +31,12 @@ def test_a_killed_broker_comes_back_at_its_address_with_what_it_acknowledged(bro
     broker.start()
     broker.wait()
     address = broker.address
-    client = {"bootstrap.servers": address}
+    client = {"bootstrap.servers": address, "log_level": 0}
     admin = AdminClient(client)
-    admin.create_topics([NewTopic("kept", 1)])["kept"].result(10)
+    admin.create_topics([NewTopic("kept", 1)])["kept"].result(60)
     producer = Producer(client)
     producer.produce("kept", b"a record")
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
 
     os.kill(broker.child.id.number, signal.SIGKILL)
     assert wait_until(lambda: not broker.child.runs)
@@ -45,7 +45,7 @@ def test_a_killed_broker_comes_back_at_its_address_with_what_it_acknowledged(bro
 
     reader = Consumer(client | {"group.id": "g", "auto.offset.reset": "earliest", "enable.auto.commit": False})
     reader.subscribe(["kept"])
-    record = reader.poll(20)
+    record = reader.poll(60)
     reader.close()
     assert (broker.address, record.value(), record.offset()) == (address, b"a record", 0)
 
@@ -59,7 +59,7 @@ def test_clients_are_told_the_advertised_address_and_the_broker_answers_at_its_o
     try:
         broker.start()
         broker.wait()
-        told = AdminClient({"bootstrap.servers": broker.listens_on}).list_topics(timeout=10).brokers[1]
+        told = AdminClient({"bootstrap.servers": broker.listens_on, "log_level": 0}).list_topics(timeout=10).brokers[1]
     finally:
         broker.stop()
 

@@ -56,7 +56,7 @@ class SharedPipeline(Pipeline):
 
     @property
     def admin(self) -> AdminClient:
-        return AdminClient(self.connection)
+        return AdminClient({**self.connection, "log_level": 0})
 
     def begin_again(self, group: str, topics: list[str]) -> None:
         """Take a group that nobody is a member of back to the first records."""

@@ -56,7 +56,7 @@ def wait_until(true: Callable[[], bool], *, seconds: float = 15) -> bool:
 
 def remove_all_of_this_run(connection: Mapping[str, str]) -> None:
     """Delete what the tests of this run made on a broker that goes on."""
-    admin = AdminClient(dict(connection))
+    admin = AdminClient({**connection, "log_level": 0})
     topics = [name for name in admin.list_topics(timeout=10).topics if name.startswith(RUN)]
     groups = [one.group_id for one in admin.list_consumer_groups().result(10).valid if one.group_id.startswith(RUN)]
     deleted = [
