@@ -52,7 +52,8 @@ test-faults-short: environment ## Run those of them that belong to every push: u
 
 .PHONY: test-kafka
 test-kafka: environment ## Run the tests on a real Kafka: KAFKA_BOOTSTRAP_SERVERS=, or a throw-away one where Java and Maven are
-	@$(VENV_PYTHON) -m pytest -m "kafka and not soak" $(ARGS)
+	@lacking=; [ -n "$$KAFKA_BOOTSTRAP_SERVERS" ] || lacking=$$($(VENV_PYTHON) -m apps.dev.embedded.kafka_jars); \
+	if [ -n "$$lacking" ]; then echo "Not run. $$lacking"; else $(VENV_PYTHON) -m pytest -m "kafka and not soak" $(ARGS); fi
 
 .PHONY: soak
 soak: environment ## Break everything again and again; SECONDS=600 is for how long, SEED= repeats a schedule

@@ -1,5 +1,7 @@
 """Apache Kafka's jars, resolved by Maven into a folder of the checkout, and the Java that runs them.
 
+`python -m apps.dev.embedded.kafka_jars` prints what is lacking, and nothing where nothing is.
+
 Invariant: a folder of jars that exists is complete and belongs to the pom beside this module; once it is there,
 neither Maven nor a network is asked.
 """
@@ -107,3 +109,7 @@ def _java_version(command: str) -> int:
 def _words(output: str) -> str:
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in output.splitlines()]
     return "\n".join(f"    {line}" for line in lines if line.startswith("[ERROR]") and line != "[ERROR]")
+
+
+if __name__ == "__main__":
+    print(lacking() or "", end="")
