@@ -188,6 +188,21 @@ def test_the_lag_counts_what_is_not_stored(broker, topic):
     assert (at_first, broker.lag(group, [topic])) == (5, 2)
 
 
+def test_a_place_beyond_the_end_of_a_topic_made_anew_begins_at_its_first_record():
+    broker, topic = MemoryBroker(), fresh_topic()
+    send(broker, *(numbered(topic, number) for number in range(3)))
+    member = broker.consumer("group", [topic])
+    in_hand = read(member, 3)
+    broker.make_anew(topic)
+    send(broker, numbered(topic, 7))
+
+    member.store(in_hand)
+    member.close()
+
+    assert broker.lag("group", [topic]) == 1
+    assert values(read(broker.consumer("group", [topic]), 1)) == [7]
+
+
 def test_a_paused_consumer_gets_nothing_and_then_goes_on_where_it_was(broker, topic):
     consumer = broker.consumer(fresh_group(), [topic])
     send(broker, numbered(topic, 0))

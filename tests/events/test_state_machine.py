@@ -313,6 +313,15 @@ def test_with_the_cure_the_machine_is_content_and_without_it_it_is_not(control, 
         live(*steps)
 
 
+@pytest.mark.parametrize("updates", [1, 5], ids=["a shorter topic", "a longer topic"])
+def test_a_batch_in_hand_while_its_topic_is_made_anew_loses_nothing_and_keeps_order(updates):
+    """It is stored by its place on the topic that was, so that records of the new one may be passed."""
+    live(
+        *(relay(), consume(fate=Fate("consumer.before_store", "freezes")), kafka("task-events")),
+        *(*[UPDATE] * updates, relay(), thaw, leave(), consume(), UPDATE, relay(), consume()),
+    )
+
+
 def guard(word: str) -> Step:
     """Switch the deferred trigger of tasks."""
 

@@ -98,11 +98,14 @@ class MemoryBroker:
     def lag(self, group: str, topics: Sequence[str], *, timeout: float = 5) -> int:
         with self.changed:
             return sum(
-                len(self.partitions[topic, number])
-                - max(self.stored[group, topic, number], self.beginnings[topic, number])
-                for topic in topics
-                for number in range(PARTITIONS)
+                len(self.partitions[place]) - self.first_from(place, self.stored[group, *place])
+                for place in [(topic, number) for topic in topics for number in range(PARTITIONS)]
             )
+
+    def first_from(self, place: tuple[str, int], offset: int) -> int:
+        """Where a reader at an offset goes on: at the first record there is, if it is not among them."""
+        first = self.beginnings[place]
+        return offset if first <= offset <= len(self.partitions[place]) else first
 
     def tail(self, topics: Sequence[str], *, from_beginning: bool) -> Iterator[Record | None]:
         places = [(topic, number) for topic in topics for number in range(PARTITIONS)]
@@ -171,7 +174,7 @@ class MemoryConsumer:
         if self.paused:
             return found
         for place, offset in self.offsets.items():
-            first = max(offset, self.broker.beginnings[place])
+            first = self.broker.first_from(place, offset)
             records = self.broker.partitions[place][first : first + limit - len(found)]
             if records:
                 expected = self.expected.get(place, self.broker.stored[self.group, *place])

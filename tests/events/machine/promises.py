@@ -200,18 +200,18 @@ def dead_letters_are_the_poisons_and_what_waits_behind(seen: Seen) -> Iterator[s
 
 
 def nothing_overtakes_what_is_parked(seen: Seen) -> Iterator[str]:
-    parked: dict[tuple[str, str, UUID], int] = {}
+    parked: dict[tuple[str, str, str, UUID], int] = {}
     for letter in seen.letters:
         one = seen.log.get(letter.event_id)
         if letter.status == "parked" and one and one.subject not in seen.world.too_late[letter.group]:
-            place = (letter.group, *one.subject)
+            place = (letter.group, one.topic, *one.subject)
             if one.position < parked.get(place, 0):
                 yield f"{letter} is parked behind a later version"
             parked.setdefault(place, one.position)
     for group, effects in seen.effects.items():
         for event_id in effects:
             one = seen.log.get(event_id)
-            if one and one.position > parked.get((group, *one.subject), one.position):
+            if one and one.position > parked.get((group, one.topic, *one.subject), one.position):
                 yield f"{group} applied {one.type} {one.subject} {one.version} past a parked one"
 
 
@@ -239,7 +239,7 @@ def offsets_are_behind_what_is_done(seen: Seen) -> Iterator[str]:
         event_type, event_id = header(record.headers, "ce_type"), header(record.headers, "ce_id")
         for group in seen.world.groups:
             stored = seen.world.broker.stored[group.name, record.topic, record.partition]
-            if record.offset >= stored:
+            if record.offset >= stored or (group.name, record.topic) in seen.world.misplaced:
                 continue
             if event_id and group.wants(event_type) and UUID(event_id) not in done_with[group.name]:
                 yield f"{group.name} stored {stored} on {record.topic}/{record.partition}, but {event_type} is undone"

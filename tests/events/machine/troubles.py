@@ -73,6 +73,9 @@ class Troubles(Platform):
         elif what == "another":
             broker.start_anew()
         else:
+            # What is in somebody's hands may yet be stored, by its place on the topic that was.
+            holding = [group for group, members in zip(self.world.groups, self.members, strict=True) if members]
+            self.world.misplaced |= {(group.name, what) for group in holding}
             broker.make_anew(what)
             self.world.lost_by_kafka = True
 

@@ -80,6 +80,7 @@ class World:
         self.let_go: dict[str, set[UUID]] = defaultdict(set)
         self.too_late: dict[str, set[tuple[str, UUID]]] = defaultdict(set)
         self.lost_by_kafka = False
+        self.misplaced: set[tuple[str, str]] = set()
         self.failed: set[tuple[str, UUID]] = set()
         self.interrupted: set[str] = set()
 
