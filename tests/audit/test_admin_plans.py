@@ -14,6 +14,7 @@ from apps.audit.models import AuditRecord
 from tests.audit.admin_trail import LIST
 from tests.support.append_only import guards_off
 from tests.support.factories import NOW, person
+from tests.support.patience import unhurried
 
 COUNT = 100_000
 CHUNK = 20_000  # as much as a busy machine writes within a statement's limit
@@ -54,10 +55,9 @@ START = NOW - timedelta(days=180)
 def fill(ada, grace, count):
     """A trail as long as asked, by SQL; what it says is no chain."""
     values = {"ada": ada.pk, "grace": grace.pk, "start": START, "every": timedelta(days=180) / count}
-    with guards_off(), connection.cursor() as cursor:
+    with guards_off(), unhurried() as cursor:
         for first in range(1, count, CHUNK):
             cursor.execute(FILL, values | {"first": first, "last": first + CHUNK - 1})
-    with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE audit_auditrecord, audit_auditcontent")
 
 
@@ -66,14 +66,15 @@ def filled(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         boss = person("boss-of-much", is_staff=True, is_superuser=True)
         ada, grace = person("ada-of-much"), person("grace-of-old")
-        fill(ada, grace, COUNT)
-        yield boss
-        with guards_off(), connection.cursor() as cursor:
-            cursor.execute("DELETE FROM audit_auditcontent")
-            cursor.execute("DELETE FROM audit_auditrecord")
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM ANALYZE audit_auditrecord, audit_auditcontent")
-        User.objects.filter(pk__in=[boss.pk, ada.pk, grace.pk]).delete()
+        try:
+            fill(ada, grace, COUNT)
+            yield boss
+        finally:
+            with guards_off(), unhurried() as cursor:
+                cursor.execute("DELETE FROM audit_auditcontent")
+                cursor.execute("DELETE FROM audit_auditrecord")
+                cursor.execute("VACUUM ANALYZE audit_auditrecord, audit_auditcontent")
+            User.objects.filter(pk__in=[boss.pk, ada.pk, grace.pk]).delete()
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from apps.audit import paging
 from apps.audit.models import AuditRecord
 from tests.support.append_only import guards_off
 from tests.support.factories import NOW, person
+from tests.support.patience import unhurried
 
 AUDIT = "/api/v1/audit/"
 COUNT = 100_000
-CHUNK = 20_000  # as much as a busy machine writes within a statement's limit
+CHUNK = 20_000
 SUBJECT = UUID("01900000-0000-7000-8000-000000002328")
 EVENT = "01900000-0000-7000-9000-0000000{:05x}"
 
@@ -64,14 +65,16 @@ def people(django_db_setup, django_db_blocker):
         ada, ben, cleo, other, staff = (person(name) for name in names)
         User.objects.filter(pk=staff.pk).update(is_staff=True)
         values = {"ada": ada.pk, "ben": ben.pk, "cleo": cleo.pk, "other": other.pk, "staff": staff.pk, "now": NOW}
-        with connection.cursor() as cursor:
-            for first in range(1, COUNT, CHUNK):
-                cursor.execute(_FILL, values | {"first": first, "last": first + CHUNK - 1})
-            cursor.execute("VACUUM ANALYZE audit_auditrecord, audit_auditcontent")
-        yield {"ada": ada, "ben": ben, "cleo": cleo, "staff": User.objects.get(pk=staff.pk)}
-        with guards_off(), connection.cursor() as cursor:
-            cursor.execute("TRUNCATE audit_auditrecord, audit_auditcontent")
-        User.objects.filter(pk__in=[ada.pk, ben.pk, cleo.pk, other.pk, staff.pk]).delete()
+        try:
+            with unhurried() as cursor:
+                for first in range(1, COUNT, CHUNK):
+                    cursor.execute(_FILL, values | {"first": first, "last": first + CHUNK - 1})
+                cursor.execute("VACUUM ANALYZE audit_auditrecord, audit_auditcontent")
+            yield {"ada": ada, "ben": ben, "cleo": cleo, "staff": User.objects.get(pk=staff.pk)}
+        finally:
+            with guards_off(), unhurried() as cursor:
+                cursor.execute("TRUNCATE audit_auditrecord, audit_auditcontent")
+            User.objects.filter(pk__in=[ada.pk, ben.pk, cleo.pk, other.pk, staff.pk]).delete()
 
 
 def asked(people, name, query):

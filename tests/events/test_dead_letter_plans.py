@@ -11,6 +11,7 @@ from apps.events import dead_letters, handling
 from apps.events.models import DeadLetter, HandledEvent
 from apps.tasks.events import TaskEvent
 from tests.support.factories import event, life_of_one_subject
+from tests.support.patience import unhurried
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ def group(new_group, effect):
 
 @pytest.fixture(params=["as the statistics are", "with fresh statistics"])
 def many_letters(request, group):
-    with connection.cursor() as cursor:
+    with unhurried() as cursor:
         cursor.execute(_FILL, {"stuck": str(STUCK), "many": MANY})
         if request.param == "with fresh statistics":
             cursor.execute("ANALYZE events_deadletter")

@@ -13,6 +13,7 @@ from apps.events.models import Event, GroupMark
 from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
 from tests.support.factories import append, backdated_event, event, life_of_one_subject, log_only
+from tests.support.patience import unhurried
 
 COUNT = 40_000
 # Every tenth is of another type, the rest is handled; two rows a transaction, and all of it an hour old.
@@ -137,7 +138,7 @@ def test_the_outbox_holds_the_horizon_back_unless_what_waits_there_is_looked_for
 @pytest.fixture(params=["as the statistics are", "with fresh statistics"])
 def large_log(request, group):
     """All that the group wants of it is handled."""
-    with connection.cursor() as cursor:
+    with unhurried() as cursor:
         cursor.execute(_FILL, {"at": timezone.now() - timedelta(hours=1), "count": COUNT})
         cursor.execute(_HANDLED)
         cursor.execute("SELECT brin_summarize_new_values('event_transaction_id')")  # as autovacuum does

@@ -18,6 +18,7 @@ from apps.tasks.models import Tag, Task, TaskList
 from tests.support.admin_forms import errors, save, typed
 from tests.support.append_only import guards_off
 from tests.support.factories import NOW, facts, person, task_of
+from tests.support.patience import unhurried
 
 pytestmark = pytest.mark.django_db
 
@@ -94,7 +95,7 @@ SET CONSTRAINTS ALL DEFERRED;
 
 @pytest.fixture
 def crowd(db):
-    with guards_off(), connection.cursor() as cursor:
+    with guards_off(), unhurried() as cursor:
         cursor.execute(MANY)
 
 
