@@ -47,10 +47,12 @@ _WAITING = """
 SELECT o.event_id, e.event_id, e.type, e.topic, e.key, e.source, e.subject_type, e.subject_id, e.subject_version,
        e.owner_id, e.actor_id, e.occurred_at, e.correlation_id, e.causation_id, e.traceparent, e.data
 FROM ({which}) o LEFT JOIN LATERAL (SELECT * FROM events_event WHERE position = o.event_id OFFSET 0) e ON true
+WHERE {only}
 ORDER BY o.event_id
 """
-_OLDEST = "SELECT event_id FROM events_outboxentry WHERE held_at IS NULL AND event_id > %s ORDER BY event_id LIMIT %s"
-_LOWEST = -(2**63)
+_OLDEST = "SELECT event_id FROM events_outboxentry WHERE held_at IS NULL ORDER BY event_id LIMIT %s"
+_BEHIND = "SELECT event_id FROM events_outboxentry WHERE held_at IS NULL AND event_id > %s ORDER BY event_id LIMIT %s"
+_VISIBLE = "pg_visible_in_snapshot(e.transaction_id::text::xid8, %s::pg_snapshot)"
 
 # More than the key and all headers can take together, with 200 characters each as the columns have them.
 _ATTRIBUTE_BYTES = 16 * 1024
@@ -167,18 +169,35 @@ class Waiting:
         return Envelope(**dict(zip(_FIELDS, self.row[1:-1], strict=True)), data=json.loads(self.row[-1]))
 
 
-def oldest(limit: int, *, after: int | None = None) -> list[Waiting]:
-    """The events that wait for Kafka and are not held, in order; only those at positions above `after`.
+def oldest(limit: int) -> list[Waiting]:
+    """The events that wait for Kafka and are not held, in order.
 
     As rows: making two models of each took the relay a third of its time.
     """
-    return waiting(_OLDEST, _LOWEST if after is None else after, limit)
+    return waiting(_OLDEST, limit)
 
 
-def waiting(which: str, *parameters: Any) -> list[Waiting]:
+def oldest_behind(position: int, limit: int, *, snapshot: str) -> list[Waiting]:
+    """Of the `limit` oldest at positions above this one, those that were committed at the time of `snapshot`.
+
+    Whoever was given all that is below the position, of that snapshot or a younger one, misses no predecessor of
+    these: of one subject the committed versions have no gap at their end.
+    """
+    return waiting(_BEHIND, position, limit, snapshot, only=_VISIBLE)
+
+
+def snapshot() -> str:
+    """Which transactions are committed now, as PostgreSQL writes it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        taken: str = cursor.fetchone()[0]
+    return taken
+
+
+def waiting(which: str, *parameters: Any, only: str = "true") -> list[Waiting]:
     """The events of the entries that the statement `which` selects by their `event_id`, in order."""
     with connection.cursor() as cursor:
-        cursor.execute(_WAITING.format(which=which), parameters)
+        cursor.execute(_WAITING.format(which=which, only=only), parameters)
         return [Waiting(row[0], row[3] or "", row[4] or "", row) for row in cursor.fetchall()]
 
 

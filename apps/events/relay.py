@@ -46,6 +46,7 @@ class Relay:
         self.offers_again_at = 0.0
         self.looks_at_all_at = 0.0
         self.after: int | None = None
+        self.seen = ""
 
     def run(self) -> None:
         """Stand by until leader, then relay until stopped. Raises `BrokerFailed` when Kafka's client is done for."""
@@ -95,7 +96,7 @@ class Relay:
         if time.monotonic() >= self.offers_again_at:
             self._offer_again()
         size = settings.RELAY_BATCH_SIZE
-        entries = outbox.oldest(size, after=self._where_to_go_on())
+        entries = self._oldest(size)
         crash.at("relay.selected")
         if not entries:
             return 0
@@ -104,16 +105,20 @@ class Relay:
         self.after = entries[-1].position if done_with_all else None
         return len(taken)
 
-    def _where_to_go_on(self) -> int | None:
-        """While a backlog is worked off, behind the last batch; now and then, and else, at the beginning.
+    def _oldest(self, size: int) -> list[Waiting]:
+        """While a backlog is worked off, those behind the last batch; now and then, and else, from the beginning.
 
         Rows that were deleted stay in the index while some transaction could still see them, a backup's for hours,
-        and each look from the beginning steps over all of them. What commits late is there.
+        and each look from the beginning steps over all of them. What commits late is there: behind the last batch
+        only that is taken which the last look from the beginning could see, or it might be before its predecessor.
         """
-        if self.after is None or time.monotonic() >= self.looks_at_all_at:
-            self.looks_at_all_at = time.monotonic() + LOOK_AT_ALL_SECONDS
-            return None
-        return self.after
+        if self.after is not None and time.monotonic() < self.looks_at_all_at:
+            entries = outbox.oldest_behind(self.after, size, snapshot=self.seen)
+            if len(entries) == size:
+                return entries
+        self.looks_at_all_at = time.monotonic() + LOOK_AT_ALL_SECONDS
+        self.seen = outbox.snapshot()
+        return outbox.oldest(size)
 
     def _offer_again(self) -> None:
         """Offer what is held, the first of each key alone: the others go on when Kafka has that one."""

@@ -506,23 +506,7 @@ def test_what_is_held_does_not_go_with_age(pump, kafka, settings):
 # --- A backlog ---------------------------------------------------------------------------------------------
 
 
-def test_a_backlog_is_worked_off_from_where_the_last_batch_ended_and_what_commits_late_is_found(pump, settings):
-    settings.RELAY_BATCH_SIZE = 2
-    events = [event() for _ in range(5)]
-    rows = append(*events)
-    OutboxEntry.objects.filter(pk=rows[0].position).delete()
-    pump.relay_once()
-    OutboxEntry.objects.create(event_id=rows[0].position)  # as if its transaction committed only now
-
-    behind = (pump.relay.after, pump.relay_once(), sorted(OutboxEntry.objects.values_list("pk", flat=True)))
-    pump.relay.looks_at_all_at = 0.0
-    pump.relay_once()
-
-    assert behind == (rows[2].position, 2, [rows[0].position])
-    assert OutboxEntry.objects.count() == 0
-    assert sorted(ids(pump.records("task-events"))) == sorted(ids_of(*events))
-
-
+@pytest.mark.django_db(transaction=True)
 def test_what_was_let_go_goes_before_what_is_new_of_its_key_also_in_a_backlog(pump, kafka, settings):
     settings.RELAY_BATCH_SIZE = 2
     life = life_of_one_subject(3)

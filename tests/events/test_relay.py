@@ -210,6 +210,73 @@ def test_a_transaction_that_commits_late_is_relayed_though_higher_positions_went
     assert relayed_by_cursor.ids == [early.id]
 
 
+@pytest.fixture
+def backlog(settings, monkeypatch):
+    """Batches of two; nobody looks back before the end."""
+    settings.RELAY_BATCH_SIZE = 2
+    monkeypatch.setattr(relay, "LOOK_AT_ALL_SECONDS", 1e9)
+
+
+@pytest.fixture
+def overtaken(backlog, pump):
+    """A backlog of which two are relayed, and a life whose first version commits only then, below them."""
+    life = life_of_one_subject(2)
+    appended, may_commit = threading.Event(), threading.Event()
+    with in_background(lambda: _append_and_wait(life[0], appended, may_commit)) as writer:
+        assert appended.wait(20)
+        append(*(event() for _ in range(5)))
+        pump.relay_once()
+        may_commit.set()
+        writer.result(20)
+    append(life[1])
+    return life
+
+
+def of_key(pump, key):
+    return ids([record for record in pump.records("task-events") if record.key == key.encode()])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_commits_late_below_a_backlog_goes_before_what_was_written_after_it(pump, overtaken):
+    in_a_backlog = pump.relay.after
+
+    pump.run()
+
+    assert in_a_backlog is not None
+    assert of_key(pump, overtaken[0].key) == ids_of(*overtaken)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_gone_on_with_all_that_is_committed_behind_the_last_batch_it_would_be_reordered(pump, overtaken, monkeypatch):
+    """The negative control."""
+    monkeypatch.setattr(outbox, "_VISIBLE", "%s::text IS NOT NULL")
+
+    pump.run()
+
+    assert of_key(pump, overtaken[0].key) == ids_of(*reversed(overtaken))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backlog_is_worked_off_from_where_the_last_batch_ended(backlog, pump):
+    events = [event() for _ in range(5)]
+    positions = [row.position for row in append(*events)]
+
+    went = [(pump.relay_once(), pump.relay.after) for _ in range(3)]
+
+    assert went == [(2, positions[1]), (2, positions[3]), (1, None)]
+    assert sorted(ids(pump.records("task-events"))) == sorted(ids_of(*events))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_commits_late_below_a_backlog_is_found_while_it_is_worked_off(pump, overtaken):
+    append(*(event() for _ in range(4)))
+    pump.relay.looks_at_all_at = 0.0
+
+    pump.relay_once()
+
+    assert of_key(pump, overtaken[0].key) == ids_of(overtaken[0])
+
+
 class CursorRelay:
     """What the relay must not be."""
 

@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from apps.events import dead_letters, handling, held, inbox, missing, reconcile, replay
+from apps.events import dead_letters, handling, held, inbox, missing, outbox, reconcile, replay
 from apps.events.brokers.base import BrokerState, Delivery
 from apps.events.consumer import GroupConsumer
 from apps.events.relay import Relay
@@ -200,6 +200,10 @@ def nobody_waits_behind_what_is_held(patch):
     patch.setattr(held, "keys", set)
 
 
+def the_relay_goes_on_past_what_it_could_not_see(patch):
+    patch.setattr(outbox, "_VISIBLE", "%s::text IS NOT NULL")
+
+
 def gaps_are_not_seen(patch):
     patch.setattr(FaultyConsumer, "missed_records", lambda consumer: False)
 
@@ -287,6 +291,13 @@ CONTROLS = {
             UPDATE,
             lambda machine: machine.relay_to_a_kafka_that_takes_a_part(0, 0, 0, "refused"),
             relay(),
+        ],
+        "stands behind a later one",
+    ),
+    the_relay_goes_on_past_what_it_could_not_see: (
+        [
+            *(relay(), write(("create", 0), fate=Fate("machine.before_commit", "freezes"))),
+            *(write(("create", 2)), write(("create", 4)), relay(size=3), thaw, write(("update", 2)), relay(size=3)),
         ],
         "stands behind a later one",
     ),

@@ -14,6 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from apps.accounts.models import User
 from apps.audit.models import AuditRecord
 from apps.dev.children import Child
+from apps.events import outbox
 from apps.events.leadership import Leadership
 from apps.events.outbox import Key, Waiting
 from apps.events.relay import Relay
@@ -226,8 +227,8 @@ class _CursorRelay(Relay):
 
     last = 0
 
-    def _where_to_go_on(self) -> int | None:
-        return self.last
+    def _oldest(self, size: int) -> list[Waiting]:
+        return outbox.oldest_behind(self.last, size, snapshot=outbox.snapshot())
 
     def _relay(self, entries: list[Waiting], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
         self.last = entries[-1].position
