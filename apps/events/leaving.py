@@ -28,6 +28,7 @@ def when_told(*, then: Callable[[], None] = lambda: None, last: Callable[[], Non
     """
     reading, writing = socket.socketpair()
     writing.setblocking(False)
+    reading.settimeout(None)  # whoever sets a default for all sockets, as Celery's beat does, does not mean this one
     signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
     # A child of a fork would tell us of its own signals.
     os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))

@@ -71,6 +71,16 @@ def test_who_is_caught_hears_it_at_once_and_is_gone_in_time(start: type[Process]
     assert 0.5 < time.monotonic() - told < 10
 
 
+def test_a_default_for_the_patience_of_sockets_ends_no_watch(start: type[Process]) -> None:
+    impatient = "import socket\nsocket.setdefaulttimeout(0.1)\n"
+    process = start(impatient + WATCHED + "import time\ntime.sleep(1)\n" + CAUGHT)
+    assert process.line() == "caught"
+
+    process.popen.terminate()
+
+    assert process.line() == "then"
+
+
 def test_without_the_watch_it_stays(start: type[Process]) -> None:
     """The negative control."""
     process = start(BEGIN + CAUGHT)
