@@ -3,54 +3,21 @@
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.conf import settings
-from psycopg import conninfo
 
-from apps.dev import ports
 from apps.dev.children import Child
-from apps.events import schedules
-from tests.faults.pipeline import Pipeline, freeze, thaw, wait_until
-from tests.faults.proxy import Proxy
+from tests.faults import checker
+from tests.faults import journal as journals
+from tests.faults.evidence import PATIENCE, Evidence
+from tests.faults.pipeline import Pipeline, freeze, let_pass, thaw, wait_until
+from tests.faults.platform import Platform, ring_every, without
 
 STOP_SECONDS = 30.0
 # So long it hangs before anybody is told to stop: every loop has met it, and no limit of a loop has passed.
 MEETING_SECONDS = 8.0
-ASKED = ("/health/ready/", "/health/", "/sign-in/", "/api/v1/tasks/")
-
-
-@pytest.fixture
-def database(pipeline: Pipeline) -> Iterator[Proxy]:
-    """What stands between the roles and their PostgreSQL."""
-    there = conninfo.conninfo_to_dict(pipeline.database_url)
-    proxy = Proxy(f"{there['host']}:{there['port']}")
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def hangs(pipeline: Pipeline, database: Proxy) -> Iterator[Callable[[str], None]]:
-    """Makes a service hang until the test ends: its connections stay, and nobody answers."""
-    ways: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
-        "nothing": (lambda: None, lambda: None),
-        "postgresql": (database.go_silent, database.heal),
-        "kafka": (lambda: freeze(_child(pipeline.kafka)), lambda: thaw(_child(pipeline.kafka))),
-        "redis": (lambda: freeze(_child(pipeline.valkey)), lambda: thaw(_child(pipeline.valkey))),
-    }
-    with ExitStack() as afterwards:
-
-        def make(service: str) -> None:
-            hang, heal = ways[service]
-            hang()
-            afterwards.callback(heal)
-
-        yield make
 
 
 def _child(service: object) -> Child:
@@ -59,70 +26,46 @@ def _child(service: object) -> Child:
     return child
 
 
-@pytest.fixture
-def roles(pipeline: Pipeline, database: Proxy) -> dict[str, Child]:
-    """Every role of the platform, up and at work."""
-    schedules.synchronise()
-    there = conninfo.conninfo_to_dict(pipeline.database_url)
-    url = pipeline.database_url.replace(f"{there['host']}:{there['port']}/", f"{database.address}/")
-    port = ports.free_pair()
-    named = {"DATABASE_URL": url, "PORT": str(port), "WS_PORT": str(port + 1)}
-    running = {}
-    for role, words in settings.ROLES.items():
-        command = list(words)
-        if "--port" in command:
-            command[command.index("--port") + 1] = named["PORT" if role == "web" else "WS_PORT"]
-        running[role] = pipeline.run(role, command, role=role, **named)
-    for role in running:
-        wait_until(lambda role=role: _lives(pipeline, role, **named), f"{role} lives", seconds=60)  # type: ignore[misc]
-    return running
+def _ways(pipeline: Pipeline) -> dict[str, tuple[Callable[[], None], Callable[[], None]]]:
+    """How a service begins to hang, and how it goes on: its connections stay, and nobody answers meanwhile."""
+    database = pipeline.proxies["postgres"]
+    return {
+        "nothing": (lambda: None, lambda: None),
+        "postgresql": (database.go_silent, database.heal),
+        "kafka": (lambda: freeze(_child(pipeline.kafka)), lambda: thaw(_child(pipeline.kafka))),
+        "redis": (lambda: freeze(_child(pipeline.valkey)), lambda: thaw(_child(pipeline.valkey))),
+    }
 
 
-def _lives(pipeline: Pipeline, role: str, **named: str) -> bool:
-    command = [sys.executable, "manage.py", "healthcheck", "--role", role]
-    environment = pipeline.environment(role, **named)
-    asked = subprocess.run(command, check=False, env=environment, cwd=settings.BASE_DIR, capture_output=True)
-    return asked.returncode == 0
-
-
-@pytest.fixture
-def load(pipeline: Pipeline, journal: Path, roles: dict[str, Child]) -> Iterator[None]:
-    """Changes one after another, past the proxy, and requests that may find nobody."""
-    port = roles["web"].environment["PORT"]
-    asking = (
-        "import sys, urllib.request as u\nwhile True:\n  for path in sys.argv[2:]:\n"
-        "    try: u.urlopen(f'http://127.0.0.1:{sys.argv[1]}{path}', timeout=60).close()\n    except OSError: pass"
-    )
-    commands = [
-        [sys.executable, "-m", "tests.faults.journal", str(journal), "load", "100000"],
-        *[[sys.executable, "-c", asking, port, *ASKED] for _ in range(2)],
-    ]
-    environment = pipeline.environment("shell")
-    children = [
-        subprocess.Popen(command, env=environment, cwd=settings.BASE_DIR, stderr=subprocess.DEVNULL)
-        for command in commands
-    ]
-    yield
-    for child in children:
-        child.kill()
-        child.wait()
-
-
-@pytest.mark.usefixtures("load")
+@pytest.mark.through("postgres")
+@pytest.mark.fault("F25", "SIGTERM to every role under load, while this hangs:", bound=STOP_SECONDS)
 @pytest.mark.parametrize("service", ["nothing", "kafka", "redis", "postgresql"])
 def test_under_load_every_role_stops_in_time_and_well_while_something_hangs(
-    hangs: Callable[[str], None], roles: dict[str, Child], service: str
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str, service: str
 ) -> None:
-    time.sleep(3)
-    hangs(service)
-    time.sleep(MEETING_SECONDS)
+    ring_every(2)
+    platform = Platform(pipeline)
+    hang, heal = _ways(pipeline)[service]
+    told = platform.running.copy()
+    with platform.load(journal, seed=seed):
+        hang()
+        let_pass(MEETING_SECONDS if service != "nothing" else 2)
 
-    for child in roles.values():
-        os.kill(child.id.number, signal.SIGTERM)
+        for child in told.values():
+            os.kill(child.id.number, signal.SIGTERM)
+        evidence.recovered(
+            wait_until(
+                lambda: not any(child.runs for child in told.values()),
+                "all have stopped",
+                seconds=STOP_SECONDS * PATIENCE,
+            )
+        )
+        heal()
+    assert {role: child.exit_code for role, child in told.items()} == dict.fromkeys(told, 0)
+    assert [left for child in told.values() for left in _left_of(child)] == []
 
-    wait_until(lambda: not any(child.runs for child in roles.values()), "all have stopped", seconds=STOP_SECONDS)
-    assert {role: child.exit_code for role, child in roles.items()} == dict.fromkeys(roles, 0)
-    assert [left for child in roles.values() for left in _left_of(child)] == []
+    wait_until(platform.rests, "all is quiet after a new start", seconds=120)
+    evidence.judge(journal, pipeline.broker)
 
 
 def _left_of(child: Child) -> list[str]:
@@ -133,5 +76,50 @@ def _left_of(child: Child) -> list[str]:
         listed = subprocess.run(listing, check=False, capture_output=True, text=True).stdout.splitlines()
         if not listed:
             break
-        time.sleep(0.1)
+        let_pass(0.1)
     return listed
+
+
+@pytest.mark.fault("F25", "the web is killed in the middle of requests instead of being told", bound=STOP_SECONDS)
+def test_a_web_killed_in_the_middle_of_requests_leaves_unknown_ones_and_loses_none(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
+) -> None:
+    platform = Platform(pipeline, ("web", "relay", "worker-audit"))
+    with platform.load(journal, seed=seed):
+        for _ in range(3):
+            os.killpg(platform.running["web"].id.number, signal.SIGKILL)
+            wait_until(lambda: not platform.running["web"].runs, "it is gone", seconds=10)
+            platform.tend()
+            wait_until(platform.lives, "it answers again", seconds=60)
+            let_pass(1)
+    evidence.recovered(wait_until(platform.rests, "all is quiet", seconds=120))
+
+    evidence.judge(journal, pipeline.broker)
+    assert any(operation.outcome == "unknown" for operation in journals.read(journal))
+    assert platform.restarts["web"] == 3
+
+
+@pytest.mark.through("postgres")
+@pytest.mark.control("F25", "a relay told to stop while PostgreSQL hangs is not helped to end")
+def test_a_relay_that_nobody_helps_to_end_is_still_there_when_the_other_has_gone(
+    pipeline: Pipeline, journal: Path, evidence: Evidence
+) -> None:
+    pipeline.start("relay", name="warm")
+    journals.write(journal, prefix="a", count=1)
+    wait_until(lambda: not checker.OutboxEntry.objects.exists(), "a relay works", seconds=60)
+    helped = pipeline.start("relay", name="helped")
+    stuck = pipeline.run("stuck", without("leaving", "relay"), role="relay")
+    for name in ("helped", "stuck"):
+        log = pipeline.logs / f"{name}.log"
+        wait_until(lambda log=log: "relay_standing_by" in log.read_text(), "it stands by", seconds=60)  # type: ignore[misc]
+    pipeline.proxies["postgres"].go_silent()
+    let_pass(MEETING_SECONDS)
+
+    for child in (helped, stuck):
+        os.kill(child.id.number, signal.SIGTERM)
+
+    wait_until(lambda: not helped.runs, "the helped one is gone", seconds=STOP_SECONDS * PATIENCE)
+    let_pass(2)
+    assert helped.exit_code == 0
+    assert stuck.runs
+    assert evidence.control
