@@ -149,10 +149,14 @@ def generate(
 def main(words: list[str]) -> None:
     import django
 
+    from apps.events import leaving
+
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "todo_project.settings.base")
     django.setup()
     stop = StopSignal()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    # In another thread: set by a handler in the middle of a wait for it, it would wait for itself.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    leaving.when_told(then=stop.set)
     path, seed, rate, count, *rest = words
     door: Door = Rest(*rest) if rest else Services()
     generate(door, Path(path), seed=seed, rate=float(rate), count=int(count), stop=stop, now=time.monotonic)
