@@ -27,6 +27,8 @@ _SETTINGS = {
 }
 # Also when pytest fails before it is configured; a pytest that is killed takes its children with it.
 _running = ExitStack()
+# What this process has started itself, by name, for tests that kill it.
+running: dict[str, Postgres | Valkey] = {}
 atexit.register(_running.close)
 
 
@@ -52,6 +54,7 @@ def _start(kind: type[Postgres] | type[Valkey], folder: Path, logs: Path) -> Non
     _running.callback(service.remove if isinstance(service, Postgres) else service.stop)
     service.start()
     service.wait()
+    running[service.name] = service
     variables = service.variables
     if isinstance(service, Postgres):
         # The tests own their databases, and make roles of the application where they need one.
