@@ -1,20 +1,24 @@
 """F7, F9 and Redis away: a group's worker is killed, fed poison, cut from Redis."""
 
 import os
+import random
 import signal
 from base64 import b64decode
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.db.models import Q
 
 from apps.audit.models import AuditRecord
+from apps.dev.children import Child
 from apps.events.brokers.base import OutgoingRecord
 from apps.events.models import Event, GroupProgress, HandledEvent
 from tests.faults import checker
 from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
-from tests.faults.pipeline import Pipeline, kill, wait_until
+from tests.faults.pipeline import Pipeline, kill, let_pass, wait_until
+from tests.faults.platform import asked_steadily, without
 
 
 @pytest.mark.fault("F7", "a consumer is killed around its commit, another takes over", bound=10)
@@ -40,6 +44,61 @@ def test_a_worker_killed_around_the_commit_loses_nothing_and_repeats_no_effect(
 
     evidence.judge(journal, pipeline.broker)
     assert not GroupProgress.objects.filter(Q(repaired__gt=0) | Q(caught_up__gt=0)).exists()
+
+
+@pytest.mark.fault("F7", "consumers die under load, in a row, anywhere around their commits", bound=10)
+def test_workers_killed_in_a_row_under_load_lose_nothing_and_repeat_no_effect(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, chance: random.Random, seed: str
+) -> None:
+    pipeline.start("relay")
+    places = ["handling.before_commit", "handling.after_commit", "consumer.before_store"]
+    points = [f"{place}:{chance.randint(1, 20)}" for place in chance.sample(places, 3)]
+    doomed = pipeline.start("worker-audit", name="doomed-0", CRASH_POINT=points[0])
+    with asked_steadily(pipeline.generate(journal, seed=seed, rate=50), journal):
+        for number, point in enumerate([*points[1:], ""], start=1):
+            wait_until(partial(_has_ended, doomed), "the worker dies at its crash point", seconds=90)
+            assert doomed.exit_code == -9
+            doomed = pipeline.start("worker-audit", name=f"doomed-{number}", CRASH_POINT=point)
+        wait_until(lambda: _begins(pipeline, "doomed-3"), "the last one has begun", seconds=60)
+        let_pass(chance.uniform(0, 3))
+        kill(doomed)
+        heir = pipeline.start("worker-audit", name="heir")
+    evidence.recovered(wait_until(checker.quiet, "every event has its audit record", seconds=90))
+    wait_until(lambda: checker.lag(pipeline.broker) == 0, "the heir has read it all", seconds=30)
+
+    evidence.judge(journal, pipeline.broker)
+    assert heir.runs
+    assert not GroupProgress.objects.filter(repaired__gt=0).exists()
+
+
+@pytest.mark.control("F7", "offsets are stored before the commit, and nobody reconciles")
+def test_offsets_stored_before_the_commit_lose_events_and_the_checker_sees_it(
+    pipeline: Pipeline, journal: Path, evidence: Evidence
+) -> None:
+    pipeline.start("relay")
+    command = without("offsets-after-commit", "worker-audit")
+    doomed = pipeline.run("doomed", command, role="worker-audit", CRASH_POINT="handling.before_commit:2")
+    journals.write(journal, prefix="a", count=1)
+    wait_until(checker.quiet, "its first batch is handled", seconds=90)
+    journals.write(journal, prefix="b", count=5)
+    wait_until(lambda: not doomed.runs, "the worker dies at its crash point", seconds=60)
+    assert doomed.exit_code == -9
+
+    pipeline.run("heir", without("reconcile", "worker-audit"), role="worker-audit")
+    wait_until(lambda: _begins(pipeline, "heir"), "the heir begins", seconds=60)
+    wait_until(lambda: checker.lag(pipeline.broker) == 0, "all is read, as far as Kafka knows", seconds=60)
+    let_pass(3)
+
+    assert evidence.refute(journal, pipeline.broker).lost
+
+
+def _has_ended(worker: Child) -> bool:
+    return not worker.runs
+
+
+def _begins(pipeline: Pipeline, name: str) -> bool:
+    log = pipeline.logs / f"{name}.log"
+    return log.exists() and "partitions_assigned" in log.read_text()
 
 
 def test_handling_without_the_inbox_repeats_effects_and_the_checker_sees_it(

@@ -31,14 +31,14 @@ def reconcile() -> None:
     from apps.events import reconcile
     from apps.events.reconcile import Repair
 
-    reconcile.run = lambda *_, **__: Repair(settled=True)  # type: ignore[assignment]
+    reconcile.run = lambda *_, **__: Repair(settled=True)
 
 
 def leaving() -> None:
     """Who is told to stop and caught in waiting is not helped to end."""
     from apps.events import leaving
 
-    leaving.when_told = lambda **_: None  # type: ignore[assignment]
+    leaving.when_told = lambda **_: None
 
 
 _CURES = {"offsets-after-commit": offsets_after_commit, "reconcile": reconcile, "leaving": leaving}
