@@ -16,6 +16,7 @@ import celery.worker.state
 import structlog
 from celery import Celery, bootsteps
 from click import Option
+from kombu.transport import redis, virtual
 
 from apps.events import leaving
 
@@ -42,6 +43,22 @@ def install(app: Celery) -> None:
         )
     )
     app.steps["worker"].add(ConsumeKafka)
+    redis.Channel.QoS = JobsInHand
+
+
+class JobsInHand(redis.QoS):  # type: ignore[misc]
+    """Which jobs a worker has and may still take, as Redis is told.
+
+    A job that Redis could not be told the end of is given to a worker again. It is in hand no more all the same: a
+    worker that holds one for ever may take no other, and where its connections are quiet nothing would end that.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        try:
+            super().ack(delivery_tag)
+        except self.channel.connection_errors:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
 
 
 class ConsumeKafka(bootsteps.StartStopStep):
