@@ -52,6 +52,8 @@ def test_a_killed_kafka_that_comes_back_is_given_everything(
     pipeline.kill_kafka()
     let_pass(5)
     pipeline.bring_kafka_back()
+    waiting = checker.waiting()
+    evidence.recovered(wait_until(lambda: checker.relayed(waiting), "what waited is relayed", seconds=120))
     pipeline.finish(load)
 
     evidence.recovered(wait_until(checker.quiet, "all has caught up", seconds=120))
