@@ -1,8 +1,8 @@
 """Faults at random, one round after another, for as long as FAULTS_SECONDS says (`make soak SECONDS=3600 SEED=…`).
 
 A round: changes at a steady rate, one fault or two that overlap, healing, rest, and the whole check. Which faults come
-when is decided by the seed alone and printed before each round. A round of two counts for the one that takes longer. Invariant: every kind of
-fault comes before one comes again.
+when is decided by the seed alone and printed before each round. A round of two counts for the one that takes longer.
+Invariant: every kind of fault comes before one comes again.
 """
 
 import os
