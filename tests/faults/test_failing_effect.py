@@ -78,6 +78,7 @@ def _flowed(effect: ModuleType, prefix: str) -> bool:
     return _events_of(prefix) <= set(effect.of())
 
 
+@pytest.mark.short
 @pytest.mark.fault("F9", "an effect fails for good for one key; other keys flow", bound=2)
 def test_a_failing_effect_is_set_aside_with_all_behind_it_and_other_keys_flow(
     pipeline: Pipeline, journal: Path, evidence: Evidence, effect: ModuleType
