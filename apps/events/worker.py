@@ -46,7 +46,7 @@ def install(app: Celery) -> None:
     redis.Channel.QoS = JobsInHand
 
 
-class JobsInHand(redis.QoS):  # type: ignore[misc]
+class JobsInHand(redis.QoS):
     """Which jobs a worker has and may still take, as Redis is told.
 
     A job that Redis could not be told the end of is given to a worker again. It is in hand no more all the same: a
@@ -56,7 +56,7 @@ class JobsInHand(redis.QoS):  # type: ignore[misc]
     def ack(self, delivery_tag: str) -> None:
         try:
             super().ack(delivery_tag)
-        except self.channel.connection_errors:
+        except self.channel.connection_errors:  # type: ignore[attr-defined]
             virtual.QoS.ack(self, delivery_tag)
             raise
 

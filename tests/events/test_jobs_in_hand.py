@@ -1,6 +1,7 @@
 """A job whose end Redis could not be told holds up no other, and comes again."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from apps.events.worker import JobsInHand
 
 
 @pytest.fixture
-def channel(request, monkeypatch) -> Iterator[transport.Channel]:
+def channel(request, monkeypatch) -> Iterator[Any]:
     monkeypatch.setattr(transport.Channel, "QoS", request.param)
     with Connection(settings.CELERY_BROKER_URL) as connection:
         yield connection.channel()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from apps.dev.children import Child
-from tests.faults import checker
+from apps.events.models import OutboxEntry
 from tests.faults import journal as journals
 from tests.faults.evidence import PATIENCE, Evidence
 from tests.faults.pipeline import Pipeline, freeze, let_pass, thaw, wait_until
@@ -106,7 +106,7 @@ def test_a_relay_that_nobody_helps_to_end_is_still_there_when_the_other_has_gone
 ) -> None:
     pipeline.start("relay", name="warm")
     journals.write(journal, prefix="a", count=1)
-    wait_until(lambda: not checker.OutboxEntry.objects.exists(), "a relay works", seconds=60)
+    wait_until(lambda: not OutboxEntry.objects.exists(), "a relay works", seconds=60)
     helped = pipeline.start("relay", name="helped")
     stuck = pipeline.run("stuck", without("leaving", "relay"), role="relay")
     for name in ("helped", "stuck"):
