@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import page
+
 FIGURES, ROLES, PROTOCOLS, READS = "figures", "roles", "protocols", "reads"
 MEASURED, LIMIT = "measured", "raw limit, same run"
 ALL = "all but the client"
 EITHER = "either"  # for what Kafka has no part in
-BEGIN, END = "<!-- measured -->", "<!-- end -->"
 DATA = Path(__file__).parent.parent / "docs" / "benchmarks.json"
 REPORT = DATA.with_suffix(".md")
 
@@ -89,9 +90,7 @@ def write(
         for kind, parts in ordered.items()
     }
     data.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
-    head, _, rest = report.read_text().partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    report.write_text(f"{head}{BEGIN}\n\n{tables(ordered, titles=titles)}\n\n{END}{tail}")
+    page.put(report, tables(ordered, titles=titles))
 
 
 # By table, row and column.

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.report import ALL, BEGIN, EITHER, END, READS, ROLES, Cell, Notebook, Part, Results
+from benchmarks.page import BEGIN, END
+from benchmarks.report import ALL, EITHER, READS, ROLES, Cell, Notebook, Part, Results
 
 TITLES = {"mock": "mock Kafka", "real": "Apache Kafka", EITHER: "without Kafka"}
 ORDER = ["idle", "backlog", "reads"]

@@ -1,8 +1,9 @@
 """What must hold after any fault, once the system is healed and quiet.
 
 C1 every acknowledged change is there, an unknown one at most once, a refused one not at all · C2 versions are
-contiguous · C3 each group handled exactly the log's events · C4 one effect per event · C5 order per key, on the
-topic and in the trail · C8 the chains verify · C9 nothing is left behind. (C10, recovery in time, is `evidence`'s.)
+contiguous · C3 each group handled exactly the log's events · C4 one effect per event · C5 order per thing, on the
+topics (facts and snapshots) and in the trail · C8 the chains verify · C9 nothing is left behind. (C10, recovery in
+time, is `evidence`'s.)
 
 `judge` counts what was lost, done twice and out of order; `hold` raises `AssertionError` when it finds anything.
 """
@@ -30,6 +31,7 @@ from tests.support.factories import facts
 
 GROUP = "audit"
 TOPIC = "task-events"
+SNAPSHOTS = "task-updates"
 
 
 def quiet() -> bool:
@@ -69,7 +71,7 @@ class Verdict:
 
 
 def judge(operations: Iterable[Operation], records: Sequence[Record] | None = None, *, poisons: int = 0) -> Verdict:
-    """Everything, of a system at rest. `records` is all of the topic, where it kept all; `poisons` counts the dead
+    """Everything, of a system at rest. `records` is all of the topics, where they kept all; `poisons` counts the dead
     letters that the test itself has caused.
     """
     verdict = Verdict(events=facts().count())
@@ -114,11 +116,12 @@ def judge_versions(verdict: Verdict) -> None:
             verdict.reordered.append(f"task {subject_id}: versions {found} in the log")
 
 
-def judge_handling(verdict: Verdict) -> None:
-    """C3 and C4."""
+def judge_handling(verdict: Verdict, *, group: str = GROUP, effects: Iterable[UUID] | None = None) -> None:
+    """C3 and C4. `effects` are the events whose effect stands somewhere: the trail, unless they are given."""
     log = set(facts().values_list("event_id", flat=True))
-    handled = set(HandledEvent.objects.filter(group=GROUP).values_list("event_id", flat=True))
-    effects = Counter(AuditRecord.objects.filter(readable=True).values_list("event_id", flat=True))
+    handled = set(HandledEvent.objects.filter(group=group).values_list("event_id", flat=True))
+    found = AuditRecord.objects.filter(readable=True).values_list("event_id", flat=True) if effects is None else effects
+    effects = Counter(found)
     verdict.lost += [f"event {each}: not handled" for each in log - handled]
     verdict.lost += [f"event {each}: no effect" for each in log - effects.keys()]
     verdict.duplicated += [f"event {each}: {times} effects" for each, times in effects.items() if times > 1]
@@ -132,32 +135,40 @@ def judge_handling(verdict: Verdict) -> None:
 @dataclass(frozen=True)
 class Seen:
     id: UUID
-    key: str
+    topic: str
+    thing: UUID
     version: int
 
     def __str__(self) -> str:
-        return f"version {self.version} of {self.key}"
+        return f"{self.topic}: version {self.version} of {self.thing}"
 
 
 def versions_on(records: Iterable[Record]) -> list[Seen]:
-    """What stands on the topic, partition by partition in order of offsets."""
+    """What stands on the topics, partition by partition in order of offsets."""
     ordered = sorted(records, key=lambda record: (record.topic, record.partition, record.offset))
     seen = []
     for record in ordered:
         place = RecordPosition(record.topic, record.partition, record.offset)
         event = decode(key=record.key, value=record.value, headers=record.headers, record=place)
-        seen.append(Seen(event.id, event.key, event.version or 0))
+        version = event.version or event.data["version"]  # a snapshot has its thing's in its content
+        seen.append(Seen(event.id, record.topic, event.subject_id, version))
     return seen
 
 
 def judge_topic(verdict: Verdict, records: Iterable[Record]) -> None:
-    """C5 as a consumer meets it: a version comes for the first time only after all before it. May repeat."""
-    highest: dict[str, int] = defaultdict(int)
+    """C5 as a consumer meets it: a version comes for the first time only after all before it, and the newest comes
+    last, which is what whoever keeps one record of each thing goes by. What was produced twice may repeat.
+    """
+    highest: dict[tuple[str, UUID], int] = defaultdict(int)
+    last: dict[tuple[str, UUID], Seen] = {}
     for seen in versions_on(records):
-        if seen.version > highest[seen.key] + 1:
-            verdict.reordered.append(f"{seen} before version {highest[seen.key] + 1}")
-        verdict.repeated_records += seen.version <= highest[seen.key]
-        highest[seen.key] = max(highest[seen.key], seen.version)
+        place = seen.topic, seen.thing
+        if seen.version > highest[place] + 1:
+            verdict.reordered.append(f"{seen} before version {highest[place] + 1}")
+        verdict.repeated_records += seen.version <= highest[place]
+        highest[place] = max(highest[place], seen.version)
+        last[place] = seen
+    verdict.reordered += [f"{seen} comes last" for place, seen in last.items() if seen.version < highest[place]]
 
 
 def judge_completeness(verdict: Verdict, records: Iterable[Record]) -> None:
@@ -192,12 +203,14 @@ def judge_chains(verdict: Verdict) -> None:
         verdict.other.append(f"{report.waiting} events wait for their record")
 
 
-# So long a transaction may idle in a system at rest: its work is between two statements.
+# So long a transaction may idle in a system at rest: its work is between two statements. One that waits for the rest
+# of a statement idles too, though PostgreSQL calls it active.
 OPEN_SECONDS = 5.0
 _LEFT_OPEN = """
 SELECT coalesce(application_name, '') || ' (' || pid || '): in a transaction since ' || xact_start
 FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%%'
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+  AND (state LIKE 'idle in transaction%%' OR state = 'active' AND wait_event = 'ClientRead')
   AND state_change < clock_timestamp() - make_interval(secs => %s)
 """
 
@@ -224,7 +237,7 @@ def _count(broker: Broker, topics: list[str]) -> int:
 
 def all_records(broker: Broker, topics: list[str] | None = None) -> list[Record]:
     """Everything the topics keep, read past any group."""
-    topics = topics or [TOPIC]
+    topics = topics or [TOPIC, SNAPSHOTS]
     expected = _count(broker, topics)
     found: list[Record] = []
     for record in broker.tail(topics, from_beginning=True):

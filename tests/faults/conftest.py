@@ -95,8 +95,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     for row in item.stash.get(_rows, []):
         if report.skipped:
             row.outcome = "skipped"
-        elif report.when == "call" or not report.passed:
-            row.outcome = "held" if report.passed and not row.control else "seen" if report.passed else "FAILED"
+        elif not report.passed:
+            row.outcome = "FAILED"
+        elif report.when == "call":
+            row.passed()
     return report
 
 
@@ -114,5 +116,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if path := os.environ.get("FAULTS_RESULTS"):
         evidences.write_json(rows, Path(path))
     if os.environ.get("FAULTS_PUBLISH") == "1":
-        about = f"Run on {datetime.now(UTC):%Y-%m-%d} with `FAULTS_SEED={SEED}`."
+        about = f"Run on {datetime.now(UTC):%Y-%m-%d} with `FAULTS_SEED={SEED}`: {evidences.outcomes(rows)}."
         evidences.publish(rows, PAGE, about=about)

@@ -192,7 +192,7 @@ def test_whatever_breaks_in_whatever_order_nothing_is_lost_repeated_or_reordered
         row.recovered(time.monotonic() - healed_at)
         row.judge(journal, pipeline.broker if pipeline.kafka_kind == "real" else None)
         row.rounds += 1
-        row.outcome = "held"
+        row.passed()
         if time.monotonic() > ends_at and number + 1 >= len(kinds):
             break
 

@@ -15,7 +15,7 @@ from django.db import connection
 
 from apps.accounts import credentials
 from apps.events import handling, outbox, rights
-from apps.events.models import OutboxEntry
+from apps.events.models import Event, OutboxEntry
 from apps.events.subscriptions import group_named
 from tests.faults import checker, evidence, generator, journal
 from tests.faults.checker import Verdict
@@ -153,6 +153,11 @@ def topic() -> list[Any]:
     return [record_of(outbox.envelope_of(row), offset=number) for number, row in enumerate(facts())]
 
 
+def snapshots() -> list[Any]:
+    rows = Event.objects.filter(topic=checker.SNAPSHOTS).order_by("position")
+    return [record_of(outbox.envelope_of(row), offset=number) for number, row in enumerate(rows)]
+
+
 class TestChecker:
     def test_a_sound_system_has_no_findings(self, life: Path) -> None:
         verdict = checker.judge(journal.read(life), topic())
@@ -215,8 +220,30 @@ class TestChecker:
 
         assert len(verdict.reordered) == len(verdict.findings) == 1
 
+    def test_an_old_version_that_comes_last_is_reordered_though_all_came_in_order_before(self, life: Path) -> None:
+        records = topic()
+
+        verdict = checker.judge(journal.read(life), _placed(*records, records[0]))
+
+        assert len(verdict.reordered) == len(verdict.findings) == 1
+        assert verdict.reordered[0].startswith("task-events: version 1 of ")
+        assert verdict.reordered[0].endswith(" comes last")
+
+    def test_the_order_of_snapshots_is_judged_thing_by_thing(self, life: Path) -> None:
+        journal.write(life, prefix="b", count=1)
+        audited()
+        records, told = topic(), snapshots()
+        one, other = told[:6], told[6:]
+        mixed = [each for pair in zip(one, other, strict=True) for each in pair]
+
+        checker.judge(journal.read(life), [*records, *_placed(*mixed)]).hold()
+        swapped = checker.judge(journal.read(life), [*records, *_placed(one[1], one[0], *one[2:], *other)])
+
+        assert len(swapped.reordered) == len(swapped.findings) == 1
+        assert swapped.reordered[0].startswith("task-updates: version 2 of ")
+
     def test_a_repeated_record_is_counted_and_forbidden_only_where_it_must_not_be(self, life: Path) -> None:
-        records = _placed(*topic(), *topic()[:2])
+        records = _placed(*topic()[:2], *topic())
 
         verdict = checker.judge(journal.read(life), records)
         verdict.hold()
@@ -279,6 +306,22 @@ class TestEvidence:
         row.recovered(9.9)
         with pytest.raises(AssertionError, match=r"10\.1 s; the promise is 5, allowed here 10"):
             row.recovered(10.1)
+
+    def test_a_row_that_took_longer_than_promised_reads_late_and_says_how_often(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(evidence, "PATIENCE", 3.0)
+        rows = [evidence.Evidence("F4", "what", "mock", "seed", bound=5) for _ in range(2)]
+        for row, seconds in zip(rows, ([4.0, 14.0, 6.0, 5.0], [5.0]), strict=True):
+            for each in seconds:
+                row.recovered(each)
+            row.passed()
+
+        assert [(row.recovery, row.result) for row in rows] == [
+            ("14.0 s of 5", "late, bound passed 2 of 4 times"),
+            ("5.0 s of 5", "held"),
+        ]
+        assert evidence.outcomes(rows) == "1 held, 1 late"
 
     @pytest.mark.django_db
     def test_a_control_that_finds_nothing_fails(self, tmp_path: Path) -> None:
