@@ -20,6 +20,7 @@ from apps.events.brokers.base import Broker, Consumer, Record
 from apps.events.envelope import Envelope, RecordPosition, decode, header
 from apps.events.errors import BrokerFailed, Transient, UnreadableRecord
 from apps.events.handling import Outcome
+from apps.events.missing import Laps
 from apps.events.subscriptions import ConsumerGroup
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class GroupConsumer:
         self.reconciled = False
         self.doubts_cluster = True
         self.missed_records = False
+        self.laps = Laps()
         self.cluster_id = ""
         self.looks_again_at = time.monotonic()
         self.consumer: Consumer | None = None
@@ -88,17 +90,26 @@ class GroupConsumer:
 
     def _caught_up(self, consumer: Consumer) -> bool:
         """Whether the records in hand may be handled; if not, a step was made towards it. Raises `Transient`."""
-        self.missed_records = consumer.missed_records() or self.missed_records
-        self.doubts_cluster = consumer.doubts_cluster() or self.doubts_cluster or self.missed_records
+        self._hear_of_doubts(consumer)
         if self.doubts_cluster:
             try:
                 state = self.broker.state(self.group.topics())
             except BrokerFailed as reason:
                 raise Transient(str(reason)) from reason
-            self.doubts_cluster = not reconcile.catch_up(self.group, state, missed=self.missed_records).settled
+            self.doubts_cluster = not reconcile.catch_up(
+                self.group, state, missed=self.missed_records, laps=self.laps
+            ).settled
             self.missed_records = self.missed_records and self.doubts_cluster
             self.cluster_id = state.identity
         return not self.doubts_cluster
+
+    def _hear_of_doubts(self, consumer: Consumer) -> None:
+        missed, doubts = consumer.missed_records(), consumer.doubts_cluster()
+        if missed or doubts:
+            # What was passed by just now is behind a lap that was begun before.
+            self.laps = Laps()
+        self.missed_records = missed or self.missed_records
+        self.doubts_cluster = doubts or self.doubts_cluster or self.missed_records
 
     def _wait(self, consumer: Consumer, seconds: float) -> list[Record]:
         """Stay a member of the group while handing nothing on; what slips through comes back."""
@@ -163,7 +174,7 @@ class GroupConsumer:
 
         What only the old cluster had may be all there is: a record of the new one need not come.
         """
-        self.doubts_cluster = consumer.doubts_cluster() or self.doubts_cluster
+        self._hear_of_doubts(consumer)
         if self.doubts_cluster and time.monotonic() >= self.looks_again_at:
             self.looks_again_at = time.monotonic() + LOOK_SECONDS
             try:
@@ -177,6 +188,6 @@ class GroupConsumer:
         if not consumer.has_assignment():
             return
         try:
-            self.reconciled = reconcile.run(self.group, broker=self.broker).settled
+            self.reconciled = reconcile.run(self.group, broker=self.broker, laps=self.laps).settled
         except Transient as reason:
             log.warning("reconcile_waits", group=self.group.name, reason=str(reason))

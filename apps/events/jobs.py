@@ -7,12 +7,16 @@ from celery import shared_task
 
 from apps.events import erasure, reconcile, retention
 from apps.events.brokers import get_broker
+from apps.events.missing import Laps
 from apps.events.subscriptions import group_named
+
+# A process that runs jobs goes on where its last one came to.
+_LAPS = Laps()
 
 
 @shared_task(name="events.reconcile_group")
 def reconcile_group(group: str) -> None:
-    reconcile.run(group_named(group), broker=get_broker())
+    reconcile.run(group_named(group), broker=get_broker(), laps=_LAPS)
 
 
 @shared_task(name="events.prune_log")

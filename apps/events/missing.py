@@ -6,11 +6,14 @@ of its types of a transaction below that horizon was handled, parked or among th
 A group whose marks are young asks for the few transactions since in one statement, by the index of transactions. Where
 they are old (a new group, another Kafka after a long time) the log is walked by position, a window a statement: one
 over all of a large log would end at the limit of a statement, at every attempt.
+
+A lap speaks of what there was when it began. So it belongs to who began it, for one reason to look: what comes later,
+such as a partition that another member gave up, is behind it.
 """
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
@@ -23,8 +26,6 @@ NEAR_TRANSACTIONS = 50_000
 WINDOW = 20_000
 # So long one look may take: who looks also has a heartbeat, or a job's limit.
 BUDGET_SECONDS = 5.0
-# A lap that nobody went on with for so long is begun anew.
-FORGOTTEN_SECONDS = 600.0
 
 _MISSING = """
 SELECT e.position
@@ -55,19 +56,24 @@ _LAST = "(SELECT coalesce(max(position), 0) FROM events_event)"
 _NEXT = "SELECT min(position) FROM events_event WHERE position > %s"
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is looked for; what another question passed by may be what this one is for."""
+
+    group: str
+    relayed_or_not: bool
+    older_than_seconds: float
+    cluster: str
+
+
 @dataclass(slots=True)
 class _Lap:
-    """Through the log up to `last`; nothing is missing up to `after`.
-
-    It is gone on with until nothing is found. While records never cease to come, something of the last moment is
-    always on its way, and looks missing: of one lap it is handled by the next look, and the marks move on.
-    """
+    """Through the log up to `last`; nothing is missing up to `after`."""
 
     types: Mapping[str, int]
     horizon: int
     last: int
     after: int = -1
-    at: float = field(default_factory=time.monotonic)
 
     @property
     def is_short(self) -> bool:
@@ -81,52 +87,66 @@ class Found:
     positions: list[int]
     complete: bool
     horizon: int
-    told: str = ""
+    told: str
+    question: _Question
+    lap: _Lap
 
 
-# By what was looked for: what another question passed by may be what this one is for.
-_laps: dict[tuple[str, bool, float], _Lap] = {}
+class Laps:
+    """The laps of one who looks, as far as they have come."""
+
+    def __init__(self) -> None:
+        self._laps: dict[_Question, _Lap] = {}
+
+    def look(
+        self,
+        group: ConsumerGroup,
+        types: Mapping[str, int],
+        *,
+        limit: int,
+        relayed_or_not: bool = False,
+        older_than_seconds: float = 0.0,
+        cluster: str = "",
+    ) -> Found:
+        """What is missing above the mark of its type, in order, at most `limit`.
+
+        With `relayed_or_not` also what is still in the outbox. Until a lap is complete, another look for the same, and
+        for the sake of the same `cluster`, goes on with it, behind what is not missing.
+        """
+        question = _Question(group.name, relayed_or_not, older_than_seconds, cluster)
+        lap = self._laps.pop(question, None)
+        if lap is None or lap.types != types:
+            lap = _begin(types, relayed_or_not)
+        asked = _asked(group, types, limit, older_than_seconds)
+        positions, complete, told = (_since_the_marks if lap.is_short else _by_windows)(lap, question, asked)
+        found = Found(positions, complete, lap.horizon, told, question, lap)
+        if not complete:
+            self.keep(found)
+        return found
+
+    def keep(self, found: Found) -> None:
+        """Go on with this lap, though it is complete: what it found is not handled yet.
+
+        While records never cease to come, something of the last moment is always on its way, and looks missing: of one
+        lap it is handled by the next look, and the marks move on.
+        """
+        self._laps[found.question] = found.lap
 
 
-def look(
-    group: ConsumerGroup,
-    types: Mapping[str, int],
-    *,
-    limit: int,
-    relayed_or_not: bool = False,
-    older_than_seconds: float = 0,
-) -> Found:
-    """At or above the mark of their type, in order, at most `limit`; another look goes on behind what is not missing.
+def _since_the_marks(lap: _Lap, question: _Question, asked: dict[str, Any]) -> tuple[list[int], bool, str]:
+    found = _positions(_SINCE, question, asked | {"upto": lap.last})
+    return found, len(found) < asked["limit"], ""
 
-    With `relayed_or_not` also what is still in the outbox.
-    """
-    name = group.name, relayed_or_not, older_than_seconds
-    lap = _laps.pop(name, None)
-    if lap is None or lap.types != types or time.monotonic() - lap.at > FORGOTTEN_SECONDS:
-        lap = _begin(types, relayed_or_not)
-    asked = _asked(group, types, limit, older_than_seconds)
-    relayed = "" if relayed_or_not else _RELAYED
-    if lap.is_short:
-        found = _positions(_MISSING.format(where=_SINCE, relayed=relayed), asked | {"upto": lap.last})
-        if found:
-            _laps[name] = lap
-        return Found(found, complete=len(found) < limit, horizon=lap.horizon)
+
+def _by_windows(lap: _Lap, question: _Question, asked: dict[str, Any]) -> tuple[list[int], bool, str]:
+    """To the first window in which something is missing, or as far as the time allows."""
     until = time.monotonic() + BUDGET_SECONDS
-    found = []
+    found: list[int] = []
     while not found and lap.after < lap.last and time.monotonic() < until:
-        window = {"after": lap.after, "upto": lap.after + WINDOW}
-        found = _positions(_MISSING.format(where=_WITHIN, relayed=relayed), asked | window)
+        found = _positions(_WITHIN, question, asked | {"after": lap.after, "upto": lap.after + WINDOW})
         lap.after = lap.after if found else _behind(lap)
-    complete = len(found) < limit and lap.after + (WINDOW if found else 0) >= lap.last
-    if found or not complete:  # what was found may not be handled yet
-        lap.at = time.monotonic()
-        _laps[name] = lap
-    return Found(found, complete, lap.horizon, told=f"Looked through the log up to {lap.after} of {lap.last}.")
-
-
-def forget() -> None:
-    """Begin every lap anew."""
-    _laps.clear()
+    complete = len(found) < asked["limit"] and lap.after + (WINDOW if found else 0) >= lap.last
+    return found, complete, f"Looked through the log up to {lap.after} of {lap.last}."
 
 
 def _begin(types: Mapping[str, int], relayed_or_not: bool) -> _Lap:
@@ -150,7 +170,8 @@ def _asked(group: ConsumerGroup, types: Mapping[str, int], limit: int, older_tha
     }
 
 
-def _positions(statement: str, asked: dict[str, Any]) -> list[int]:
+def _positions(where: str, question: _Question, asked: dict[str, Any]) -> list[int]:
+    statement = _MISSING.format(where=where, relayed="" if question.relayed_or_not else _RELAYED)
     with connection.cursor() as cursor:
         cursor.execute(statement, asked)
         return [row[0] for row in cursor.fetchall()]

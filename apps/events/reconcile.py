@@ -22,9 +22,10 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.events import event_types, handling, marks, missing, selectors
+from apps.events import event_types, handling, marks, selectors
 from apps.events.brokers.base import Broker, BrokerState
 from apps.events.errors import BrokerFailed, Transient
+from apps.events.missing import Laps
 from apps.events.models import Event, GroupProgress
 from apps.events.outbox import envelope_of
 from apps.events.subscriptions import ConsumerGroup
@@ -47,11 +48,14 @@ class Repair:
     reason: str = ""
 
 
-def run(group: ConsumerGroup, *, broker: Broker) -> Repair:
-    """Look once. Raises `Transient` when PostgreSQL does not answer or a handler asks to wait."""
+def run(group: ConsumerGroup, *, broker: Broker, laps: Laps | None = None) -> Repair:
+    """Look once, going on with the caller's `laps`.
+
+    Raises `Transient` when PostgreSQL does not answer or a handler asks to wait.
+    """
     try:
         with _database_failures_are_transient():
-            return _run(group, broker)
+            return _run(group, broker, laps or Laps())
     except BrokerFailed as reason:
         # A broker that started anew may lack a topic on which nothing has happened since: what lags on it could
         # never be told.
@@ -61,14 +65,14 @@ def run(group: ConsumerGroup, *, broker: Broker) -> Repair:
         return Repair(settled=False, reason=str(reason))
 
 
-def catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False) -> Repair:
+def catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False, laps: Laps | None = None) -> Repair:
     """One step towards handling records of the cluster and topics of `state`; settled when they may be handled.
 
-    Nothing to do where the group was last, with the types it had, unless it has `missed` records there.
-    Raises `Transient` as `run` does.
+    Nothing to do where the group was last, with the types it had, unless it has `missed` records there. The `laps` are
+    those since the doubt arose: what was passed by meanwhile is behind an older one. Raises `Transient` as `run` does.
     """
     with _database_failures_are_transient():
-        return _catch_up(group, state, missed=missed)
+        return _catch_up(group, state, laps or Laps(), missed=missed)
 
 
 @contextmanager
@@ -80,10 +84,10 @@ def _database_failures_are_transient() -> Iterator[None]:
         raise Transient(str(reason).strip()) from reason
 
 
-def _catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False) -> Repair:
+def _catch_up(group: ConsumerGroup, state: BrokerState, laps: Laps, *, missed: bool = False) -> Repair:
     progress, _ = GroupProgress.objects.get_or_create(group=group.name)
     if not progress.cluster_id:
-        return _begin(group, state)
+        return _begin(group, state, laps)
     known = marks.look(group)
     if missed or progress.cluster_id != state.identity:
         look_for = known.settled
@@ -91,7 +95,7 @@ def _catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False)
         look_for = {name: known.settled[name] for name in known.late}
     else:
         return Repair(settled=True)
-    found = missing.look(group, look_for, limit=REPAIR_LIMIT, relayed_or_not=True)
+    found = laps.look(group, look_for, limit=REPAIR_LIMIT, relayed_or_not=True, cluster=state.identity)
     handled = _repair(group, found.positions)
     if not found.complete:
         return _note(group, handled, excused=True, reason=found.told)
@@ -101,11 +105,18 @@ def _catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False)
     return _note(group, handled, excused=True, settled_on=state)
 
 
-def _begin(group: ConsumerGroup, state: BrokerState) -> Repair:
+def _begin(group: ConsumerGroup, state: BrokerState, laps: Laps) -> Repair:
     """A group's first cluster: what it has comes from there, and before it, in order, what it has no longer."""
     everything = dict.fromkeys(marks.types_of(group), 0)
     older = _surely_kept_seconds(state)
-    found = missing.look(group, everything, limit=REPAIR_LIMIT, relayed_or_not=True, older_than_seconds=older)
+    found = laps.look(
+        group,
+        everything,
+        limit=REPAIR_LIMIT,
+        relayed_or_not=True,
+        older_than_seconds=older,
+        cluster=state.identity,
+    )
     handled = _repair(group, found.positions)
     if not found.complete:
         return _note(group, handled, excused=True, reason=found.told)
@@ -118,17 +129,18 @@ def _surely_kept_seconds(state: BrokerState) -> float:
     return (settings.KAFKA_RETENTION_DAYS - 1) * 86_400.0 if state.keeps_records else IN_MEMORY_KEPT_SECONDS
 
 
-def _run(group: ConsumerGroup, broker: Broker) -> Repair:
+def _run(group: ConsumerGroup, broker: Broker, laps: Laps) -> Repair:
     state = broker.state(group.topics())
     progress, _ = GroupProgress.objects.get_or_create(group=group.name)
     if progress.cluster_id not in {"", state.identity}:
-        return _catch_up(group, state)
+        return _catch_up(group, state, laps)
     if (age := selectors.outbox_status().oldest_age_seconds) > OUTBOX_IS_YOUNG_SECONDS:
         return Repair(settled=False, reason=f"The outbox is {age:.0f} s old.")
     # In this order: seen missing, then seen to have no lag. The other way round, a record could come between.
     known = marks.look(group)
-    found = missing.look(group, known.settled, limit=REPAIR_LIMIT)
+    found = laps.look(group, known.settled, limit=REPAIR_LIMIT)
     if found.positions and (lag := broker.lag(group.name, group.topics())):
+        laps.keep(found)
         return Repair(settled=False, reason=f"The group is {lag} records behind.")
     if found.positions and broker.state(group.topics()) != state:
         return Repair(settled=False, reason="Kafka was replaced just now.")

@@ -446,7 +446,7 @@ class TestAnotherCluster:
         assert effect.of() == [one.id for one in life]
 
     def test_without_any_record_of_the_new_one_it_is_made_good_too(self, pump, settled, effect, monkeypatch):
-        monkeypatch.setattr(reconcile, "run", lambda group, *, broker: Repair(settled=False))
+        monkeypatch.setattr(reconcile, "run", lambda group, **_: Repair(settled=False))
         one = event()
         with in_background(settled.run) as running:
             wait_until(lambda: _soon(settled.cluster_id))

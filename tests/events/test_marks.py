@@ -3,17 +3,18 @@
 import threading
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from apps.events import event_types, marks, reconcile, subscriptions
+from apps.events import consumer, event_types, marks, outbox, reconcile, subscriptions
 from apps.events.brokers.base import BrokerState
 from apps.events.consumer import GroupConsumer
 from apps.events.event_types import EventType
+from apps.events.missing import Laps
 from apps.events.models import Event, GroupMark, GroupProgress
 from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
 from tests.events.concurrency import in_background
-from tests.support.factories import append, backdated_event, life_of_one_subject
+from tests.support.factories import append, backdated_event, event, life_of_one_subject
 from tests.support.topics import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +78,18 @@ def look_until_passed(group, pump, type_name):
 def _soon(true):
     threading.Event().wait(0.01)
     return true
+
+
+def kept(laps, found):
+    laps.keep(found)
+    return found
+
+
+def append_and_wait(one, appended, may_commit):
+    with transaction.atomic():
+        outbox.append(one)
+        appended.set()
+        may_commit.wait(20)
 
 
 def mark_of(type_name):
@@ -256,6 +269,98 @@ class TestAGroupBegins:
         assert marks.look(group) == marks.Marks(
             settled={"task.created.v1": 0, "task.updated.v1": 0}, late=frozenset(), added=frozenset()
         )
+
+
+class TestALap:
+    """What is passed by after a lap was begun is behind it: one that is through, or from before a doubt, is gone."""
+
+    @pytest.fixture
+    def lives(self, pump, old, new, effect):
+        """Three that a member of the old release passes by, one after the other."""
+        reconcile.run(new, broker=pump.broker)
+        return [life_of_one_subject(4) for _ in range(3)]
+
+    @staticmethod
+    def passed_by(pump, group, *events):
+        relayed(pump, *events)
+        pump.consume(group)
+
+    @pytest.fixture
+    def marks_stand(self, lives, monkeypatch):
+        """As while a transaction stays open."""
+        monkeypatch.setattr(marks, "move", lambda *words, **how: None)
+
+    def caught_up_twice(self, pump, old, new, lives):
+        laps, state = Laps(), pump.broker.state(new.topics())
+        self.passed_by(pump, old, lives[0][1])
+        first = reconcile.catch_up(new, state, laps=laps)
+        self.passed_by(pump, old, lives[1][1])
+        return first, reconcile.catch_up(new, state, laps=laps)
+
+    @pytest.mark.usefixtures("marks_stand")
+    def test_that_is_complete_is_not_gone_on_with(self, pump, old, new, lives):
+        assert self.caught_up_twice(pump, old, new, lives) == (Repair(True, 1), Repair(True, 1))
+
+    @pytest.mark.usefixtures("marks_stand")
+    def test_gone_on_with_though_complete_would_say_settled_of_what_it_did_not_see(
+        self, pump, old, new, lives, monkeypatch
+    ):
+        """The negative control."""
+        look = Laps.look
+        monkeypatch.setattr(Laps, "look", lambda laps, *words, **how: kept(laps, look(laps, *words, **how)))
+
+        assert self.caught_up_twice(pump, old, new, lives) == (Repair(True, 1), Repair(True, 0))
+
+    def given_after_another_assignment(self, pump, old, new, effect, lives):
+        """A member gets partitions, begins a lap, loses them and gets them back; the order of the third life."""
+        member = GroupConsumer(new, broker=pump.broker)
+        self.passed_by(pump, old, lives[0][1], lives[1][1])
+        assigned = pump.broker.consumer(new.name, new.topics())
+        assert not member._caught_up(assigned)
+        assigned.close()
+        self.passed_by(pump, old, lives[2][1])
+        relayed(pump, lives[2][2])
+        assigned = pump.broker.consumer(new.name, new.topics())
+        member._handle_until_done(assigned, assigned.poll(10, timeout=0))
+        assigned.close()
+        return effect.of()
+
+    def test_from_before_an_assignment_is_not_gone_on_with(self, pump, old, new, effect, lives, monkeypatch):
+        monkeypatch.setattr(reconcile, "REPAIR_LIMIT", 1)
+
+        came = self.given_after_another_assignment(pump, old, new, effect, lives)
+
+        assert came == [lives[0][1].id, lives[1][1].id, lives[2][1].id, lives[2][2].id]
+
+    def test_from_before_an_assignment_would_let_a_later_one_go_first(self, pump, old, new, effect, lives, monkeypatch):
+        """The negative control."""
+        monkeypatch.setattr(reconcile, "REPAIR_LIMIT", 1)
+        one_for_all = Laps()
+        monkeypatch.setattr(consumer, "Laps", lambda: one_for_all)
+
+        came = self.given_after_another_assignment(pump, old, new, effect, lives)
+
+        assert lives[2][2].id in came
+        assert lives[2][1].id not in came
+
+    def test_for_one_cluster_is_not_gone_on_with_for_another(self, pump, old, effect, monkeypatch):
+        """While a transaction that stays open keeps the marks where they are."""
+        laps, appended, may_commit = Laps(), threading.Event(), threading.Event()
+        monkeypatch.setattr(reconcile, "REPAIR_LIMIT", 1)
+        with in_background(lambda: append_and_wait(event(), appended, may_commit)) as writer:
+            assert appended.wait(20)
+            relayed(pump, event(), event())
+            pump.broker.start_anew()
+            first = reconcile.catch_up(old, pump.broker.state(old.topics()), laps=laps)
+            relayed(pump, event())
+            pump.broker.start_anew()
+            state = pump.broker.state(old.topics())
+            then = [reconcile.catch_up(old, state, laps=laps) for _ in range(3)]
+            may_commit.set()
+            writer.result(20)
+
+        assert (first.settled, first.handled) == (False, 1)
+        assert [(each.settled, each.handled) for each in then] == [(False, 1), (False, 1), (True, 0)]
 
 
 class TestMarks:

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.events import handling, missing, reconcile
+from apps.events.missing import Laps
 from apps.events.models import Event, GroupMark
 from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
@@ -45,7 +46,8 @@ def windows(monkeypatch):
 
 
 def runs(group, pump, count):
-    return [reconcile.run(group, broker=pump.broker) for _ in range(count)]
+    laps = Laps()
+    return [reconcile.run(group, broker=pump.broker, laps=laps) for _ in range(count)]
 
 
 @pytest.mark.django_db
@@ -70,8 +72,9 @@ def test_a_look_for_what_is_old_lets_the_next_look_pass_by_nothing_young(windows
     question = {"types": {"task.created.v1": 0, "task.updated.v1": 0}, "limit": 5, "relayed_or_not": True}
     backdated_event(event(), days=2)
 
-    old = missing.look(group, older_than_seconds=3600, **question)
-    every = missing.look(group, **question)
+    laps = Laps()
+    old = laps.look(group, older_than_seconds=3600, **question)
+    every = laps.look(group, **question)
 
     assert (len(old.positions), every.positions) == (1, life[:3])
 
@@ -116,9 +119,10 @@ def test_what_comes_while_the_log_is_walked_stays_above_the_marks(windows, group
     old = life_of_one_subject(2)
     for one in old:
         log_only(one)
-    looked = missing.look(group, {"task.created.v1": 0, "task.updated.v1": 0}, limit=10)
+    laps = Laps()
+    looked = laps.look(group, {"task.created.v1": 0, "task.updated.v1": 0}, limit=1)
     waiting = append(event())[0]
-    again = missing.look(group, {"task.created.v1": 0, "task.updated.v1": 0}, limit=10)
+    again = laps.look(group, {"task.created.v1": 0, "task.updated.v1": 0}, limit=1)
 
     assert looked.positions
     assert again.horizon == looked.horizon <= waiting.transaction_id
@@ -128,8 +132,8 @@ def test_what_comes_while_the_log_is_walked_stays_above_the_marks(windows, group
 def test_the_outbox_holds_the_horizon_back_unless_what_waits_there_is_looked_for_too(group):
     waiting = append(event())[0]
 
-    relayed = missing.look(group, {"task.created.v1": 0}, limit=10)
-    all_there_is = missing.look(group, {"task.created.v1": 0}, limit=10, relayed_or_not=True)
+    relayed = Laps().look(group, {"task.created.v1": 0}, limit=10)
+    all_there_is = Laps().look(group, {"task.created.v1": 0}, limit=10, relayed_or_not=True)
 
     assert (relayed.positions, relayed.horizon <= waiting.transaction_id) == ([], True)
     assert all_there_is.positions == [waiting.position]
@@ -164,7 +168,7 @@ def rows_of_the_log(sql):
 
 def statements_of_a_look(group, types):
     with CaptureQueriesContext(connection) as asked:
-        missing.look(group, types, limit=reconcile.REPAIR_LIMIT)
+        Laps().look(group, types, limit=reconcile.REPAIR_LIMIT)
     return [each["sql"] for each in asked.captured_queries]
 
 

@@ -6,9 +6,10 @@ import time
 import pytest
 from django.db import connection, transaction
 
-from apps.events import event_types, handling, inbox, missing, outbox, reconcile
+from apps.events import event_types, handling, inbox, outbox, reconcile
 from apps.events.brokers.base import BrokerState
 from apps.events.errors import BrokerFailed
+from apps.events.missing import Laps
 from apps.events.models import DeadLetter, Event, GroupMark, GroupProgress, OutboxEntry
 from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
@@ -116,8 +117,8 @@ def test_while_the_group_lags_nothing_is_repaired(settled, pump, effect):
 
 def test_what_comes_just_before_the_look_is_late_and_not_lost(settled, pump, effect, monkeypatch):
     """Seen missing, then seen to have no lag: in this order."""
-    look, late = missing.look, event()
-    monkeypatch.setattr(missing, "look", lambda *words, **named: relay_one(pump, late) or look(*words, **named))
+    look, late = Laps.look, event()
+    monkeypatch.setattr(Laps, "look", lambda *words, **named: relay_one(pump, late) or look(*words, **named))
 
     found = reconcile.run(settled, broker=pump.broker)
 
@@ -127,8 +128,8 @@ def test_what_comes_just_before_the_look_is_late_and_not_lost(settled, pump, eff
 
 def test_asked_for_the_lag_before_the_look_it_would_be_taken_for_lost(settled, pump, effect, monkeypatch):
     """The negative control: the lag that was, before it came."""
-    look, late, before = missing.look, event(), pump.broker.lag("chores", ["task-events"])
-    monkeypatch.setattr(missing, "look", lambda *words, **named: relay_one(pump, late) or look(*words, **named))
+    look, late, before = Laps.look, event(), pump.broker.lag("chores", ["task-events"])
+    monkeypatch.setattr(Laps, "look", lambda *words, **named: relay_one(pump, late) or look(*words, **named))
     monkeypatch.setattr(pump.broker, "lag", lambda *words, **named: before)
 
     reconcile.run(settled, broker=pump.broker)
@@ -142,14 +143,15 @@ def relay_one(pump, one):
 
 
 def test_under_a_load_that_never_ends_the_group_is_settled_with_what_was_before(settled, pump, effect, monkeypatch):
+    laps = Laps()
     monkeypatch.setattr(pump.broker, "lag", lambda *words, **named: 1)
     relay_one(pump, event())
-    first = reconcile.run(settled, broker=pump.broker)
+    first = reconcile.run(settled, broker=pump.broker, laps=laps)
     pump.consume(settled)
     relay_one(pump, event())
 
     assert not first.settled
-    assert reconcile.run(settled, broker=pump.broker) == Repair(settled=True)
+    assert reconcile.run(settled, broker=pump.broker, laps=laps) == Repair(settled=True)
 
 
 def test_looking_anew_each_time_it_would_never_be(settled, pump, effect, monkeypatch):
@@ -159,7 +161,6 @@ def test_looking_anew_each_time_it_would_never_be(settled, pump, effect, monkeyp
     reconcile.run(settled, broker=pump.broker)
     pump.consume(settled)
     relay_one(pump, event())
-    missing.forget()
 
     assert not reconcile.run(settled, broker=pump.broker).settled
 

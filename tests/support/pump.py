@@ -11,7 +11,7 @@ from itertools import count
 
 from django.conf import settings
 
-from apps.events import brokers, missing
+from apps.events import brokers
 from apps.events.brokers.base import Record
 from apps.events.brokers.memory import MemoryBroker
 from apps.events.consumer import GroupConsumer
@@ -79,7 +79,6 @@ class Pump:
 def fresh_pump() -> Iterator[Pump]:
     """A pump whose broker is the process's, so that commands and jobs meet the same records."""
     brokers.get_broker.cache_clear()
-    missing.forget()
     broker = brokers.get_broker()
     assert isinstance(broker, MemoryBroker)
     pump = Pump(broker)

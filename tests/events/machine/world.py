@@ -183,7 +183,6 @@ class World:
         self.patch.setattr(verify, "UNDER_WAY_SECONDS", -1)
         self.patch.setattr(memory, "PARTITIONS", PARTITIONS)
         # A log of a few dozen events is walked in as many steps as one of millions.
-        missing.forget()
         self.patch.setattr(missing, "NEAR_TRANSACTIONS", 20)
         self.patch.setattr(missing, "WINDOW", 5)
         # What is held is offered each time; a backlog is gone through to its end before anybody looks back.
