@@ -32,7 +32,7 @@ from tests.events.machine.rules import EventCore
 pytestmark = pytest.mark.django_db(transaction=True)
 
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "0"))
-SHORT = 10
+SHORT = 8
 STEPS = 40
 
 GUARD = "task_has_event"

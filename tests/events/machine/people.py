@@ -6,7 +6,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition
 
 from apps.accounts.exceptions import AccountErased
 from apps.accounts.models import User
@@ -15,7 +15,7 @@ from apps.tasks.exceptions import TaskRefused
 from apps.tasks.models import Task
 from tests.events.machine.commands import COMMANDS
 from tests.events.machine.fates import LIVES, Ending, Fate, Killed
-from tests.events.machine.platform import AWAY, Platform, fate_at, which, who
+from tests.events.machine.platform import AWAY, Platform, fate_at, happens, which, who
 from tests.events.machine.steps import Member
 from tests.events.machine.world import Undone
 from tests.support import factories
@@ -41,7 +41,7 @@ class People(Platform):
         for person in (0, 1):
             self.write([("create", number) for number in range(tasks)], person)
 
-    @rule(
+    @happens(
         commands=st.lists(st.tuples(st.sampled_from(sorted(COMMANDS)), which), min_size=1, max_size=3),
         person=who,
         fate=fate_at(WRITING),
@@ -56,13 +56,13 @@ class People(Platform):
     def _written(self, ending: Ending) -> None:
         self._expect(ending, TaskRefused, Undone, Killed, *AWAY)
 
-    @rule(name=st.sampled_from(["update", "update", "complete", "reopen", "delete"]), number=who)
+    @happens(name=st.sampled_from(["update", "update", "complete", "reopen", "delete"]), number=who)
     def change(self, name: str, number: int) -> None:
         """What happens most: one of few things, changed again and again."""
         self.write([(name, number)], 0)
 
     @precondition(lambda self: not self.frozen)
-    @rule(statement=st.sampled_from(sorted(PAST_THE_SERVICES)), number=which)
+    @happens(statement=st.sampled_from(sorted(PAST_THE_SERVICES)), number=which)
     def write_past_the_services(self, statement: str, number: int) -> None:
         """As somebody with psql would. The database refuses it at commit."""
         ids = list(Task.objects.order_by("created_at", "pk").values_list("pk", flat=True))
@@ -77,7 +77,7 @@ class People(Platform):
         assert not changed, "a write without an event was committed"
 
     @precondition(lambda self: bool(self.seen.rows))
-    @rule(person=who, fate=fate_at(ERASING, "dies", "freezes"))
+    @happens(person=who, fate=fate_at(ERASING, "dies", "freezes"))
     def erase(self, person: int, fate: Fate = LIVES) -> None:
         """Or go on with it; afterwards somebody else comes in in their place."""
         user = User.objects.get(pk=self.world.people[person].pk)

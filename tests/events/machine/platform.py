@@ -6,13 +6,13 @@ Invariant: whatever the steps were, at the end all is healed, drained, and held 
 import os
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from itertools import count
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from apps.events import dead_letters, erasure, reconcile
 from apps.events.errors import DeadLetterNotParked, Transient
@@ -35,11 +35,28 @@ who = st.integers(0, 1)
 
 
 def fate_at(points: tuple[str, ...], *actions: str) -> st.SearchStrategy[Fate]:
-    """Half of the steps live."""
+    """Most steps live."""
     meets = st.builds(
         Fate, st.sampled_from(points), st.sampled_from(actions or ("dies", "fails", "freezes", "freezes"))
     )
-    return st.one_of(st.just(LIVES), meets)
+    return st.one_of(st.just(LIVES), st.just(LIVES), meets)
+
+
+def happens(**arguments: Any) -> Callable[[Callable[..., None]], Any]:
+    """A rule after which the relays and groups may go on: most steps mean something only when others follow."""
+
+    def decorate(step: Callable[..., None]) -> Any:
+        @rule(**arguments, afterwards=st.sampled_from(["", "", "relay", "consume", "all", "all"]))
+        @wraps(step)
+        def both(self: "Platform", *given: Any, afterwards: str = "", **named: Any) -> None:
+            step(self, *given, **named)
+            if afterwards:
+                self.promises_hold()
+                self.go_on(afterwards)
+
+        return both
+
+    return decorate
 
 
 class Platform(RuleBasedStateMachine):
@@ -52,6 +69,10 @@ class Platform(RuleBasedStateMachine):
         self.relays = [new_relay(self.world.broker, key=self.lock) for _ in range(2)]
         self.members: list[list[Member]] = [[], [], []]
         self.frozen: list[tuple[object, Frozen, Callable[[Ending], None]]] = []
+
+    def go_on(self, what: str) -> None:
+        """Let the relays relay, the groups consume, or both."""
+        raise NotImplementedError
 
     def _act(self, step: Callable[[], Any], fate: Fate, then: Callable[[Ending], None], *, busy: object = None) -> None:
         if fate.action != "freezes" or len(self.frozen) == MOST_FROZEN:

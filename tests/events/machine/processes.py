@@ -6,14 +6,14 @@ from uuid import UUID
 from django.db import connection
 from django.test import override_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import precondition
 
 from apps.events import held, reconcile, replay
 from apps.events.errors import BrokerFailed, GroupBehind, GroupStopped, LostLeadership, NotHeld, ReplayTooOld
 from apps.events.models import Event, OutboxEntry
 from tests.events.machine.fates import LIVES, Ending, Fate, Killed
 from tests.events.machine.kafka import TAKES_ALL, Taking
-from tests.events.machine.platform import AWAY, Platform, fate_at, which, who
+from tests.events.machine.platform import AWAY, Platform, fate_at, happens, which, who
 from tests.events.machine.steps import Member, new_relay, relay_step
 
 REST = ("refused", "fatal")
@@ -28,14 +28,14 @@ batch = st.sampled_from([1, 2, 3, 5, 100])
 
 
 class Processes(Platform):
-    @rule(number=who, size=batch, fate=fate_at(RELAYING))
+    @happens(number=who, size=batch, fate=fate_at(RELAYING))
     def relay(self, number: int, size: int = 100, fate: Fate = LIVES) -> None:
         relay = self.relays[number]
         if not self._is_frozen(relay):
             with override_settings(RELAY_BATCH_SIZE=size):
                 self._act(partial(relay_step, relay), fate, partial(self._relayed, number), busy=relay)
 
-    @rule(number=who, written=st.integers(0, 6), acknowledged=st.integers(0, 6), then=st.sampled_from(["", *REST]))
+    @happens(number=who, written=st.integers(0, 6), acknowledged=st.integers(0, 6), then=st.sampled_from(["", *REST]))
     def relay_to_a_kafka_that_takes_a_part(self, number: int, written: int, acknowledged: int, then: str) -> None:
         if not self._is_frozen(self.relays[number]):
             self.world.broker.taking = Taking(written, acknowledged, **dict.fromkeys([then] if then else [], True))
@@ -43,7 +43,7 @@ class Processes(Platform):
             self.world.broker.taking = TAKES_ALL
 
     @precondition(lambda self: self.seen.held)
-    @rule(fate=fate_at(("handling.before_commit", "handling.after_commit")))
+    @happens(fate=fate_at(("handling.before_commit", "handling.after_commit")))
     def give_up_what_is_held(self, fate: Fate = LIVES) -> None:
         """Whoever gives it up hands it to the groups from the log."""
         entry = OutboxEntry.objects.filter(held_at__isnull=False).order_by("pk").first()
@@ -66,7 +66,7 @@ class Processes(Platform):
             self.relays[number] = new_relay(self.world.broker, key=self.lock)
 
     @precondition(lambda self: any(relay.leadership.session for relay in self.relays))
-    @rule()
+    @happens()
     def lose_leadership(self) -> None:
         """PostgreSQL ends the leader's session; the relay does not know."""
         for session in [relay.leadership.session for relay in self.relays]:
@@ -74,12 +74,7 @@ class Processes(Platform):
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [session.info.backend_pid])
 
-    @rule()
-    def relay_well(self) -> None:
-        for number in (0, 1):
-            self.relay(number)
-
-    @rule(group=group_number, number=who, size=batch, patience=st.integers(1, 3), first=who, fate=fate_at(HANDLING))
+    @happens(group=group_number, number=who, size=batch, patience=st.integers(1, 3), first=who, fate=fate_at(HANDLING))
     def consume(
         self, group: int, number: int = 0, size: int = 100, patience: int = 1, first: int = 0, fate: Fate = LIVES
     ) -> None:
@@ -91,20 +86,16 @@ class Processes(Platform):
             step = partial(member.step, size, patience=patience)
             self._act(step, fate, partial(self._consumed, group, member), busy=member)
 
-    @rule(group=group_number, size=batch)
-    def consume_well(self, group: int, size: int) -> None:
-        self.consume(group, size=size)
-
-    @rule(size=batch)
-    def all_goes_well(self, size: int) -> None:
-        """For a while: nothing is in the way but what already is."""
+    def go_on(self, what: str) -> None:
         for number in (0, 1):
-            self.relay(number)
+            if what in {"relay", "all"}:
+                self.relay(number)
         for group in range(len(self.world.groups)):
             for _ in range(3):
-                self.consume(group, size=size)
+                if what in {"consume", "all"}:
+                    self.consume(group)
 
-    @rule(what=st.sampled_from(["read", "fence", "leave"]), group=group_number, number=who)
+    @happens(what=st.sampled_from(["read", "fence", "leave"]), group=group_number, number=who)
     def change_a_member(self, what: str, group: int, number: int) -> None:
         getattr(self, what)(group, number)
 
@@ -145,7 +136,7 @@ class Processes(Platform):
         if member in self.members[group]:
             self.members[group].remove(member)
 
-    @rule(group=group_number, back=st.sampled_from([1, 2, 3, 1000]), partition=who)
+    @happens(group=group_number, back=st.sampled_from([1, 2, 3, 1000]), partition=who)
     def deliver_again(self, group: int, back: int, partition: int) -> None:
         """As after a death before the offsets were made known; its members start where the group now stands."""
         for topic in self.world.groups[group].topics():
@@ -155,13 +146,13 @@ class Processes(Platform):
             if not self._is_frozen(member):
                 self._remove(group, member)
 
-    @rule(group=group_number, size=batch, fate=fate_at(HANDLING))
+    @happens(group=group_number, size=batch, fate=fate_at(HANDLING))
     def reconcile(self, group: int, size: int = 100, fate: Fate = LIVES) -> None:
         with override_settings(CONSUMER_BATCH_SIZE=size):
             step = partial(reconcile.run, self.world.groups[group], broker=self.world.broker)
             self._act(step, fate, lambda ending: self._expect(ending, GroupStopped, Killed, *AWAY))
 
-    @rule(group=group_number, first=which, length=which, fate=fate_at(HANDLING))
+    @happens(group=group_number, first=which, length=which, fate=fate_at(HANDLING))
     def replay_events(self, group: int, first: int, length: int = 7, fate: Fate = LIVES) -> None:
         positions = list(Event.objects.order_by("position").values_list("position", flat=True))
         if positions:

@@ -4,7 +4,7 @@ from functools import partial
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import precondition
 
 from apps.events import dead_letters, erasure, retention
 from apps.events.brokers.base import OutgoingRecord
@@ -12,14 +12,14 @@ from apps.events.envelope import encode
 from apps.events.errors import DeadLetterNotParked, PoisonEvent
 from apps.events.models import DeadLetter
 from tests.events.machine.fates import LIVES, Ending, Fate, Killed, ending_of
-from tests.events.machine.platform import AWAY, Platform, fate_at, which, who
+from tests.events.machine.platform import AWAY, Platform, fate_at, happens, which, who
 from tests.events.machine.promises import Seen
 from tests.events.machine.world import days_pass
 from tests.support import factories
 
 
 class Troubles(Platform):
-    @rule(group=st.integers(1, 2), number=which, declared=st.booleans())
+    @happens(group=st.integers(1, 2), number=which, declared=st.booleans())
     def poison(self, group: int, number: int, declared: bool = False) -> None:
         """From now on the group cannot handle what happens to one thing."""
         chosen = self.world.groups[group]
@@ -27,7 +27,7 @@ class Troubles(Platform):
         self.world.poisonous[chosen.name].add(coming[number % len(coming)])
         self.world.declared[chosen.name] = declared
 
-    @rule(group=st.integers(1, 2), times=st.sampled_from([1, 2, 3, 1000]))
+    @happens(group=st.integers(1, 2), times=st.sampled_from([1, 2, 3, 1000]))
     def fail_for_a_while(self, group: int, times: int) -> None:
         """And then not any more; or with everything, for good, until it is mended."""
         name = self.world.groups[group].name
@@ -35,7 +35,7 @@ class Troubles(Platform):
         self.world.transient[name] = times % 1000
 
     @precondition(lambda self: self.world.is_ill)
-    @rule(group=st.integers(1, 2))
+    @happens(group=st.integers(1, 2))
     def mend_a_group(self, group: int) -> None:
         name = self.world.groups[group].name
         self.world.poisonous[name].clear()
@@ -43,7 +43,7 @@ class Troubles(Platform):
         self.world.transient[name] = 0
 
     @precondition(lambda self: bool(self.seen.letters))
-    @rule(number=which, discard=st.booleans(), fate=fate_at(("machine.effect", "machine.before_commit")))
+    @happens(number=which, discard=st.booleans(), fate=fate_at(("machine.effect", "machine.before_commit")))
     def decide_about_a_dead_letter(self, number: int, discard: bool, fate: Fate = LIVES) -> None:
         letters = sorted(DeadLetter.objects.all(), key=lambda letter: (letter.status != "parked", letter.pk))
         if letters:
@@ -57,14 +57,14 @@ class Troubles(Platform):
         self._expect(ending, DeadLetterNotParked, ValueError, PoisonEvent, Killed, *AWAY)
 
     @precondition(lambda self: bool(self.frozen))
-    @rule(number=which, dies=st.booleans())
+    @happens(number=which, dies=st.booleans())
     def thaw(self, number: int, dies: bool = False) -> None:
         """What stands still in the middle goes on, or dies there."""
         if self.frozen:
             _, step, then = self.frozen.pop(number % len(self.frozen))
             then(step.die() if dies else step.go_on())
 
-    @rule(what=st.sampled_from(["away", "there", "another", "task-events", "task-updates"]))
+    @happens(what=st.sampled_from(["away", "there", "there", "another", "another", "task-events", "task-updates"]))
     def fail_kafka(self, what: str) -> None:
         """It is away, or another one stands in its place; or somebody makes a topic anew on the same cluster."""
         broker = self.world.broker
@@ -79,7 +79,7 @@ class Troubles(Platform):
             broker.make_anew(what)
             self.world.lost_by_kafka = True
 
-    @rule(kind=st.sampled_from(["no headers", "no json", "unknown type", "wrong data", "nul", "nothing"]), key=who)
+    @happens(kind=st.sampled_from(["no headers", "no json", "unknown type", "wrong data", "nul", "nothing"]), key=who)
     def garbage(self, kind: str, key: int) -> None:
         one = factories.event()
         good = encode(one)
@@ -98,7 +98,7 @@ class Troubles(Platform):
         self.world.broker.append(OutgoingRecord("task-events", b"key-%d" % key, chosen[1], chosen[2]))
 
     @precondition(lambda self: not self.frozen)
-    @rule(days=st.sampled_from([1, 6, 8, 8, 15, 60]))
+    @happens(days=st.sampled_from([1, 6, 8, 8, 15, 60]))
     def days_pass(self, days: int) -> None:
         if self.frozen:
             return
@@ -120,7 +120,7 @@ class Troubles(Platform):
             retention.prune_handled_events()
             retention.prune_events()
 
-    @rule()
+    @happens()
     def sweep(self) -> None:
         """What beat rings for."""
         self.prune()
