@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -47,15 +47,24 @@ class EventAdmin(ReadOnly):
 class OutboxEntryAdmin(ReadOnly):
     list_display = ("pk", "event_type", "waiting_since", "held_at", "refusal")
     list_filter = (("held_at", admin.EmptyFieldListFilter),)
-    list_select_related = ("event",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEntry]:
+        """Beside each what is told of its event, without its data: an entry whose event is none, or cannot be read,
+        is what somebody looks for here.
+        """
+        events = Event.objects.filter(position=OuterRef("event_id"))
+        beside = {"type": events.values("type"), "recorded_at": events.values("recorded_at")}
+        return (
+            super().get_queryset(request).annotate(**{f"of_{name}": Subquery(found) for name, found in beside.items()})
+        )
 
     @admin.display(description="type")
-    def event_type(self, entry: OutboxEntry) -> str:
-        return entry.event.type
+    def event_type(self, entry: OutboxEntry) -> Any:
+        return entry.of_type  # type: ignore[attr-defined]
 
     @admin.display(description="waiting since")
     def waiting_since(self, entry: OutboxEntry) -> Any:
-        return entry.event.recorded_at
+        return entry.of_recorded_at  # type: ignore[attr-defined]
 
 
 @admin.register(GroupProgress)

@@ -22,6 +22,7 @@ from apps.events.brokers.base import Record
 from apps.events.envelope import Envelope
 from apps.events.errors import PoisonEvent, Transient
 from apps.events.models import GroupProgress
+from apps.events.outbox import Logged
 from apps.events.subscriptions import ConsumerGroup, Unreadable
 
 log = structlog.get_logger(__name__)
@@ -102,19 +103,54 @@ def _handle_in_one_transaction(group: ConsumerGroup, events: Sequence[Envelope])
     return Outcome(handled=len(fresh), repeated=repeated, parked=waiting.parked_now)
 
 
+def handle_logged(group: ConsumerGroup, rows: Sequence[Logged]) -> Outcome:
+    """Apply events as they stand in the log, in order. Raises as `handle` does.
+
+    One that Python cannot read, written past the one door, has no effect that could come too early or too late: it is
+    given as an unreadable record is, in the place of the event, and stops nobody.
+    """
+    events: list[Envelope] = []
+    unreadable: list[Unreadable] = []
+    for row in rows:
+        try:
+            events.append(row.envelope())
+        except (ValueError, RecursionError) as reason:
+            unreadable.append(_unreadable_event(row, type(reason).__name__))
+    given = _give_unreadable(group, unreadable) if unreadable else 0
+    outcome = handle(group, events)
+    outcome += Outcome(handled=given, repeated=len(unreadable) - given)
+    return outcome
+
+
 def record_unreadable(group: ConsumerGroup, found: Sequence[tuple[Record, str]]) -> None:
     """Give records that are no event, each with the reason, to the group, once per place and content.
 
     All in one transaction: on a topic full of garbage the others wait for these. Raises `Transient`.
     """
-    by_id = {(one := _unreadable(record, reason)).stands_for: one for record, reason in found}
+    if group.unreadable:
+        _give_unreadable(group, [_unreadable(record, reason) for record, reason in found])
+
+
+def _give_unreadable(group: ConsumerGroup, found: Sequence[Unreadable]) -> int:
+    """How many of them were new to the group."""
+    by_id = {one.stands_for: one for one in found}
     try:
         with transaction.atomic():
-            if group.unreadable and (fresh := inbox.claim_ids(group, by_id.keys())):
+            fresh = inbox.claim_ids(group, by_id.keys())
+            if fresh and group.unreadable:
                 group.unreadable([one for one in by_id.values() if one.stands_for in fresh])
     except Exception as failure:
         connection.close_if_unusable_or_obsolete()
         raise Transient(f"{type(failure).__name__}: {str(failure).strip()}") from failure
+    return len(fresh)
+
+
+def _unreadable_event(row: Logged, reason: str) -> Unreadable:
+    log.warning("event_unreadable", position=row.position, event_type=row.type, reason=reason)
+    headers = [("ce_id", str(row.event_id).encode()), ("ce_type", row.type.encode())]
+    # It stands in no partition; where a record has its offset, its position in the log tells where it is.
+    record = Record(row.topic, -1, row.position, row.key.encode(), row.text.encode(), headers)
+    return Unreadable(row.event_id, record, reason)
 
 
 def _unreadable(record: Record, reason: str) -> Unreadable:

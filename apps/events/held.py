@@ -6,15 +6,17 @@ before. Only the active relay holds and lets go, so nobody else can leave one be
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 import structlog
 from django.db import connection
 
 from apps.events import handling, outbox, replay
 from apps.events.brokers.base import Broker
-from apps.events.errors import NotHeld
-from apps.events.models import Event, OutboxEntry
-from apps.events.outbox import Key, Waiting
+from apps.events.errors import NoSuchEvent, NotHeld
+from apps.events.outbox import Key, Logged
 from apps.events.subscriptions import ConsumerGroup, groups
 
 log = structlog.get_logger(__name__)
@@ -39,6 +41,16 @@ UPDATE events_outboxentry o SET held_at = NULL, refusal = ''
 FROM events_event e, unnest(%s::text[], %s::text[]) AS freed (topic, key)
 WHERE o.held_at IS NOT NULL AND e.position = o.event_id AND e.topic = freed.topic AND e.key = freed.key
 """
+_LISTED = """
+SELECT o.event_id, o.refusal, o.held_at, e.type, e.topic, e.key, e.event_id
+FROM events_outboxentry o LEFT JOIN events_event e ON e.position = o.event_id
+WHERE o.held_at IS NOT NULL ORDER BY o.event_id LIMIT %s
+"""
+_AT = "SELECT event_id FROM events_outboxentry WHERE held_at IS NOT NULL AND event_id = %s"
+_FIRST_OF_KEY = """
+SELECT min(o.event_id) FROM events_outboxentry o JOIN events_event e ON e.position = o.event_id
+WHERE o.held_at IS NOT NULL AND e.topic = %s AND e.key = %s
+"""
 
 
 def keys() -> set[Key]:
@@ -48,9 +60,9 @@ def keys() -> set[Key]:
         return set(cursor.fetchall())
 
 
-def first_of_each_key(limit: int) -> list[Waiting]:
+def first_of_each_key(limit: int) -> list[Logged]:
     """Whom all the others of a key wait for; of many keys those that have not been offered for longest."""
-    return outbox.waiting(_FIRST_OF_EACH_KEY, limit)
+    return outbox.read(_FIRST_OF_EACH_KEY, limit)
 
 
 def hold(reasons: Mapping[int, str]) -> None:
@@ -67,35 +79,59 @@ def let_go(freed: Collection[Key]) -> None:
             cursor.execute(_LET_GO, [[topic for topic, _ in freed], [key for _, key in freed]])
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A held entry and why. Of one that points at no event there is nothing else to tell."""
+
+    position: int
+    why: str
+    held_at: datetime
+    type: str | None
+    topic: str | None
+    key: str | None
+    event_id: UUID | None
+
+
+def listed(limit: int) -> list[Held]:
+    """What is held, in order, at most `limit`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LISTED, [limit])
+        return [Held(*row) for row in cursor.fetchall()]
+
+
 def give_up(position: int, *, broker: Broker, patience_seconds: float, report: Callable[[str], None]) -> list[str]:
     """Hand the event to every group that wants it, from the log, and take it out of the outbox: Kafka never gets it.
 
-    The groups' names. Those behind it go on. Raises `NotHeld` unless it is the first of its key that is held, and what
-    `replay.wait_until_caught_up` and `handling.handle` raise; then it stays, and may be given up again.
+    The groups' names; none when it points at no event. Those behind it go on. Raises `NotHeld` unless it is the first
+    of its key that is held, and what `replay.wait_until_caught_up` and `handling.handle` raise; then it stays, and may
+    be given up again.
     """
-    event = first_held(position)
-    for group in wanting(event):
+    entry = first_held(position)
+    chosen = wanting(entry)
+    for group in chosen:
         # What came before it of its key has been relayed; handled it must be, too.
         replay.wait_until_caught_up(group, broker=broker, patience_seconds=patience_seconds, report=report)
-        handling.handle(group, [outbox.envelope_of(event)])
+        handling.handle_logged(group, [entry])
     outbox.forget([position])
-    log.warning("outbox_entry_given_up", position=position, event_type=event.type, event_id=str(event.event_id))
-    return [group.name for group in wanting(event)]
+    log.warning("outbox_entry_given_up", position=position, groups=[group.name for group in chosen])
+    return [group.name for group in chosen]
 
 
-def wanting(event: Event) -> list[ConsumerGroup]:
-    return [group for group in groups() if group.wants(event.type)]
+def wanting(entry: Logged) -> list[ConsumerGroup]:
+    try:
+        return [group for group in groups() if group.wants(entry.type)]
+    except NoSuchEvent:
+        return []
 
 
-def first_held(position: int) -> Event:
-    """The event at this position. Raises `NotHeld` unless it is the first of its key that is held."""
-    entry = OutboxEntry.objects.select_related("event").filter(pk=position, held_at__isnull=False).first()
-    if entry is None:
+def first_held(position: int) -> Logged:
+    """The entry at this position. Raises `NotHeld` unless it is the first of its key that is held."""
+    found = outbox.read(_AT, position)
+    if not found:
         raise NotHeld(position, why="it is not held")
-    of_key = OutboxEntry.objects.filter(
-        held_at__isnull=False, event__topic=entry.event.topic, event__key=entry.event.key
-    )
-    first: int = of_key.order_by("pk").values_list("pk", flat=True)[0]
-    if first != position:
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_OF_KEY, found[0].of_key)
+        first = cursor.fetchone()[0]
+    if first is not None and first != position:
         raise NotHeld(position, why=f"it waits behind {first}")
-    return entry.event
+    return found[0]

@@ -4,12 +4,14 @@ Invariant: an event is appended inside the transaction of the change it tells of
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
+from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -36,11 +38,12 @@ INSERT INTO events_outboxentry (event_id) SELECT position FROM appended
 """
 _ROW = f"({', '.join(['%s'] * 15)})"
 
-# The fields of an envelope in the order in which `_WAITING` reads them, between the position and the data.
+# The fields of an envelope in the order of the columns above and below, but for the position and the data.
 _FIELDS = (
     *("id", "type", "topic", "key", "source", "subject_type", "subject_id", "version", "owner_id", "actor_id"),
     *("occurred_at", "correlation_id", "causation_id", "traceparent"),
 )
+_fields = attrgetter(*_FIELDS)
 # OFFSET 0 keeps the planner from reading the log and looking up the outbox, which statistics from before a backlog was
 # worked off make look cheap.
 _WAITING = """
@@ -52,6 +55,7 @@ ORDER BY o.event_id
 """
 _OLDEST = "SELECT event_id FROM events_outboxentry WHERE held_at IS NULL ORDER BY event_id LIMIT %s"
 _BEHIND = "SELECT event_id FROM events_outboxentry WHERE held_at IS NULL AND event_id > %s ORDER BY event_id LIMIT %s"
+_LOGGED = "SELECT position AS event_id FROM events_event WHERE position = ANY(%s::bigint[]) AND erased_at IS NULL"
 _VISIBLE = "pg_visible_in_snapshot(e.transaction_id::text::xid8, %s::pg_snapshot)"
 
 # More than the key and all headers can take together, with 200 characters each as the columns have them.
@@ -75,7 +79,7 @@ def append(*envelopes: Envelope) -> None:
         event_types.check_data(envelope.type, envelope.data, exact=True)
         data = json.dumps(envelope.data)
         _check_size(envelope, written=len(data))
-        values += _columns(envelope, data)
+        values += [*_fields(envelope), data]
     crash.at("outbox.before_event")
     with connection.cursor() as cursor:
         cursor.execute(_insert(len(envelopes)), values)
@@ -101,26 +105,6 @@ def recording() -> Iterator[list[Envelope]]:
 @cache
 def _insert(count: int) -> str:
     return _INSERT.format(rows=", ".join([_ROW] * count))
-
-
-def _columns(envelope: Envelope, data: str) -> list[Any]:
-    return [
-        envelope.id,
-        envelope.type,
-        envelope.topic,
-        envelope.key,
-        envelope.source,
-        envelope.subject_type,
-        envelope.subject_id,
-        envelope.version,
-        envelope.owner_id,
-        envelope.actor_id,
-        envelope.occurred_at,
-        envelope.correlation_id,
-        envelope.causation_id,
-        envelope.traceparent,
-        data,
-    ]
 
 
 def _check_size(envelope: Envelope, *, written: int) -> None:
@@ -150,8 +134,8 @@ def _tell(envelope: Envelope) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """An event that waits for Kafka, at its position in the log, as it was read."""
+class Logged:
+    """An event at its position in the log, as it was read; perhaps none that Python can read, or none at all."""
 
     position: int
     topic: str
@@ -162,28 +146,52 @@ class Waiting:
     def of_key(self) -> Key:
         return self.topic, self.key
 
-    def envelope(self) -> Envelope:
-        """Raises `NoSuchEvent`, or `ValueError` or `RecursionError` for data that Python cannot read."""
+    @property
+    def event_id(self) -> UUID:
+        """Raises `NoSuchEvent`."""
+        return UUID(str(self._field(1)))
+
+    @property
+    def type(self) -> str:
+        """Raises `NoSuchEvent`."""
+        return str(self._field(2))
+
+    @property
+    def text(self) -> str:
+        """The data as PostgreSQL has it, whoever can read that."""
+        return str(self.row[-1])
+
+    def _field(self, number: int) -> Any:
         if self.row[1] is None:
             raise NoSuchEvent(self.position)
+        return self.row[number]
+
+    def envelope(self) -> Envelope:
+        """Raises `NoSuchEvent`, or `ValueError` or `RecursionError` for data that Python cannot read."""
+        self._field(1)
         return Envelope(**dict(zip(_FIELDS, self.row[1:-1], strict=True)), data=json.loads(self.row[-1]))
 
 
-def oldest(limit: int) -> list[Waiting]:
+def oldest(limit: int) -> list[Logged]:
     """The events that wait for Kafka and are not held, in order.
 
     As rows: making two models of each took the relay a third of its time.
     """
-    return waiting(_OLDEST, limit)
+    return read(_OLDEST, limit)
 
 
-def oldest_behind(position: int, limit: int, *, snapshot: str) -> list[Waiting]:
+def logged(positions: Collection[int]) -> list[Logged]:
+    """The events at these positions, without hollow ones, in order; waiting or not."""
+    return read(_LOGGED, list(positions))
+
+
+def oldest_behind(position: int, limit: int, *, snapshot: str) -> list[Logged]:
     """Of the `limit` oldest at positions above this one, those that were committed at the time of `snapshot`.
 
     Whoever was given all that is below the position, of that snapshot or a younger one, misses no predecessor of
     these: of one subject the committed versions have no gap at their end.
     """
-    return waiting(_BEHIND, position, limit, snapshot, only=_VISIBLE)
+    return read(_BEHIND, position, limit, snapshot, only=_VISIBLE)
 
 
 def snapshot() -> str:
@@ -194,11 +202,11 @@ def snapshot() -> str:
     return taken
 
 
-def waiting(which: str, *parameters: Any, only: str = "true") -> list[Waiting]:
+def read(which: str, *parameters: Any, only: str = "true") -> list[Logged]:
     """The events of the entries that the statement `which` selects by their `event_id`, in order."""
     with connection.cursor() as cursor:
         cursor.execute(_WAITING.format(which=which, only=only), parameters)
-        return [Waiting(row[0], row[3] or "", row[4] or "", row) for row in cursor.fetchall()]
+        return [Logged(row[0], row[3] or "", row[4] or "", row) for row in cursor.fetchall()]
 
 
 def forget(positions: list[int]) -> None:

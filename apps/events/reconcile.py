@@ -22,12 +22,11 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from apps.events import event_types, handling, marks, selectors
+from apps.events import event_types, handling, marks, outbox, selectors
 from apps.events.brokers.base import Broker, BrokerState
 from apps.events.errors import BrokerFailed, Transient
 from apps.events.missing import Laps
-from apps.events.models import Event, GroupProgress
-from apps.events.outbox import envelope_of
+from apps.events.models import GroupProgress
 from apps.events.subscriptions import ConsumerGroup
 
 log = structlog.get_logger(__name__)
@@ -174,6 +173,5 @@ def _repair(group: ConsumerGroup, positions: list[int]) -> int:
     handled = 0
     size = settings.CONSUMER_BATCH_SIZE
     for start in range(0, len(positions), size):
-        events = Event.objects.filter(position__in=positions[start : start + size], erased_at=None).order_by("position")
-        handled += handling.handle(group, [envelope_of(event) for event in events]).handled
+        handled += handling.handle_logged(group, outbox.logged(positions[start : start + size])).handled
     return handled

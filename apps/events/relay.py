@@ -18,7 +18,7 @@ from apps.events.brokers.base import GIVEN_UP, Broker, OutgoingRecord, Producer
 from apps.events.envelope import encode
 from apps.events.errors import EventTooLarge, LostLeadership, NoSuchEvent
 from apps.events.leadership import Leadership
-from apps.events.outbox import Key, Waiting
+from apps.events.outbox import Key, Logged
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ class Relay:
         self.after = entries[-1].position if done_with_all else None
         return len(taken)
 
-    def _oldest(self, size: int) -> list[Waiting]:
+    def _oldest(self, size: int) -> list[Logged]:
         """While a backlog is worked off, those behind the last batch; now and then, and else, from the beginning.
 
         Rows that were deleted stay in the index while some transaction could still see them, a backup's for hours,
@@ -131,7 +131,7 @@ class Relay:
             self.after = None  # what was let go stands before what is new of its key
             self.offers_again_at = 0.0  # there may be more than one batch of keys
 
-    def _relay(self, entries: list[Waiting], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
+    def _relay(self, entries: list[Logged], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
         """Produce, forget what Kafka took, hold what cannot go: the positions taken, and those held with why."""
         records, reasons = _sort(entries, stuck)
         self._check_leadership("produce")
@@ -164,7 +164,7 @@ class Relay:
         metrics.relay_leader.set(0)
 
 
-def _sort(entries: list[Waiting], stuck: set[Key]) -> tuple[dict[int, OutgoingRecord], dict[int, str]]:
+def _sort(entries: list[Logged], stuck: set[Key]) -> tuple[dict[int, OutgoingRecord], dict[int, str]]:
     """By position: the records of what can go, and why the rest cannot. Nothing goes past another of its key."""
     records: dict[int, OutgoingRecord] = {}
     reasons: dict[int, str] = {}
@@ -178,11 +178,12 @@ def _sort(entries: list[Waiting], stuck: set[Key]) -> tuple[dict[int, OutgoingRe
             # Words of others may quote what a person wrote.
             ours = isinstance(reason, EventTooLarge | NoSuchEvent)
             reasons[entry.position] = str(reason) if ours else type(reason).__name__
-            stuck.add(entry.of_key)
+            if not isinstance(reason, NoSuchEvent):
+                stuck.add(entry.of_key)
     return records, reasons
 
 
-def _record_of(entry: Waiting) -> OutgoingRecord:
+def _record_of(entry: Logged) -> OutgoingRecord:
     event = entry.envelope()
     key, value, headers = encode(event)
     size = len(key) + len(value) + sum(len(name) + len(text) for name, text in headers)
@@ -195,7 +196,7 @@ def _refused(reasons: dict[int, str]) -> list[int]:
     return [position for position, reason in reasons.items() if reason != held.BEHIND]
 
 
-def _tell(entries: list[Waiting], reasons: dict[int, str]) -> None:
+def _tell(entries: list[Logged], reasons: dict[int, str]) -> None:
     if refused := _refused(reasons):
         log.error("relay_refused", records=len(refused), position=refused[0], reason=reasons[refused[0]])
     if len(reasons) < len(entries):

@@ -12,12 +12,11 @@ from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
-from apps.events import handling, selectors
+from apps.events import handling, outbox, selectors
 from apps.events.brokers.base import Broker
 from apps.events.errors import GroupBehind, ReplayTooOld
 from apps.events.handling import Outcome
 from apps.events.models import Event
-from apps.events.outbox import envelope_of
 from apps.events.subscriptions import ConsumerGroup
 
 
@@ -65,9 +64,9 @@ def wait_until_caught_up(
 
 
 def _what_is_behind(group: ConsumerGroup, broker: Broker, *, waited_seconds: float) -> str:
-    outbox = selectors.outbox_status()
-    if outbox.depth and outbox.oldest_age_seconds >= waited_seconds:
-        return f"the outbox holds {outbox.depth} events, the oldest {outbox.oldest_age_seconds:.1f} s old"
+    waiting = selectors.outbox_status()
+    if waiting.depth and waiting.oldest_age_seconds >= waited_seconds:
+        return f"the outbox holds {waiting.depth} events, the oldest {waiting.oldest_age_seconds:.1f} s old"
     lag = broker.lag(group.name, group.topics())
     return f"{group.name} is {lag} records behind" if lag else ""
 
@@ -80,12 +79,13 @@ def feed(group: ConsumerGroup, events: QuerySet[Event], *, report: Callable[[int
     outcome, fed = Outcome(), 0
     last = events.aggregate(last=Max("position"))["last"] or 0
     position = 0
-    while batch := list(events.filter(position__gt=position, position__lte=last)[: settings.CONSUMER_BATCH_SIZE]):
-        chosen = [event for event in batch if group.wants(event.type)]
-        wanted = [envelope_of(event) for event in chosen if event.erased_at is None]
-        outcome += handling.handle(group, wanted)
+    rows = events.values_list("position", "type")
+    while batch := list(rows.filter(position__gt=position, position__lte=last)[: settings.CONSUMER_BATCH_SIZE]):
+        chosen = [place for place, name in batch if group.wants(name)]
+        wanted = outbox.logged(chosen)
+        outcome += handling.handle_logged(group, wanted)
         outcome.erased += len(chosen) - len(wanted)
-        position = batch[-1].position
+        position = batch[-1][0]
         fed += len(wanted)
         report(fed)
     return outcome

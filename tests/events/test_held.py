@@ -7,12 +7,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from apps.events import held, outbox, reconcile, relay, replay, retention, selectors
+from apps.audit.models import AuditRecord
+from apps.events import handling, held, outbox, reconcile, relay, replay, retention, selectors
 from apps.events.brokers.base import GIVEN_UP, Delivery, OutgoingRecord
 from apps.events.brokers.kafka import KafkaBroker
 from apps.events.brokers.memory import MemoryProducer
 from apps.events.errors import GroupBehind, NotHeld
 from apps.events.models import Event, HandledEvent, OutboxEntry
+from apps.events.subscriptions import group_named
 from apps.ops import pipeline
 from apps.ops.pipeline import Status
 from apps.tasks.events import TaskEvent
@@ -389,6 +391,82 @@ def test_nothing_is_given_up_while_a_group_has_yet_to_handle_what_came_before(pu
 
     assert effect.of() == []
     assert list(reasons()) == [second.position]
+
+
+UNREADABLE_ONES = pytest.mark.parametrize("data", [UNREADABLE, f'{{"list": {NESTED}}}'], ids=["number", "depth"])
+
+
+@UNREADABLE_ONES
+def test_what_python_cannot_read_is_given_up_as_any_other(pump, group, effect, data):
+    bad = raw(data=data)
+    pump.relay_once()
+
+    assert give_up(bad, pump) == ["chores"]
+    assert reconcile.run(group, broker=pump.broker) == reconcile.Repair(settled=True)
+    assert (effect.of(), reasons(), HandledEvent.objects.count()) == ([], {}, 1)
+
+
+@UNREADABLE_ONES
+def test_what_python_cannot_read_stops_no_group_that_catches_up(pump, group, effect, data):
+    reconcile.run(group, broker=pump.broker)
+    bad, one = raw(data=data), event()
+    append(one)
+    pump.relay_once()
+    pump.broker.start_anew()
+
+    found = reconcile.catch_up(group, pump.broker.state(group.topics()))
+
+    assert (found.settled, found.handled, effect.of(), list(reasons())) == (True, 2, [one.id], [bad])
+
+
+@UNREADABLE_ONES
+def test_what_python_cannot_read_stops_no_replay(pump, group, effect, data):
+    raw(data=data)
+    one = event()
+    append(one)
+    OutboxEntry.objects.all().delete()
+
+    events = replay.select(group, since=None, first=None, last=None)
+
+    assert replay.feed(group, events, report=lambda fed: None).handled == 2
+    assert effect.of() == [one.id]
+
+
+def test_as_a_row_of_the_model_it_would_stop_all_of_them(pump):
+    """The negative control."""
+    append(event())
+    raw(data=UNREADABLE)
+
+    with pytest.raises(ValueError, match="Exceeds the limit"):
+        list(Event.objects.all())
+
+
+def test_the_trail_keeps_what_python_cannot_read_as_unreadable(pump):
+    bad = raw(data=UNREADABLE)
+    audit = group_named("audit")
+
+    handled = handling.handle_logged(audit, outbox.logged([bad])).handled
+    again = handling.handle_logged(audit, outbox.logged([bad]))
+
+    kept = AuditRecord.objects.get(event_id=Event.objects.defer("data").get(pk=bad).event_id)
+    assert (handled, again.handled, again.repeated) == (1, 0, 1)
+    assert (kept.readable, kept.record_topic, kept.record_offset) == (False, "task-events", bad)
+
+
+def test_a_pointer_at_no_event_is_seen_and_given_up(client, pump, group):
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO events_outboxentry (event_id) VALUES (-3), (-2)")
+    pump.relay_once()
+    client.force_login(person("boss", is_staff=True, is_superuser=True))
+
+    told = (selectors.outbox_status().held, command())
+    page = client.get("/admin/events/outboxentry/").content.decode()
+    groups_of_it = give_up(-3, pump)
+
+    assert told == (2, "".join(f"      {n}  -  -/-  The log has no event at position {n}.\n" for n in (-3, -2)))
+    assert "The log has no event at position -3." in page
+    assert (groups_of_it, list(reasons())) == ([], [-2])
+    assert [row["position"] for row in json.loads(command("--json"))] == [-2]
 
 
 # --- Where people see it -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from apps.audit.models import AuditRecord
 from apps.dev.children import Child
 from apps.events import outbox
 from apps.events.leadership import Leadership
-from apps.events.outbox import Key, Waiting
+from apps.events.outbox import Key, Logged
 from apps.events.relay import Relay
 from apps.tasks.models import Task
 from tests.faults import checker
@@ -228,10 +228,10 @@ class _CursorRelay(Relay):
 
     last = 0
 
-    def _oldest(self, size: int) -> list[Waiting]:
+    def _oldest(self, size: int) -> list[Logged]:
         return outbox.oldest_behind(self.last, size, snapshot=outbox.snapshot())
 
-    def _relay(self, entries: list[Waiting], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
+    def _relay(self, entries: list[Logged], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
         self.last = entries[-1].position
         return super()._relay(entries, stuck=stuck)
 

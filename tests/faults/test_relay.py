@@ -13,7 +13,7 @@ from apps.dev.children import Child
 from apps.events import outbox
 from apps.events.leadership import Leadership
 from apps.events.models import OutboxEntry
-from apps.events.outbox import Key, Waiting
+from apps.events.outbox import Key, Logged
 from apps.events.relay import Relay
 from tests.faults import checker
 from tests.faults import journal as journals
@@ -137,7 +137,7 @@ class _Died(Exception):
 class _ForgetfulRelay(Relay):
     """What the relay must not be."""
 
-    def _relay(self, entries: list[Waiting], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
+    def _relay(self, entries: list[Logged], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
         outbox.forget([entry.position for entry in entries])
         raise _Died
 

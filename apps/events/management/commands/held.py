@@ -1,5 +1,6 @@
 """Looks at the events that cannot go to Kafka, and gives one up."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -8,7 +9,6 @@ from apps.events import held
 from apps.events.brokers import get_broker
 from apps.events.errors import GroupBehind, GroupStopped, NotHeld, Transient
 from apps.events.management.manners import PlatformCommand, wrong_use
-from apps.events.models import OutboxEntry
 
 PATIENCE_SECONDS = 60
 MOST = 1000
@@ -37,18 +37,12 @@ class Command(PlatformCommand):
             self._give_up(options["position"], as_json=options["json"], dry_run=options["dry_run"])
 
     def _list(self, *, as_json: bool) -> None:
-        fields = ("position", "type", "topic", "key", "event_id")
-        rows = [
-            {field: getattr(entry.event, field) for field in fields} | {"held_at": entry.held_at, "why": entry.refusal}
-            for entry in OutboxEntry.objects.filter(held_at__isnull=False, event__isnull=False)
-            .select_related("event")
-            .defer("event__data")[:MOST]
-        ]
+        rows = held.listed(MOST)
         if as_json:
-            self.print_json(rows)
+            self.print_json([asdict(row) for row in rows])
             return
         for row in rows:
-            self.stdout.write(f"{row['position']:>8}  {row['type']}  {row['topic']}/{row['key']}  {row['why']}")
+            self.stdout.write(f"{row.position:>8}  {row.type or '-'}  {row.topic or '-'}/{row.key or '-'}  {row.why}")
         if not rows:
             self.stdout.write("Nothing is held.")
 
