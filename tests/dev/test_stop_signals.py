@@ -8,6 +8,8 @@ from apps.dev.children import PROJECT
 
 ASKED = """
 import os, signal
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
 for number in {ignored}:
     signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, {blocked})

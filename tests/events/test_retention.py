@@ -13,6 +13,14 @@ from tests.support.factories import append, backdated_event, event
 
 pytestmark = pytest.mark.django_db
 
+_MANY_FACTS = """
+INSERT INTO events_event (event_id, type, topic, key, source, subject_type, subject_id, occurred_at, recorded_at,
+                          correlation_id, traceparent, data)
+SELECT md5(n::text)::uuid, 'task.created.v1', 'task-events', n::text, '/todo', 'task', md5(n::text)::uuid,
+       now() - make_interval(hours => n), now() - make_interval(hours => n), 'c', '', '{}'
+FROM generate_series(1, 1000) n
+"""
+
 
 def handled(one, *, days):
     with connection.cursor() as cursor:
@@ -107,6 +115,8 @@ def test_a_fact_that_speaks_of_snapshots_is_a_fact_to_the_database():
 
 def test_snapshots_are_found_by_an_index_of_their_own():
     with connection.cursor() as cursor:
+        cursor.execute(_MANY_FACTS)
+        cursor.execute("ANALYZE events_event")
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute("EXPLAIN " + retention._DELETE_EVENTS.format(of=retention._OF_SNAPSHOTS), [14, 5000])

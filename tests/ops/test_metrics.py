@@ -115,7 +115,7 @@ def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group
     pump.run()
     pump.redeliver_everything()
     handling.handle(chores, life_of_one_subject(1))
-    metrics.count_unreadable("audit")
+    metrics.count_unreadable("audit", 1)
     metrics.count_failed("audit")
     reconcile.run(group_named("audit"), broker=pump.broker)
     periodic.run(now=datetime.now(UTC))

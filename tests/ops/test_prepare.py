@@ -32,7 +32,10 @@ print({alias: chosen["OPTIONS"]["options"] for alias, chosen in base.DATABASES.i
         ({"ROLE": "prepare", "DATABASE_DIRECT_URL": OWNER}, {"default": LIMITS, "owner": "-c lock_timeout=5s"}),
         ({"ROLE": "prepare", "DATABASE_OWNER_URL": APPLICATION}, {"default": LIMITS}),
         ({"ROLE": "web", "DATABASE_OWNER_URL": OWNER}, {"default": LIMITS}),
-        ({"ROLE": "worker-audit", "DATABASE_OWNER_URL": OWNER}, {"default": LIMITS}),
+        (
+            {"ROLE": "worker-audit", "DATABASE_OWNER_URL": OWNER},
+            {"default": f"{LIMITS} -c plan_cache_mode=force_custom_plan"},
+        ),
     ],
     ids=["prepare", "a terminal", "one role", "past a pool", "the same url", "web", "worker"],
 )

@@ -21,3 +21,6 @@ HEARTBEAT_ROWS = False
 # Nothing of the tests is signed for, or found among, the checkpoints of the laptop; some name a folder of their own.
 AUDIT_SIGNING_KEY = ""
 AUDIT_CHECKPOINTS_URL = ""
+# A test's transaction waits for the test, on a machine that may have much else to do.
+DATABASES["default"]["OPTIONS"]["transaction_timeout"] = "10min"  # noqa: F405
+DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=10min"  # noqa: F405
