@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 
+from apps.events import leaving, relay, worker
+
 # Caught in C code for ever: a handler of Python's has no say in how that ends.
 CAUGHT = "print('caught', flush=True)\nlibc = ctypes.CDLL(None)\nwhile True: libc.sleep(1000)\n"
 BEGIN = """
@@ -27,6 +29,14 @@ if not child:
     time.sleep(60)
 print('ended', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+
+
+def test_whichever_signal_it_is_a_worker_has_as_long_and_is_gone_before_the_kill() -> None:
+    granted, to_end = 30.0, 5.0
+
+    assert leaving.LEAVE_SECONDS == settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT == granted - to_end
+    assert worker.CLOSE_SECONDS < leaving.LEAVE_SECONDS
+    assert relay.STOP_PATIENCE_SECONDS < leaving.LEAVE_SECONDS
 
 
 class Process:
