@@ -15,8 +15,8 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-# Whoever runs us grants 30 s before the kill. Celery's own patience, `CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT`, is the same but
-# for SIGQUIT: after SIGTERM a worker waits for its jobs to their end, which may be a job's limit of 60 s away.
+# Whoever runs us grants 30 s before the kill. Celery's own patience, `CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT`, is the same
+# but for SIGQUIT: after SIGTERM a worker waits for its jobs to their end, and a job's limit is 60 s.
 LEAVE_SECONDS = 25.0
 _TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT}
 
