@@ -46,13 +46,14 @@ def test_a_writer_frozen_between_head_and_record_makes_no_fork_when_it_comes_bac
 @pytest.mark.fault("F24", "a writer of the trail stops in the middle of a statement", bound=5)
 @pytest.mark.parametrize("unsent", [60, 300, 3_000, 30_000])
 def test_a_writer_whose_bytes_stop_anywhere_in_its_insert_loses_its_locks(
-    transactional_db: None, postgres: Proxy, evidence: Evidence, unsent: int
+    transactional_db: None, journal: Path, postgres: Proxy, evidence: Evidence, unsent: int
 ) -> None:
     postgres.stop_clients_after(_bytes_of_an_append(postgres) - unsent)
 
     with _appending(postgres):
         wait_until(lambda: not _chains_are_free(), "the writer has its locks", seconds=20)
         evidence.recovered(wait_until(_chains_are_free, "the chains are free again", seconds=20))
+        evidence.judge(journal)
 
     assert AuditRecord.objects.count() == 0
 
@@ -60,7 +61,11 @@ def test_a_writer_whose_bytes_stop_anywhere_in_its_insert_loses_its_locks(
 @pytest.mark.short
 @pytest.mark.control("F24", "a writer of the trail stops in the middle of a COPY: it keeps its locks")
 def test_a_writer_whose_bytes_stop_in_a_copy_keeps_its_locks(
-    transactional_db: None, postgres: Proxy, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+    transactional_db: None,
+    journal: Path,
+    postgres: Proxy,
+    evidence: Evidence,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(services, "_insert", _insert_by_copy)
     postgres.stop_clients_after(_bytes_of_an_append(postgres) - 3_000)
@@ -69,7 +74,9 @@ def test_a_writer_whose_bytes_stop_in_a_copy_keeps_its_locks(
         wait_until(lambda: not _chains_are_free(), "the writer has its locks", seconds=20)
         let_pass(LIMIT_SECONDS + 4)
         assert not _chains_are_free()
-    assert evidence.control
+        verdict = evidence.refute(journal)
+
+    assert ["in a transaction since" in each for each in verdict.findings] == [True]
 
 
 LIMIT_SECONDS = 2
