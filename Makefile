@@ -6,6 +6,10 @@ MAKEFLAGS += --no-print-directory
 # PORT= moves the web port; the sockets' port is the next one.
 PORT ?= 8000
 ARGS ?=
+# Where the tests of each mark are, so that nobody else's have to be imported; `tests/conftest.py` holds them to it.
+FAULTS_IN := tests/faults tests/dev
+KAFKA_IN := tests/integration tests/events tests/dev
+SOAK_IN := tests/faults
 # Of `make soak`.
 SECONDS ?= 600
 SEED ?=
@@ -44,20 +48,20 @@ test: environment ## Run the fast tests on a throw-away PostgreSQL and Valkey; A
 
 .PHONY: test-faults
 test-faults: environment ## Run all tests that really kill and wait
-	@$(VENV_PYTHON) -m pytest -m "faults and not soak" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "faults and not soak" $(FAULTS_IN) $(ARGS)
 
 .PHONY: test-faults-short
 test-faults-short: environment ## Run those of them that belong to every push: under 3 minutes
-	@$(VENV_PYTHON) -m pytest -m "faults and short and not soak" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "faults and short and not soak" $(FAULTS_IN) $(ARGS)
 
 .PHONY: test-kafka
 test-kafka: environment ## Run the tests on a real Kafka: KAFKA_BOOTSTRAP_SERVERS=, or a throw-away one where Java and Maven are
 	@lacking=; [ -n "$$KAFKA_BOOTSTRAP_SERVERS" ] || lacking=$$($(VENV_PYTHON) -m apps.dev.embedded.kafka_jars); \
-	if [ -n "$$lacking" ]; then echo "Not run. $$lacking"; else $(VENV_PYTHON) -m pytest -m "kafka and not soak" $(ARGS); fi
+	if [ -n "$$lacking" ]; then echo "Not run. $$lacking"; else $(VENV_PYTHON) -m pytest -m "kafka and not soak" $(KAFKA_IN) $(ARGS); fi
 
 .PHONY: soak
 soak: environment ## Break everything again and again; SECONDS=600 is for how long, SEED= repeats a schedule
-	@FAULTS_SECONDS=$(SECONDS) FAULTS_SEED=$(SEED) $(VENV_PYTHON) -m pytest -m soak -s $(ARGS)
+	@FAULTS_SECONDS=$(SECONDS) FAULTS_SEED=$(SEED) $(VENV_PYTHON) -m pytest -m soak -s $(SOAK_IN) $(ARGS)
 
 .PHONY: tour
 tour: environment ## Follow one task through a throw-away stack, hop by hop

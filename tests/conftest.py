@@ -1,6 +1,7 @@
 """Fixtures for every room: what runs for real beside the tests' PostgreSQL and Valkey."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,25 @@ from tests.support.append_only import flush_past_the_guards
 from tests.support.topics import remove_all_of_this_run
 
 __all__ = ["flush_past_the_guards"]
+
+ROOT = Path(__file__).parents[1]
+_FOLDERS = re.compile(r"^([A-Z]+)_IN := (.+)$", re.MULTILINE)
+
+
+def folders_of_marks() -> dict[str, list[Path]]:
+    """Where the Makefile looks for the tests of a mark."""
+    named = _FOLDERS.findall((ROOT / "Makefile").read_text())
+    return {mark.lower(): [ROOT / folder for folder in folders.split()] for mark, folders in named}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test whose mark's target would not find it: it would run nowhere."""
+    for mark, folders in folders_of_marks().items():
+        for item in items:
+            if item.get_closest_marker(mark) and not any(folder in item.path.parents for folder in folders):
+                raise pytest.UsageError(
+                    f"{item.nodeid} is marked `{mark}`: the Makefile's {mark.upper()}_IN lacks its folder."
+                )
 
 
 @pytest.fixture(scope="session")

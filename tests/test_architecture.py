@@ -19,6 +19,7 @@ from django.core.management import get_commands, load_command_class
 from apps.events import event_types, schedules
 from apps.events.management.commands.list_subscriptions import wiring
 from apps.events.subscriptions import groups
+from tests.conftest import folders_of_marks
 
 ROOT = Path(settings.BASE_DIR)
 ROOMS = [ROOT / "apps", ROOT / "todo_project"]
@@ -183,6 +184,12 @@ def test_the_environment_is_read_in_one_module_and_by_those_that_run_before_it()
     ]
 
     assert places == ["apps/events/crash.py", "todo_project/env.py"]
+
+
+def test_the_makefile_says_where_the_tests_of_each_mark_are():
+    """`tests/conftest.py` refuses whatever is marked so and stands elsewhere."""
+    assert folders_of_marks().keys() == {"faults", "kafka", "soak"}
+    assert [folder for folders in folders_of_marks().values() for folder in folders if not folder.is_dir()] == []
 
 
 def test_every_module_says_what_it_owns():
