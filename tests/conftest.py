@@ -12,6 +12,8 @@ from apps.dev.embedded import kafka_jars
 from apps.dev.embedded.apache_kafka import ApacheKafka
 from apps.dev.embedded.kafka import Kafka
 from apps.dev.stack import Stack, throw_away_stack
+from apps.events.brokers.kafka import KafkaBroker
+from apps.events.errors import BrokerFailed
 from tests.support.append_only import flush_past_the_guards
 from tests.support.topics import remove_all_of_this_run
 
@@ -54,6 +56,10 @@ def mock_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """How to reach a real broker: the one that the variables of Kafka name, else a throw-away one of the session's."""
     if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        try:
+            KafkaBroker(settings.KAFKA).state(timeout=5)
+        except BrokerFailed as reason:
+            pytest.exit(f"KAFKA_BOOTSTRAP_SERVERS: {reason}", returncode=3)
         yield settings.KAFKA
         remove_all_of_this_run(settings.KAFKA)
         return

@@ -8,9 +8,11 @@ import os
 import random
 import re
 import secrets
+import signal
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -31,6 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.faults)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(240))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Whoever ends a run lets it thaw and end what it froze and started, and say what it found so far."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        pytest.exit("asked to end", returncode=128 + signal.SIGTERM)
+
+    if any(item.get_closest_marker("faults") for item in session.items):
+        signal.signal(signal.SIGTERM, end)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 A round: changes at a steady rate, one fault or two that overlap, healing, rest, and the whole check. Which faults come
 when is decided by the seed alone and printed before each round. A round of two counts for the one that takes longer.
-Invariant: every kind of fault comes before one comes again.
+The round that is under way when the time is over is finished. Invariant: every kind of fault comes before one
+comes again.
 """
 
 import os
@@ -27,7 +28,7 @@ SECONDS = float(os.environ.get("FAULTS_SECONDS") or 120)
 RATE = 30.0
 QUIET_SECONDS = 240.0
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(SECONDS + 2 * QUIET_SECONDS), pytest.mark.through("postgres")]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(SECONDS + 4 * QUIET_SECONDS), pytest.mark.through("postgres")]
 
 
 class Platform:
@@ -193,7 +194,8 @@ def test_whatever_breaks_in_whatever_order_nothing_is_lost_repeated_or_reordered
         row.judge(journal, pipeline.broker if pipeline.kafka_kind == "real" else None)
         row.rounds += 1
         row.passed()
-        if time.monotonic() > ends_at and number + 1 >= len(kinds):
+        print(f"round {number} held: {row.operations} operations so far, {row.recovery}")
+        if time.monotonic() > ends_at:
             break
 
 
