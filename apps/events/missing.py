@@ -7,6 +7,9 @@ A group whose marks are young asks for the few transactions since in one stateme
 they are old (a new group, another Kafka after a long time) the log is walked by position, a window a statement: one
 over all of a large log would end at the limit of a statement, at every attempt.
 
+A held entry keeps the marks where they are, perhaps for days. So who looks remembers what was settled behind it, and
+looks for what was held in particular: it may be lost once it has left the outbox.
+
 A lap speaks of what there was when it began. So it belongs to who began it, for one reason to look: what comes later,
 such as a partition that another member gave up, is behind it.
 """
@@ -26,6 +29,8 @@ NEAR_TRANSACTIONS = 50_000
 WINDOW = 20_000
 # So long one look may take: who looks also has a heartbeat, or a job's limit.
 BUDGET_SECONDS = 5.0
+# More than these are not looked for one by one.
+MOST_HELD = 10_000
 
 _MISSING = """
 SELECT e.position
@@ -42,6 +47,7 @@ WHERE {where} AND e.transaction_id >= m.mark
 LIMIT %(limit)s
 """
 _SINCE = "e.transaction_id >= %(lowest)s AND e.position <= %(upto)s"
+_AMONG = "e.position = ANY(%(held)s::bigint[])"
 _WITHIN = "e.position > %(after)s AND e.position <= %(upto)s"
 _RELAYED = "  AND NOT EXISTS (SELECT 1 FROM events_outboxentry o WHERE o.event_id = e.position)\n"
 _HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -49,9 +55,11 @@ _HORIZON = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _RELAYED_HORIZON = """
 least(pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (
     SELECT min(e.transaction_id) FROM events_outboxentry o
-    CROSS JOIN LATERAL (SELECT transaction_id FROM events_event WHERE position = o.event_id OFFSET 0) e
+    CROSS JOIN LATERAL (SELECT transaction_id FROM events_event WHERE position = o.event_id OFFSET 0) e{which}
 ))
 """
+_NOT_HELD = " WHERE o.held_at IS NULL"
+_HELD = "ARRAY(SELECT event_id FROM events_outboxentry WHERE held_at IS NOT NULL ORDER BY event_id LIMIT %s)"
 _LAST = "(SELECT coalesce(max(position), 0) FROM events_event)"
 _NEXT = "SELECT min(position) FROM events_event WHERE position > %s"
 
@@ -66,6 +74,22 @@ class _Question:
     cluster: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """Of these types, all below the `horizon` is handled or parked, but perhaps what was `held` then.
+
+    `types` are with the marks of then.
+    """
+
+    types: Mapping[str, int]
+    horizon: int
+    held: list[int]
+
+    def holds_for(self, types: Mapping[str, int]) -> bool:
+        """Not with a mark that was set back, or of a type that was not among them."""
+        return all(name in self.types and mark >= self.types[name] for name, mark in types.items())
+
+
 @dataclass(slots=True)
 class _Lap:
     """Through the log up to `last`; nothing is missing up to `after`."""
@@ -73,11 +97,12 @@ class _Lap:
     types: Mapping[str, int]
     horizon: int
     last: int
+    settles: "_Settled"
     after: int = -1
 
     @property
     def is_short(self) -> bool:
-        return self.horizon - min(self.types.values(), default=0) <= NEAR_TRANSACTIONS
+        return self.settles.horizon - min(self.types.values(), default=0) <= NEAR_TRANSACTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +122,7 @@ class Laps:
 
     def __init__(self) -> None:
         self._laps: dict[_Question, _Lap] = {}
+        self._settled: dict[_Question, _Settled] = {}
 
     def look(
         self,
@@ -114,11 +140,19 @@ class Laps:
         for the sake of the same `cluster`, goes on with it, behind what is not missing.
         """
         question = _Question(group.name, relayed_or_not, older_than_seconds, cluster)
+        settled = self._settled.get(question)
+        if settled is None or not settled.holds_for(types):
+            settled = _Settled(types, horizon=0, held=[])
+        since = {name: max(mark, settled.horizon) for name, mark in types.items()}
         lap = self._laps.pop(question, None)
-        if lap is None or lap.types != types:
-            lap = _begin(types, relayed_or_not)
-        asked = _asked(group, types, limit, older_than_seconds)
+        if lap is None or lap.types != since:
+            lap = _begin(since, types, relayed_or_not)
+        asked = _asked(group, since, limit, older_than_seconds)
         positions, complete, told = (_since_the_marks if lap.is_short else _by_windows)(lap, question, asked)
+        if settled.held:
+            # After the lap was begun: what was let go by then, and has left the outbox, is seen here.
+            asked = _asked(group, types, limit, older_than_seconds) | {"held": settled.held}
+            positions = sorted({*_positions(_AMONG, question, asked), *positions})
         found = Found(positions, complete, lap.horizon, told, question, lap)
         if not complete:
             self.keep(found)
@@ -131,6 +165,15 @@ class Laps:
         lap it is handled by the next look, and the marks move on.
         """
         self._laps[found.question] = found.lap
+
+    def settle(self, found: Found) -> None:
+        """Remember that what a complete lap found is handled, also above what holds the marks back."""
+        new, before = found.lap.settles, self._settled.get(found.question)
+        if before and new.horizon <= before.horizon:
+            return
+        self._settled.pop(found.question, None)
+        if 0 < len(new.held) <= MOST_HELD:
+            self._settled[found.question] = new
 
 
 def _since_the_marks(lap: _Lap, question: _Question, asked: dict[str, Any]) -> tuple[list[int], bool, str]:
@@ -149,11 +192,13 @@ def _by_windows(lap: _Lap, question: _Question, asked: dict[str, Any]) -> tuple[
     return found, complete, f"Looked through the log up to {lap.after} of {lap.last}."
 
 
-def _begin(types: Mapping[str, int], relayed_or_not: bool) -> _Lap:
+def _begin(since: Mapping[str, int], marks: Mapping[str, int], relayed_or_not: bool) -> _Lap:
+    of_all, of_others = (_RELAYED_HORIZON.format(which=which) for which in ("", _NOT_HELD))
+    horizons = f"{_HORIZON}, {_HORIZON}" if relayed_or_not else f"{of_all}, {of_others}"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_HORIZON if relayed_or_not else _RELAYED_HORIZON}, {_LAST}")
-        horizon, last = cursor.fetchone()
-    return _Lap(dict(types), horizon, last)
+        cursor.execute(f"SELECT {horizons}, {_LAST}, {_HELD}", [MOST_HELD + 1])
+        horizon, others, last, held = cursor.fetchone()
+    return _Lap(dict(since), horizon, last, settles=_Settled(dict(marks), others, held))
 
 
 def _asked(group: ConsumerGroup, types: Mapping[str, int], limit: int, older_than_seconds: float) -> dict[str, Any]:

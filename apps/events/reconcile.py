@@ -149,6 +149,7 @@ def _run(group: ConsumerGroup, broker: Broker, laps: Laps) -> Repair:
     excused = not state.keeps_records or not all(known.settled.values()) or bool(known.late)
     if not found.complete:
         return _note(group, handled, excused=excused, reason=found.told)
+    laps.settle(found)
     # On its first cluster a group has no marks yet, and nobody was before it.
     marks.move(group, known.settled, to=found.horizon, added=known.added if progress.cluster_id else ())
     return _note(group, handled, excused=excused, settled_on=state)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.events import handling, missing, reconcile
 from apps.events.missing import Laps
-from apps.events.models import Event, GroupMark
+from apps.events.models import Event, GroupMark, OutboxEntry
 from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
 from tests.support.factories import append, backdated_event, event, life_of_one_subject, log_only
@@ -137,6 +137,48 @@ def test_the_outbox_holds_the_horizon_back_unless_what_waits_there_is_looked_for
 
     assert (relayed.positions, relayed.horizon <= waiting.transaction_id) == ([], True)
     assert all_there_is.positions == [waiting.position]
+
+
+@pytest.fixture
+def behind_a_held_one(group, pump, monkeypatch):
+    """The group is settled with all but an entry that is held; so long ago that the log would be walked. Its laps."""
+    laps = Laps()
+    pump.relay.offers_again_at = float("inf")
+    reconcile.run(group, broker=pump.broker, laps=laps)
+    held = append(event())[0].position
+    OutboxEntry.objects.filter(pk=held).update(held_at=timezone.now(), refusal="refused by the test")
+    for _ in range(5):
+        append(event())
+    pump.relay_once()
+    pump.consume(group)
+    monkeypatch.setattr(missing, "NEAR_TRANSACTIONS", 3)
+    assert reconcile.run(group, broker=pump.broker, laps=laps).settled
+    return laps
+
+
+def walks(group, laps, pump):
+    """How many windows of the log a run of the reconcile reads."""
+    with CaptureQueriesContext(connection) as asked:
+        assert reconcile.run(group, broker=pump.broker, laps=laps).settled
+    return len([each for each in asked.captured_queries if "e.position > " in each["sql"]])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_behind_a_held_entry_the_log_is_walked_once_and_the_marks_stay(group, pump, behind_a_held_one):
+    held = Event.objects.get(outbox_entry__held_at__isnull=False)
+
+    assert walks(group, behind_a_held_one, pump) == 0
+    assert walks(group, Laps(), pump) > 0  # the negative control: who remembers nothing
+    assert max(GroupMark.objects.values_list("settled_transaction_id", flat=True)) <= held.transaction_id
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("among", "found"), [(missing._AMONG, 1), ("false", 0)], ids=["as it is", "negative control"])
+def test_what_was_held_and_then_lost_is_found(group, pump, behind_a_held_one, monkeypatch, among, found):
+    monkeypatch.setattr(missing, "_AMONG", among)
+    OutboxEntry.objects.all().delete()  # as if Kafka had taken and dropped it
+
+    assert reconcile.run(group, broker=pump.broker, laps=behind_a_held_one) == Repair(settled=True, handled=found)
 
 
 @pytest.fixture(params=["as the statistics are", "with fresh statistics"])

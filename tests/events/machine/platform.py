@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from apps.events import dead_letters, erasure, reconcile
 from apps.events.errors import DeadLetterNotParked, Transient
+from apps.events.missing import Laps
 from apps.events.models import DeadLetter, OutboxEntry
 from apps.events.subscriptions import ConsumerGroup
 from tests.events.machine import promises
@@ -68,6 +69,7 @@ class Platform(RuleBasedStateMachine):
         self.lock = next(_leader_locks)
         self.relays = [new_relay(self.world.broker, key=self.lock) for _ in range(2)]
         self.members: list[list[Member]] = [[], [], []]
+        self.laps = Laps()
         self.frozen: list[tuple[object, Frozen, Callable[[Ending], None]]] = []
 
     def go_on(self, what: str) -> None:

@@ -149,7 +149,7 @@ class Processes(Platform):
     @happens(group=group_number, size=batch, fate=fate_at(HANDLING))
     def reconcile(self, group: int, size: int = 100, fate: Fate = LIVES) -> None:
         with override_settings(CONSUMER_BATCH_SIZE=size):
-            step = partial(reconcile.run, self.world.groups[group], broker=self.world.broker)
+            step = partial(reconcile.run, self.world.groups[group], broker=self.world.broker, laps=self.laps)
             self._act(step, fate, lambda ending: self._expect(ending, GroupStopped, Killed, *AWAY))
 
     @happens(group=group_number, first=which, length=which, fate=fate_at(HANDLING))
