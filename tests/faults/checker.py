@@ -156,9 +156,7 @@ def versions_on(records: Iterable[Record]) -> list[Seen]:
 
 
 def judge_topic(verdict: Verdict, records: Iterable[Record]) -> None:
-    """C5 as a consumer meets it: a version comes for the first time only after all before it, and the newest comes
-    last, which is what whoever keeps one record of each thing goes by. What was produced twice may repeat.
-    """
+    """C5 as a consumer meets it: versions come for the first time in order, the newest last. What repeats is counted."""
     highest: dict[tuple[str, UUID], int] = defaultdict(int)
     last: dict[tuple[str, UUID], Seen] = {}
     for seen in versions_on(records):

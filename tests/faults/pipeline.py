@@ -13,13 +13,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-import psycopg
 from django.conf import settings
-from django.db import close_old_connections, connection
-from psycopg import conninfo
+from django.db import close_old_connections
 
 from apps.dev.children import Child
 from apps.dev.embedded import kafka_jars
@@ -31,6 +28,7 @@ from apps.events import event_types
 from apps.events.brokers.kafka import KafkaBroker
 from tests.faults import journal as journals
 from tests.faults.proxy import Proxy
+from tests.faults.urls import led_to, place_of
 
 Service = Literal["postgres", "valkey", "kafka"]
 
@@ -73,8 +71,7 @@ class Pipeline:
         if "valkey" in through:
             self._proxy("valkey", f"{LOOPBACK}:{self.valkey.port}")
         if "postgres" in through:
-            place = urlsplit(database_url)
-            self._proxy("postgres", f"{place.hostname}:{place.port}")
+            self._proxy("postgres", place_of(database_url))
         if "kafka" in through and "kafka" not in self.proxies:
             self._proxy("kafka", self.kafka.address)
         self._meet_kafka()
@@ -188,12 +185,6 @@ class Pipeline:
         self._cleanup.close()
 
 
-def led_to(url: str, address: str) -> str:
-    """The same URL at another place."""
-    place = urlsplit(url).netloc.rpartition("@")
-    return url.replace(f"{place[1]}{place[2]}", f"{place[1]}{address}", 1)
-
-
 def _end(service: Kafka | ApacheKafka | Valkey) -> None:
     """At once: its data are thrown away."""
     if service.child is not None:
@@ -203,33 +194,6 @@ def _end(service: Kafka | ApacheKafka | Valkey) -> None:
 
 def _ended(role: Child) -> bool:
     return not role.runs
-
-
-def database_url() -> str:
-    """The test database's own, not the one the settings were read with."""
-    chosen: dict[str, Any] = connection.settings_dict
-    return f"postgresql://{chosen['USER']}:{chosen['PASSWORD']}@{chosen['HOST']}:{chosen['PORT']}/{chosen['NAME']}"
-
-
-def direct_parameters() -> str:
-    return conninfo.make_conninfo(database_url())
-
-
-def crash_postgres() -> None:
-    """Kill one of PostgreSQL's own processes with -9: it ends every session, and recovers from its log by itself."""
-    with psycopg.connect(database_url(), autocommit=True) as session:
-        os.kill(session.info.backend_pid, signal.SIGKILL)
-    wait_until(_postgres_answers, "PostgreSQL has recovered", seconds=60)
-
-
-def _postgres_answers() -> bool:
-    close_old_connections()
-    connection.close()
-    try:
-        with psycopg.connect(database_url(), connect_timeout=2) as session:
-            return session.execute("SELECT 1").fetchone() == (1,)
-    except psycopg.OperationalError:
-        return False
 
 
 def kill(child: Child) -> None:

@@ -17,6 +17,7 @@ from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
 from tests.faults.pipeline import Pipeline, is_frozen, let_pass, thaw, wait_until
 from tests.faults.proxy import Proxy, proxy_to
+from tests.faults.urls import database_url, place_of
 from tests.support.factories import event, task_data
 
 
@@ -84,8 +85,7 @@ LIMIT_SECONDS = 2
 
 @pytest.fixture
 def postgres() -> Iterator[Proxy]:
-    chosen = connection.settings_dict
-    with proxy_to(f"{chosen['HOST']}:{chosen['PORT']}") as proxy:
+    with proxy_to(place_of(database_url())) as proxy:
         yield proxy
 
 

@@ -1,4 +1,4 @@
-"""F1, F2 and F3: writers that die around the event, that write past the services, that commit late."""
+"""F1 and F2: writers that die around the event, or write past the services."""
 
 import random
 import sys
@@ -12,16 +12,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from apps.accounts.models import User
-from apps.audit.models import AuditRecord
-from apps.dev.children import Child
-from apps.events import outbox
-from apps.events.leadership import Leadership
-from apps.events.outbox import Key, Logged
-from apps.events.relay import Relay
 from apps.tasks.models import Task
 from tests.faults import checker
 from tests.faults.evidence import Evidence
-from tests.faults.pipeline import Pipeline, is_frozen, kill, let_pass, thaw, wait_until
+from tests.faults.pipeline import Pipeline, wait_until
 from tests.support.factories import facts
 
 
@@ -103,7 +97,7 @@ DOORS = [
 def test_raw_writes_under_load_are_refused_at_every_door_and_harm_nobody(
     pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str, chance: random.Random
 ) -> None:
-    _start_and_wait_for_load(pipeline, journal, seed)
+    start_and_wait_for_load(pipeline, journal, seed)
     load = pipeline.generate(journal, seed=f"{seed}.load", rate=50, count=300)
 
     refused = 0
@@ -124,7 +118,7 @@ def test_raw_writes_under_load_are_refused_at_every_door_and_harm_nobody(
 def test_without_the_trigger_a_raw_write_under_load_slips_by_and_the_checker_finds_it(
     pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
 ) -> None:
-    _start_and_wait_for_load(pipeline, journal, seed)
+    start_and_wait_for_load(pipeline, journal, seed)
     load = pipeline.generate(journal, seed=f"{seed}.load", rate=50, count=100)
 
     with _trigger_off(), psycopg.connect(pipeline.database_url, autocommit=True) as session:
@@ -137,7 +131,7 @@ def test_without_the_trigger_a_raw_write_under_load_slips_by_and_the_checker_fin
     assert [each for each in verdict.lost if f"{raw.pk}" in each] == verdict.lost != []
 
 
-def _start_and_wait_for_load(pipeline: Pipeline, journal: Path, seed: str) -> None:
+def start_and_wait_for_load(pipeline: Pipeline, journal: Path, seed: str) -> None:
     pipeline.start("relay")
     pipeline.start("worker-audit")
     first = pipeline.generate(journal, seed=seed, count=10)
@@ -149,101 +143,3 @@ def _refused(pipeline: Pipeline, statement: str) -> None:
     refusals = (psycopg.IntegrityError, psycopg.errors.InsufficientPrivilege)
     with psycopg.connect(pipeline.database_url, autocommit=True) as session, pytest.raises(refusals):
         session.execute(statement)
-
-
-# --- F3: a transaction that commits late --------------------------------------------------------------
-
-
-@pytest.mark.fault("F3", "a transaction stays open for 10 s under load, then commits", bound=2)
-def test_what_commits_late_flows_at_once_though_later_positions_went_before(
-    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
-) -> None:
-    _start_and_wait_for_load(pipeline, journal, seed)
-    late = _freeze_in_a_transaction(pipeline, journal)
-    load = pipeline.load(journal, seed=f"{seed}.load")
-    let_pass(10)
-    before = _audited()
-
-    thaw(late)
-    evidence.recovered(wait_until(lambda: _audited("late.4") == 1, "what committed late is audited", seconds=60))
-
-    pipeline.finish(load)
-    wait_until(checker.quiet, "every change is audited", seconds=60)
-    assert before > 50
-    # Of each kind one, in the order of the log and in the order of the trail.
-    assert (
-        facts().filter(correlation_id=f"{seed}.load.0").get().position > facts().get(correlation_id="late.4").position
-    )
-    verdict = evidence.judge(journal, pipeline.broker)
-    assert verdict.operations["unknown"] == 0
-
-
-@pytest.mark.fault("F3", "the process is killed with its transaction open for 10 s", bound=2)
-def test_what_never_commits_leaves_nothing_and_holds_nobody_up(
-    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
-) -> None:
-    _start_and_wait_for_load(pipeline, journal, seed)
-    late = _freeze_in_a_transaction(pipeline, journal)
-    load = pipeline.load(journal, seed=f"{seed}.load")
-    let_pass(10)
-    before = _audited()
-
-    kill(late)
-    let_pass(1)
-    pipeline.finish(load)
-    evidence.recovered(wait_until(checker.quiet, "every change is audited", seconds=60))
-
-    assert before > 50
-    verdict = evidence.judge(journal, pipeline.broker)
-    assert verdict.operations["unknown"] == 1
-    assert not facts().filter(correlation_id="late.4").exists()
-
-
-@pytest.mark.control("F3", "a relay that remembers the last position")
-def test_a_relay_with_a_cursor_loses_what_commits_late_and_the_checker_finds_it(
-    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
-) -> None:
-    worker = pipeline.start("worker-audit")
-    relay = _CursorRelay(pipeline.broker, leadership=Leadership())
-    assert relay.leadership.acquire()
-    late = _freeze_in_a_transaction(pipeline, journal)
-    load = pipeline.generate(journal, seed=seed, count=20)
-    wait_until(lambda: not load.runs, "others commit", seconds=60)
-    wait_until(lambda: relay.relay_batch() == 0, "what the others did is relayed", seconds=60)
-
-    thaw(late)
-    wait_until(lambda: not late.runs, "the late one commits", seconds=60)
-    relay.relay_batch()
-    relay.close()
-    wait_until(lambda: _audited() == 24, "all others are audited", seconds=60)
-
-    assert worker.runs
-    lost = facts().get(correlation_id="late.4")
-    verdict = evidence.refute(journal, pipeline.broker)
-    assert [each for each in verdict.lost if f"{lost.event_id}" in each] == verdict.lost != []
-
-
-class _CursorRelay(Relay):
-    """What the relay must not be."""
-
-    last = 0
-
-    def _oldest(self, size: int) -> list[Logged]:
-        return outbox.oldest_behind(self.last, size, snapshot=outbox.snapshot())
-
-    def _relay(self, entries: list[Logged], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
-        self.last = entries[-1].position
-        return super()._relay(entries, stuck=stuck)
-
-
-def _freeze_in_a_transaction(pipeline: Pipeline, journal: Path) -> Child:
-    """A writer that made four changes and stands in the transaction of its fifth, with its event written."""
-    command = [sys.executable, "-m", "tests.faults.generator", str(journal), "late", "0", "5"]
-    late = pipeline.run("late", command, CRASH_POINT="outbox.after_event:5", CRASH_SIGNAL="SIGSTOP")
-    wait_until(lambda: is_frozen(late), "the late one has its transaction open", seconds=60)
-    return late
-
-
-def _audited(correlation_id: str = "") -> int:
-    told = facts().filter(correlation_id__startswith=correlation_id)
-    return AuditRecord.objects.filter(event_id__in=told.values("event_id")).count()

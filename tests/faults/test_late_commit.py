@@ -1,80 +1,119 @@
-"""F3: a transaction that stays open for long and commits its events below positions already relayed and handled.
+"""F3: a transaction that stays open for long and commits its events below positions already relayed and handled."""
 
-The negative control stands in tests/events/test_relay.py: a relay that goes by positions loses such an event for good.
-"""
-
-import time
-from datetime import UTC, datetime
+import sys
 from pathlib import Path
-from threading import Event as StopSignal
-from uuid import UUID
 
 import pytest
-from django.db import transaction
 
-from apps.accounts.models import User
 from apps.audit.models import AuditRecord
-from apps.events import reconcile, retention
-from apps.events.models import Event, GroupProgress, OutboxEntry
+from apps.dev.children import Child
+from apps.events import outbox, reconcile, retention
+from apps.events.leadership import Leadership
+from apps.events.models import GroupProgress
+from apps.events.outbox import Key, Logged
+from apps.events.relay import Relay
 from apps.events.subscriptions import group_named
-from apps.tasks import services
-from tests.events.concurrency import in_background
 from tests.faults import checker
-from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
-from tests.faults.pipeline import Pipeline, wait_until
+from tests.faults.pipeline import Pipeline, is_frozen, kill, let_pass, thaw, wait_until
+from tests.faults.test_capture import start_and_wait_for_load
+from tests.support.factories import facts
 
-OPEN_SECONDS = 20.0
 
-
-@pytest.mark.fault("F3", "a writer's transaction stays open for 20 s and commits late", bound=2)
-def test_what_commits_late_flows_at_once_and_nobody_takes_it_for_lost(
-    pipeline: Pipeline, journal: Path, evidence: Evidence
+@pytest.mark.fault("F3", "a transaction stays open for 10 s under load, then commits", bound=2)
+def test_what_commits_late_flows_at_once_though_later_positions_went_before(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
 ) -> None:
-    pipeline.start("relay")
-    pipeline.start("worker-audit")
-    journals.write(journal, prefix="before", count=2)
-    wait_until(checker.quiet, "the pipeline works", seconds=60)
-    reconcile_now(pipeline)
-    written, may_commit = StopSignal(), StopSignal()
+    start_and_wait_for_load(pipeline, journal, seed)
+    late = _freeze_in_a_transaction(pipeline, journal)
+    load = pipeline.load(journal, seed=f"{seed}.load")
+    for _ in range(10):
+        reconcile.run(group_named("audit"), broker=pipeline.broker)
+        retention.prune_events()
+        let_pass(1)
+    before = _audited()
 
-    with in_background(lambda: write_slowly(journal, written, may_commit)) as writer:
-        assert written.wait(20)
-        opened_at = time.monotonic()
-        journals.write(journal, prefix="meanwhile", count=5)
-        wait_until(checker.quiet, "what came later is relayed and handled meanwhile", seconds=60)
-        while time.monotonic() < opened_at + OPEN_SECONDS:
-            reconcile_now(pipeline)
-            retention.prune_events()
-            time.sleep(1)
-        may_commit.set()
-        late = writer.result(20)
+    thaw(late)
+    evidence.recovered(wait_until(lambda: _audited("late.4") == 1, "what committed late is audited", seconds=60))
 
-    evidence.recovered(wait_until(lambda: is_audited(late), "the late one is audited", seconds=60))
-    reconcile_now(pipeline)
-    evidence.judge(journal, pipeline.broker)
-    row = Event.objects.exclude(topic="task-updates").get(subject_id=late)
-    assert Event.objects.filter(position__gt=row.position, transaction_id__gt=row.transaction_id).exists()
-    assert (GroupProgress.objects.get(group="audit").repaired, OutboxEntry.objects.count()) == (0, 0)
+    pipeline.finish(load)
+    wait_until(checker.quiet, "every change is audited", seconds=60)
+    assert before > 50
+    # Of each kind one, in the order of the log and in the order of the trail.
+    assert (
+        facts().filter(correlation_id=f"{seed}.load.0").get().position > facts().get(correlation_id="late.4").position
+    )
+    verdict = evidence.judge(journal, pipeline.broker)
+    assert verdict.operations["unknown"] == 0
+    assert not GroupProgress.objects.filter(repaired__gt=0).exists()  # nobody took it for lost
 
 
-def write_slowly(path: Path, written: StopSignal, may_commit: StopSignal) -> UUID:
-    """Create a task of another person than the journal's, whose changes would wait for it, and commit when told to."""
-    person, journal = User.objects.get_or_create(username="slow")[0], journals.Journal(path)
-    try:
-        with journal.operation("late-create", verb="create"), transaction.atomic():
-            task = services.create_task(owner=person, actor=person, title="Late", now=datetime.now(UTC))
-            written.set()
-            # Short of the limit for an idle transaction.
-            may_commit.wait(28)
-        return UUID(str(task.pk))
-    finally:
-        journal.close()
+@pytest.mark.fault("F3", "the process is killed with its transaction open for 10 s", bound=2)
+def test_what_never_commits_leaves_nothing_and_holds_nobody_up(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
+) -> None:
+    start_and_wait_for_load(pipeline, journal, seed)
+    late = _freeze_in_a_transaction(pipeline, journal)
+    load = pipeline.load(journal, seed=f"{seed}.load")
+    let_pass(10)
+    before = _audited()
+
+    kill(late)
+    let_pass(1)
+    pipeline.finish(load)
+    evidence.recovered(wait_until(checker.quiet, "every change is audited", seconds=60))
+
+    assert before > 50
+    verdict = evidence.judge(journal, pipeline.broker)
+    assert verdict.operations["unknown"] == 1
+    assert not facts().filter(correlation_id="late.4").exists()
 
 
-def reconcile_now(pipeline: Pipeline) -> None:
-    reconcile.run(group_named("audit"), broker=pipeline.broker)
+@pytest.mark.control("F3", "a relay that remembers the last position")
+def test_a_relay_with_a_cursor_loses_what_commits_late_and_the_checker_finds_it(
+    pipeline: Pipeline, journal: Path, evidence: Evidence, seed: str
+) -> None:
+    worker = pipeline.start("worker-audit")
+    relay = _CursorRelay(pipeline.broker, leadership=Leadership())
+    assert relay.leadership.acquire()
+    late = _freeze_in_a_transaction(pipeline, journal)
+    load = pipeline.generate(journal, seed=seed, count=20)
+    wait_until(lambda: not load.runs, "others commit", seconds=60)
+    wait_until(lambda: relay.relay_batch() == 0, "what the others did is relayed", seconds=60)
+
+    thaw(late)
+    wait_until(lambda: not late.runs, "the late one commits", seconds=60)
+    relay.relay_batch()
+    relay.close()
+    wait_until(lambda: _audited() == 24, "all others are audited", seconds=60)
+
+    assert worker.runs
+    lost = facts().get(correlation_id="late.4")
+    verdict = evidence.refute(journal, pipeline.broker)
+    assert [each for each in verdict.lost if f"{lost.event_id}" in each] == verdict.lost != []
 
 
-def is_audited(subject_id: UUID) -> bool:
-    return AuditRecord.objects.filter(subject_id=subject_id).exists()
+class _CursorRelay(Relay):
+    """What the relay must not be."""
+
+    last = 0
+
+    def _oldest(self, size: int) -> list[Logged]:
+        return outbox.oldest_behind(self.last, size, snapshot=outbox.snapshot())
+
+    def _relay(self, entries: list[Logged], *, stuck: set[Key]) -> tuple[set[int], dict[int, str]]:
+        self.last = entries[-1].position
+        return super()._relay(entries, stuck=stuck)
+
+
+def _freeze_in_a_transaction(pipeline: Pipeline, journal: Path) -> Child:
+    """A writer that made four changes and stands in the transaction of its fifth, with its event written."""
+    command = [sys.executable, "-m", "tests.faults.generator", str(journal), "late", "0", "5"]
+    late = pipeline.run("late", command, CRASH_POINT="outbox.after_event:5", CRASH_SIGNAL="SIGSTOP")
+    wait_until(lambda: is_frozen(late), "the late one has its transaction open", seconds=60)
+    return late
+
+
+def _audited(correlation_id: str = "") -> int:
+    told = facts().filter(correlation_id__startswith=correlation_id)
+    return AuditRecord.objects.filter(event_id__in=told.values("event_id")).count()

@@ -15,8 +15,9 @@ from apps.events.subscriptions import group_named
 from tests.faults import checker
 from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
-from tests.faults.pipeline import Pipeline, database_url, freeze, is_frozen, kill, let_pass, thaw, wait_until
+from tests.faults.pipeline import Pipeline, freeze, is_frozen, kill, let_pass, thaw, wait_until
 from tests.faults.test_relay import audited
+from tests.faults.urls import database_url, led_to
 from tests.support.factories import facts
 
 
@@ -131,6 +132,31 @@ def test_a_leader_left_half_open_touches_nothing_more_and_steps_back_when_it_is_
     took = wait_until(lambda: not OutboxEntry.objects.exists(), "the first leads again", seconds=60)
     evidence.recovered(took)
     assert active.runs
+    _audited_directly(pipeline, journal, evidence)
+
+
+@pytest.mark.through("postgres")
+@pytest.mark.fault("F5", "the leader's lock is cut off without a word: black hole", bound=35)
+def test_a_leader_whose_lock_is_cut_off_relays_nothing_more_and_the_standby_takes_over(
+    pipeline: Pipeline, journal: Path, evidence: Evidence
+) -> None:
+    proxy, direct = pipeline.proxies["postgres"], pipeline.database_url
+    lock = led_to(direct, proxy.address)
+    active = pipeline.start("relay", name="active", DATABASE_URL=direct, DATABASE_DIRECT_URL=lock)
+    pipeline.wait_for_word(active, "relay_active")
+    standby = pipeline.start("relay", name="standby", DATABASE_URL=direct)
+    pipeline.wait_for_word(standby, "relay_standing_by")
+
+    proxy.go_silent()
+    journals.write(journal, prefix="a", count=5)
+    evidence.recovered(wait_until(lambda: not OutboxEntry.objects.exists(), "the standby has taken over", seconds=120))
+    proxy.heal()
+    journals.write(journal, prefix="b", count=5)
+    wait_until(lambda: not OutboxEntry.objects.exists(), "the new leader goes on", seconds=60)
+    pipeline.wait_for_word(active, "relay_lost_leadership")
+
+    assert (active.runs, standby.runs) == (True, True)
+    checker.check_nothing_stands_twice_or_reordered(checker.all_records(pipeline.broker))
     _audited_directly(pipeline, journal, evidence)
 
 

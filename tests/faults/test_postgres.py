@@ -16,12 +16,13 @@ from django.db import connection
 from apps.dev.embedded.postgres import Postgres
 from apps.tasks import services as tasks
 from apps.tasks.models import Task
-from tests.faults import checker
+from tests.faults import checker, postgres
 from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
-from tests.faults.pipeline import Pipeline, crash_postgres, database_url, kill, let_pass, wait_until
+from tests.faults.pipeline import Pipeline, kill, let_pass, wait_until
 from tests.faults.platform import Platform, acknowledged, asked_steadily, token
 from tests.faults.proxy import Proxy
+from tests.faults.urls import database_url
 from tests.support import services
 
 ROLES = ("web", "relay", "worker-audit")
@@ -31,7 +32,7 @@ LOAD_SECONDS = 3
 
 
 def _crash(_proxy: Proxy) -> None:
-    crash_postgres()
+    postgres.crash()
 
 
 def _kill_the_server(_proxy: Proxy) -> None:
@@ -155,7 +156,7 @@ def test_with_asynchronous_commits_a_crash_loses_acknowledged_changes_and_the_ch
         for _ in range(5):
             before = acknowledged(journal)
             wait_until(lambda before=before: acknowledged(journal) > before + 5, "changes come", seconds=60)  # type: ignore[misc]
-            crash_postgres()
+            postgres.crash()
 
     pipeline.start("relay")
     pipeline.start("worker-audit")

@@ -15,15 +15,15 @@ import pytest
 from django.conf import settings
 from django_celery_beat.models import PeriodicTask
 from prometheus_client.parser import text_string_to_metric_families
-from psycopg import conninfo
 
 from apps.dev import ports
 from apps.events import liveness, schedules, selectors
 from apps.events.models import Heartbeat
 from tests.faults import checker
 from tests.faults import journal as journals
-from tests.faults.pipeline import Pipeline, database_url, freeze, thaw, wait_until
+from tests.faults.pipeline import Pipeline, freeze, thaw, wait_until
 from tests.faults.proxy import proxy_to
+from tests.faults.urls import database_url, led_to, place_of
 
 TOKEN = "the-token-of-the-scraper"
 # A machine may have much else to do; what has a bound by promise has a figure of its own.
@@ -69,18 +69,16 @@ def test_a_role_that_starts_while_postgresql_hangs_beats_and_begins_when_it_answ
     pipeline: Pipeline, role: str
 ) -> None:
     schedules.synchronise()
-    database = conninfo.conninfo_to_dict(pipeline.database_url)
     with socket.create_server(("127.0.0.1", 0)) as hole:
         port = hole.getsockname()[1]
         with proxy_to(f"127.0.0.1:{port}") as forwarder:
-            there = pipeline.database_url.replace(f":{database['port']}/", f":{forwarder.address.split(':')[1]}/")
-            running = pipeline.start(role, DATABASE_URL=there)
+            running = pipeline.start(role, DATABASE_URL=led_to(pipeline.database_url, forwarder.address))
             wait_until(lambda: probed(pipeline, role) == 0, "it beats", seconds=PATIENCE_SECONDS)
             time.sleep(12)
             assert running.runs
             assert probed(pipeline, role) == 0
 
-            forwarder.target = f"{database['host']}:{database['port']}"
+            forwarder.target = place_of(pipeline.database_url)
             wait_until(
                 lambda: Heartbeat.objects.filter(role=role).exists(), "its row is there", seconds=PATIENCE_SECONDS
             )

@@ -19,10 +19,10 @@ import pytest
 
 from apps.dev.children import Child
 from apps.events import liveness
-from tests.faults import checker
+from tests.faults import checker, postgres
 from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
-from tests.faults.pipeline import Pipeline, crash_postgres, freeze, kill, let_pass, thaw, wait_until
+from tests.faults.pipeline import Pipeline, freeze, kill, let_pass, thaw, wait_until
 
 SECONDS = float(os.environ.get("FAULTS_SECONDS") or 120)
 RATE = 30.0
@@ -104,7 +104,7 @@ def kill_kafka(platform: Platform, chance: random.Random) -> None:
 
 def crash_the_database(platform: Platform, chance: random.Random) -> None:
     del platform, chance
-    crash_postgres()
+    postgres.crash()
 
 
 def cut_the_database(platform: Platform, chance: random.Random) -> None:

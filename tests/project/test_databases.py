@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Queue
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -17,8 +16,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests.faults.pipeline import database_url, led_to, wait_until
+from tests.faults.pipeline import wait_until
 from tests.faults.proxy import proxy_to
+from tests.faults.urls import database_url, led_to, place_of
 from todo_project.databases import OWNER_LIMITS, connection_settings
 from todo_project.postgresql.base import DatabaseWrapper
 
@@ -101,7 +101,7 @@ def _lives(process: int) -> bool:
 def _stopped_in_a_statement(opened: Opener, **options: str) -> Iterator[int]:
     """The process of a session whose client is in a transaction and has sent half a statement."""
     others = "-c statement_timeout=1s -c idle_in_transaction_session_timeout=1s"
-    with proxy_to(urlsplit(database_url()).netloc.rpartition("@")[2]) as proxy:
+    with proxy_to(place_of(database_url())) as proxy:
         proxy.stop_clients_after(20_000)
         chosen = connection_settings(led_to(database_url(), proxy.address))
         del chosen["OPTIONS"]["transaction_timeout"]
