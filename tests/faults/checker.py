@@ -156,7 +156,7 @@ def versions_on(records: Iterable[Record]) -> list[Seen]:
 
 
 def judge_topic(verdict: Verdict, records: Iterable[Record]) -> None:
-    """C5 as a consumer meets it: versions come for the first time in order, the newest last. What repeats is counted."""
+    """C5 as a consumer meets it: versions come for the first time in order, the newest last. Repeats are counted."""
     highest: dict[tuple[str, UUID], int] = defaultdict(int)
     last: dict[tuple[str, UUID], Seen] = {}
     for seen in versions_on(records):
