@@ -40,7 +40,7 @@ GUARD = "task_has_event"
 Step = Callable[[EventCore], object]
 
 
-@pytest.mark.timeout(120 if not EXAMPLES else 12 * 3600)
+@pytest.mark.timeout(300 if not EXAMPLES else 12 * 3600)
 def test_whatever_happens_everything_is_handled_once_and_in_order():
     number = int(os.environ.get("STATE_MACHINE_SEED", "0")) or random.randrange(1, 2**32)
     always = settings(

@@ -21,7 +21,7 @@ from tests.support import factories
 class Troubles(Platform):
     @happens(group=st.integers(1, 2), number=which, declared=st.booleans())
     def poison(self, group: int, number: int, declared: bool = False) -> None:
-        """From now on the group cannot handle what happens to one thing."""
+        """The group cannot handle what happens next to one thing."""
         chosen = self.world.groups[group]
         coming = [one.subject_id for one in Seen(self.world).missing(chosen)] or list(self.world.subjects())
         self.world.poisonous[chosen.name].add(coming[number % len(coming)])
@@ -39,6 +39,7 @@ class Troubles(Platform):
     def mend_a_group(self, group: int) -> None:
         name = self.world.groups[group].name
         self.world.poisonous[name].clear()
+        self.world.poisons[name].clear()
         self.world.broken[name] = False
         self.world.transient[name] = 0
 

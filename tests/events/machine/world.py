@@ -84,7 +84,9 @@ class World:
         self.failed: set[tuple[str, UUID]] = set()
         self.interrupted: set[str] = set()
 
+        # Things of which the next event will be one that a group cannot handle; and those events.
         self.poisonous: dict[str, set[UUID]] = defaultdict(set)
+        self.poisons: dict[str, set[UUID]] = defaultdict(set)
         self.declared: dict[str, bool] = defaultdict(bool)
         self.transient: dict[str, int] = defaultdict(int)
         self.broken: dict[str, bool] = defaultdict(bool)
@@ -132,13 +134,18 @@ class World:
 
     @property
     def is_ill(self) -> bool:
-        return any(self.poisonous.values()) or any(self.broken.values()) or any(self.transient.values())
+        return (
+            any(self.poisonous.values())
+            or any(self.poisons.values())
+            or any(self.broken.values())
+            or any(self.transient.values())
+        )
 
     def heal(self) -> None:
         self.broker.away = False
         self.broker.taking = TAKES_ALL
-        for faults in (self.poisonous, self.transient, self.broken):
-            faults.clear()
+        for of_groups in (self.poisonous, self.poisons, self.transient, self.broken):
+            of_groups.clear()
 
     def close(self) -> None:
         self.patch.undo()
@@ -172,7 +179,10 @@ class World:
         if self.transient[group] > 0:
             self.transient[group] -= 1
             raise Transient("not now")
-        if self.broken[group] or event.subject_id in self.poisonous[group]:
+        if event.subject_id in self.poisonous[group]:
+            self.poisonous[group].remove(event.subject_id)
+            self.poisons[group].add(event.id)
+        if self.broken[group] or event.id in self.poisons[group]:
             self.failed.add((group, event.id))
             raise PoisonEvent("never") if self.declared[group] else ValueError("cannot be")
 
