@@ -130,6 +130,9 @@ class GroupConsumer:
         events: list[Envelope] = []
         unreadable: list[tuple[Record, str]] = []
         for record in records:
+            if record.damage:
+                unreadable.append((record, record.damage))
+                continue
             if not self._is_ours(record):
                 continue
             place = RecordPosition(record.topic, record.partition, record.offset)

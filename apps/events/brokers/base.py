@@ -32,7 +32,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as read. `stored_at` is the log's own time of writing, in milliseconds since 1970, or -1."""
+    """A record as read. `stored_at` is the log's own time of writing, in milliseconds since 1970, or -1.
+
+    With `damage`, why its bytes cannot be had, it stands for all up to its offset that were passed by.
+    """
 
     topic: str
     partition: int
@@ -41,6 +44,7 @@ class Record:
     value: bytes | None
     headers: list[tuple[str, bytes]]
     stored_at: int = -1
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from apps.events.brokers.base import Record
 from apps.events.brokers.kafka.complaints import Complaints, client
+from apps.events.brokers.kafka.damage import Damage, Place
 from apps.events.brokers.kafka.records import record_of
 from apps.events.errors import BrokerFailed
 
@@ -23,8 +24,9 @@ class KafkaConsumer:
         self.doubts = True
         self.missed = False
         # Where each partition goes on. An assigned one has none until its first record is there.
-        self.next_offsets: dict[tuple[str, int], int] = {}
+        self.next_offsets: dict[Place, int] = {}
         self.complaints = Complaints()
+        self.damage = Damage()
         self.client = client(Consumer, {**configuration, "error_cb": self._on_error})
         self.owned: set[tuple[str, int]] = set()
         self.paused = False
@@ -44,6 +46,7 @@ class KafkaConsumer:
         self.owned |= self._ours(places)
         for place in self._ours(places):
             self.next_offsets.pop(place, None)
+            self.damage.moves(place)
         log.info("partitions_assigned", partitions=[f"{place.topic}/{place.partition}" for place in places])
         self.client.incremental_assign(places)
         # librdkafka remembers of a partition that it was paused, also over its being taken away and given back.
@@ -60,26 +63,56 @@ class KafkaConsumer:
             messages = [first, *self.client.consume(limit - 1, 0)] if first is not None else []
         except KafkaException as reason:  # how the client tells of a fatal error
             raise BrokerFailed(str(reason)) from reason
-        records = [record for message in messages if (record := self._read(message))]
-        for record in records:
-            self._follow(record)
-        return records
+        return [record for message in messages if (record := self._read(message))]
 
     def _read(self, message: Message) -> Record | None:
         error = message.error()
         if error is None:
-            return record_of(message, prefix=self.prefix)
+            record = record_of(message, prefix=self.prefix)
+            self._follow(record)
+            return record
         if error.fatal():
             raise BrokerFailed(error.str())
         self.complaints(error)
-        return None
+        return self._pass_by(message, error)
+
+    def _pass_by(self, message: Message, error: KafkaError) -> Record | None:
+        """Go on behind bytes that nobody can read, once it is sure that they stay so: what stands for them."""
+        place = ((message.topic() or "").removeprefix(self.prefix), message.partition() or 0)
+        offset = message.offset()
+        if place not in self.owned or offset is None:
+            return None
+        if not (many := self.damage.offsets_to_pass(place, offset=offset, code=error.code())):
+            return None
+        first = max(offset, self._expected(place))
+        end = self._seek(place, first, many)
+        if end is None:
+            return None
+        self.next_offsets[place] = end
+        self.missed = True
+        log.error("record_skipped", topic=place[0], partition=place[1], offset=first, last=end - 1, reason=error.str())
+        damage = f"Offsets {first} to {end - 1} cannot be read: {error.str()}"
+        return Record(*place, end - 1, key=None, value=None, headers=[], damage=damage)
+
+    def _seek(self, place: Place, first: int, many: int) -> int | None:
+        """Where the partition goes on, not beyond its end; `None` when it cannot be told to, or not now."""
+        there = TopicPartition(self.prefix + place[0], place[1])
+        try:
+            _, high = self.client.get_watermark_offsets(there, timeout=_ASK_SECONDS, cached=False)
+            there.offset = min(first + many, high)
+            if there.offset <= first:
+                return None
+            self.client.seek(there)
+        except KafkaException as reason:
+            log.warning("kafka_client", reason=reason.args[0].str(), fatal=False)
+            return None
+        return int(there.offset)
 
     def _follow(self, record: Record) -> None:
         """Offsets follow each other: nobody writes to these topics in transactions, and none is compacted."""
         place = (record.topic, record.partition)
-        expected = self.next_offsets.get(place)
-        if expected is None:
-            expected = self._stored(place)
+        self.damage.moves(place)
+        expected = self._expected(place)
         if record.offset != expected:
             self.missed = True
             self.doubts = self.doubts or record.offset < expected
@@ -93,7 +126,11 @@ class KafkaConsumer:
             )
         self.next_offsets[place] = record.offset + 1
 
-    def _stored(self, place: tuple[str, int]) -> int:
+    def _expected(self, place: Place) -> int:
+        known = self.next_offsets.get(place)
+        return self._stored(place) if known is None else known
+
+    def _stored(self, place: Place) -> int:
         """Where the group stood; 0 when it has never been on this partition, -1 when nobody says."""
         topic, partition = place
         try:
