@@ -4,7 +4,6 @@ Invariant: called inside the transaction that notes the events as handled, so ea
 each record is the next of its chain, because writers of a chain wait for each other.
 """
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, connection
 
-from apps.audit import chain, selectors
+from apps.audit import chain, garbage, selectors
 from apps.audit.chain import Head, Link
 from apps.events import crash, erasure
 from apps.events.envelope import Envelope
@@ -95,7 +94,7 @@ def append_records(events: Sequence[Envelope]) -> None:
 
 
 def append_unreadable(found: Sequence[Unreadable]) -> None:
-    """Keep the raw bytes of records that are no events, so that nothing on a topic goes unseen."""
+    """Keep what came of records that are no events, so that nothing on a topic goes unseen."""
     _append([_entry_of_unreadable(one) for one in found])
 
 
@@ -227,12 +226,6 @@ def _entry_of(event: Envelope) -> Entry:
 
 def _entry_of_unreadable(found: Unreadable) -> Entry:
     record = found.record
-    data = {
-        "because": _shown(found.reason.encode(errors="backslashreplace"))[:2000],
-        "headers": [[name, _shown(value or b"")] for name, value in record.headers],
-        "key": _base64(record.key),
-        "value": _base64(record.value),
-    }
     return Entry(
         event_id=found.stands_for,
         type=UNREADABLE,
@@ -250,13 +243,5 @@ def _entry_of_unreadable(found: Unreadable) -> Entry:
         readable=False,
         correlation_id="",
         title="",
-        data=data,
+        data=garbage.kept(record, reason=found.reason),
     )
-
-
-def _base64(raw: bytes | None) -> str | None:
-    return base64.b64encode(raw).decode() if raw is not None else None
-
-
-def _shown(value: Any) -> str:
-    return str(value.decode(errors="backslashreplace")).replace("\0", "\\0")

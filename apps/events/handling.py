@@ -7,7 +7,7 @@ never be handled is parked with those behind it of the same key, in one transact
 
 import hashlib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 # A single event that fails in a way nobody foresaw is tried so often before it is parked.
 ATTEMPTS_BEFORE_PARKING = 3
+# Of records that are no event; at least one is given, however large.
+UNREADABLE_BYTES_AT_ONCE = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -125,14 +127,40 @@ def handle_logged(group: ConsumerGroup, rows: Sequence[Logged]) -> Outcome:
 def record_unreadable(group: ConsumerGroup, found: Sequence[tuple[Record, str]]) -> None:
     """Give records that are no event, each with the reason, to the group, once per place and content.
 
-    All in one transaction: on a topic full of garbage the others wait for these. Raises `Transient`.
+    Many in one transaction: on a topic full of garbage the others wait for these. Raises `Transient`.
     """
     if group.unreadable:
         _give_unreadable(group, [_unreadable(record, reason) for record, reason in found])
 
 
 def _give_unreadable(group: ConsumerGroup, found: Sequence[Unreadable]) -> int:
-    """How many of them were new to the group."""
+    """How many of them were new to the group.
+
+    In transactions of so few bytes that none comes near PostgreSQL's limits of time, and what is done is done.
+    """
+    return sum(_give_in_one_transaction(group, piece) for piece in _pieces(found))
+
+
+def _pieces(found: Sequence[Unreadable]) -> Iterator[list[Unreadable]]:
+    piece: list[Unreadable] = []
+    room = UNREADABLE_BYTES_AT_ONCE
+    for one in found:
+        size = _size(one.record)
+        if piece and size > room:
+            yield piece
+            piece, room = [], UNREADABLE_BYTES_AT_ONCE
+        piece.append(one)
+        room -= size
+    if piece:
+        yield piece
+
+
+def _size(record: Record) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
+
+
+def _give_in_one_transaction(group: ConsumerGroup, found: Sequence[Unreadable]) -> int:
     by_id = {one.stands_for: one for one in found}
     try:
         with transaction.atomic():
