@@ -76,6 +76,13 @@ class BrokerFailed(RuntimeError):
     """The Kafka client reports a failure it cannot recover from: the process must start afresh."""
 
 
+class TopicMissing(BrokerFailed):
+    """Kafka answers, and one of our topics is not there."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"Kafka has no topic {topic}")
+
+
 class ReplayTooOld(ValueError):
     """A replay would reach events whose handling is no longer remembered, and so would repeat their effects."""
 

@@ -54,6 +54,7 @@ def run(group: ConsumerGroup, *, broker: Broker, laps: Laps | None = None) -> Re
     """
     try:
         with _database_failures_are_transient():
+            _make_missing_topics(broker)
             return _run(group, broker, laps or Laps())
     except BrokerFailed as reason:
         # A broker that started anew may lack a topic on which nothing has happened since: what lags on it could
@@ -62,6 +63,14 @@ def run(group: ConsumerGroup, *, broker: Broker, laps: Laps | None = None) -> Re
         with suppress(BrokerFailed):
             broker.ensure_topics(event_types.topics())
         return Repair(settled=False, reason=str(reason))
+
+
+def _make_missing_topics(broker: Broker) -> None:
+    """What somebody deleted nobody else makes again, and the relay holds what belongs there. Raises `BrokerFailed`."""
+    names = event_types.topics()
+    if "" in broker.state(names).topics:
+        made = broker.ensure_topics(names)
+        log.warning("topics_made_again", topics=[name for name in names if made[name] == "created"])
 
 
 def catch_up(group: ConsumerGroup, state: BrokerState, *, missed: bool = False, laps: Laps | None = None) -> Repair:

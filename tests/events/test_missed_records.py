@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
-from apps.events import reconcile
+from apps.events import event_types, reconcile
 from apps.events.brokers.base import BrokerState
+from apps.events.brokers.kafka import KafkaBroker
 from apps.events.brokers.memory import MemoryConsumer
 from apps.events.consumer import GroupConsumer
+from apps.events.errors import TopicMissing
 from apps.events.models import GroupProgress
 from apps.tasks.events import TaskEvent
 from tests.events.concurrency import in_background
 from tests.support.factories import append, life_of_one_subject
-from tests.support.topics import wait_until
+from tests.support.topics import fresh_prefix, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -131,3 +134,21 @@ def test_the_identity_of_a_log_is_its_clusters_and_its_topics():
     assert (
         len({state.identity, replace(state, topics=("a", "c")).identity, replace(state, cluster_id="x").identity}) == 3
     )
+
+
+@pytest.mark.kafka
+def test_a_deleted_topic_is_made_again_by_looking_after_a_group(real_kafka, new_group, effect):
+    group = new_group("chores")
+    group.on(TaskEvent.CREATED, TaskEvent.UPDATED)(effect.apply)
+    broker = KafkaBroker(real_kafka, prefix=fresh_prefix())
+    broker.ensure_topics(event_types.topics())
+    reconcile.run(group, broker=broker)
+    admin, name = AdminClient(broker.connection), broker.prefix + TOPIC
+    admin.delete_topics([name])[name].result(20)
+    assert wait_until(lambda: "" in broker.state([TOPIC]).topics)
+    with pytest.raises(TopicMissing):
+        broker.lag(group.name, group.topics())
+
+    assert wait_until(lambda: reconcile.run(group, broker=broker).settled, seconds=30)
+    assert "" not in broker.state(event_types.topics()).topics
+    assert broker.lag(group.name, group.topics()) == 0

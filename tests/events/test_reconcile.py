@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from django.db import connection, transaction
@@ -258,6 +259,41 @@ def test_a_topic_that_a_new_broker_lacks_is_asked_for(settled, pump, monkeypatch
     reconcile.run(settled, broker=pump.broker)
 
     assert asked == [event_types.topics()]
+
+
+@pytest.fixture
+def asked_for(pump, monkeypatch):
+    """The topics that are asked for while one is missing."""
+    asked: list[list[str]] = []
+    lacking = replace(pump.broker.state(), topics=("", "id-of-another"))
+    monkeypatch.setattr(pump.broker, "state", lambda *_: lacking)
+    monkeypatch.setattr(
+        pump.broker, "ensure_topics", lambda names: asked.append(names) or dict.fromkeys(names, "created")
+    )
+    return asked
+
+
+def test_a_topic_that_somebody_deleted_is_made_again(group, pump, asked_for):
+    reconcile.run(group, broker=pump.broker)
+
+    assert asked_for == [event_types.topics()]
+
+
+def test_a_group_that_does_not_look_for_topics_leaves_one_missing(group, pump, asked_for, monkeypatch):
+    """The negative control: Kafka answers, and nothing fails."""
+    monkeypatch.setattr(reconcile, "_make_missing_topics", lambda broker: None)
+
+    assert reconcile.run(group, broker=pump.broker).settled
+    assert asked_for == []
+
+
+def test_while_all_topics_are_there_none_is_made(settled, pump, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pump.broker, "ensure_topics", asked.append)
+
+    reconcile.run(settled, broker=pump.broker)
+
+    assert asked == []
 
 
 def _away(*_):

@@ -20,7 +20,7 @@ from django.utils.connection import ConnectionProxy
 from kombu.exceptions import OperationalError as QueueAway
 from redis import ConnectionError as RedisAway
 
-from apps.events.errors import BrokerFailed, CouldNotLook
+from apps.events.errors import BrokerFailed, CouldNotLook, TopicMissing
 from apps.events.management.manners import PlatformCommand, fix_for
 from tests.support.factories import person
 
@@ -263,6 +263,13 @@ def test_an_interrupted_command_ends_with_130(
 
     assert run("create_topics") == 130
     assert capsys.readouterr().err == "CommandError: Interrupted.\n"
+
+
+def test_who_lacks_a_topic_is_not_sent_to_the_address_of_kafka() -> None:
+    told = fix_for(TopicMissing("task-events"))
+
+    assert told.startswith("Kafka has no topic task-events. Workers make it again")
+    assert "KAFKA_BOOTSTRAP_SERVERS" not in told
 
 
 @pytest.mark.parametrize(

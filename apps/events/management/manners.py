@@ -27,7 +27,7 @@ from kombu.exceptions import OperationalError as QueueAway
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from apps.events.errors import BrokerFailed, CouldNotLook
+from apps.events.errors import BrokerFailed, CouldNotLook, TopicMissing
 
 WELL, FOUND_WRONG, WRONG_USE, COULD_NOT_LOOK, INTERRUPTED = 0, 1, 2, 3, 130
 _EVERYWHERE = {
@@ -69,6 +69,8 @@ def fix_for(reason: BaseException) -> str:
     told = in_one_line(reason).rstrip(".")
     if isinstance(reason, CouldNotLook | ImproperlyConfigured):
         return f"{told}. `manage.py doctor` looks closer."
+    if isinstance(reason, TopicMissing):
+        return f"{told}. Workers make it again within a minute or so, `manage.py prepare` at once; then try again."
     if isinstance(reason, BrokerFailed):
         return f"{told}. {START_IT} in KAFKA_BOOTSTRAP_SERVERS; `manage.py doctor` looks closer."
     if isinstance(reason, redis.RedisError | QueueAway):

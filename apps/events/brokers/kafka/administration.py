@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 from confluent_kafka.cimpl import NewTopic
 from django.conf import settings
 
-from apps.events.errors import BrokerFailed
+from apps.events.errors import BrokerFailed, TopicMissing
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +90,8 @@ def partitions(reader: Consumer, names: Sequence[str], *, timeout: float) -> lis
     places = []
     for name in names:
         known = reader.list_topics(name, timeout=timeout).topics[name]
+        if known.error is not None and known.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise TopicMissing(name)
         if known.error is not None:
             raise BrokerFailed(f"Topic {name}: {known.error.str()}")
         places += [TopicPartition(name, number) for number in known.partitions]
