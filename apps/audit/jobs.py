@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from apps.audit import checkpoint_writer, services
+from apps.audit import checkpoint_writer, erasing
 from apps.audit.checkpoint_writer import NotWritten, Trouble
 from apps.audit.verification import periodic
 
@@ -18,7 +18,7 @@ def verify_trail() -> None:
 
 @shared_task(name="audit.erase_late_contents")
 def erase_late_contents() -> None:
-    services.erase_late_contents()
+    erasing.erase_late_contents()
 
 
 @shared_task(name="audit.write_checkpoint")

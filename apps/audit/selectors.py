@@ -12,10 +12,11 @@ from apps.accounts.models import User
 from apps.audit import chain
 from apps.audit.chain import Head
 from apps.audit.kept import Kept
-from apps.audit.models import AuditRecord, AuditVerification
+from apps.audit.models import AuditContent, AuditRecord, AuditVerification
 from apps.audit.paging import of_owner
 from apps.events import erasure
 from apps.events.event_types import ERASING_TYPE
+from apps.events.models import Event
 
 # One step down the unique index per chain, however long the trail.
 _HEADS = """
@@ -116,6 +117,12 @@ def owners_to_erase() -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_OWNERS_TO_ERASE, {"erasing": ERASING_TYPE})
         return [row[0] for row in cursor.fetchall()]
+
+
+def contents_to_erase(owner_id: UUID) -> int:
+    """How many contents an erasure of this person takes away, or has not yet taken away."""
+    erasing = Event.objects.filter(type=ERASING_TYPE, owner_id=owner_id).values("event_id")
+    return AuditContent.objects.filter(owner_id=owner_id).exclude(record__in=erasing).count()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,24 +98,6 @@ def append_unreadable(found: Sequence[Unreadable]) -> None:
     _append([_entry_of_unreadable(one) for one in found])
 
 
-def erase_contents(owner_id: UUID) -> int:
-    """Let go of what a person wrote; their records and the chains stay. How many contents went.
-
-    The database lets go of contents only when the event log says that the person was erased.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT audit_erase_contents(%s::uuid)", [owner_id])
-        gone: int = cursor.fetchone()[0]
-    if gone:
-        log.info("audit_contents_erased", owner_id=str(owner_id), contents=gone)
-    return gone
-
-
-def erase_late_contents() -> int:
-    """Let go of what came in for a person after their erasure. How many contents went."""
-    return sum(erase_contents(owner_id) for owner_id in selectors.owners_to_erase())
-
-
 def _append(entries: Sequence[Entry]) -> None:
     entries = _not_yet_recorded(entries)
     if not entries:

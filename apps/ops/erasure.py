@@ -1,12 +1,13 @@
 """Erases a person from every room, in an order that can be broken off anywhere and taken up again.
 
 Deactivated first, so that nothing new comes in; then their things go, each with its event; then, in one transaction
-that refuses while anything is left, all that tells who they were; then the log. From then on the platform finishes
-by itself what other processes still have in their hands.
+that refuses while anything is left, all that tells who they were; then the log, and what the trail keeps beside its
+records. From then on the platform finishes by itself what other processes still have in their hands. Whatever grows
+with the length of a life goes in steps of a transaction each.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,10 +21,11 @@ from django.db.models.functions import Cast
 from apps.accounts import mail, traces
 from apps.accounts import services as accounts
 from apps.accounts.models import User
+from apps.audit import erasing
+from apps.audit import selectors as trail
 from apps.audit.models import AuditRecord
 from apps.events import crash
 from apps.events import erasure as log_erasure
-from apps.events.erasure import Erased
 from apps.events.models import Event
 from apps.tasks import idempotency, selectors
 from apps.tasks import services as tasks
@@ -40,6 +42,16 @@ class ThingsLeft(Exception):
         super().__init__("Something of theirs was written meanwhile. Run it again: it goes on where it is.")
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the platform still has to take away by itself: events that groups are to be given first, and contents that
+    were just being written or erased by others.
+    """
+
+    events_waiting: int
+    contents_waiting: int
+
+
 def what_there_is(user: User) -> dict[str, int]:
     """Everything that an erasure would take away or empty, counted. Changes nothing."""
     return {
@@ -50,11 +62,12 @@ def what_there_is(user: User) -> dict[str, int]:
         "mails": len(list(mail.kept_for(user.email))),
         "events": log_erasure.events_of(user.pk).count(),
         "dead_letters": log_erasure.dead_letters_of(user.pk).count(),
+        "audit_contents": trail.contents_to_erase(user.pk),
     }
 
 
-def erase(user: User, *, actor: User | None, now: datetime, report: Callable[[int], None]) -> Erased:
-    """Erase a person; what became of their part of the log. `report` hears how many things went so far.
+def erase(user: User, *, actor: User | None, now: datetime, report: Callable[[int], None]) -> Left:
+    """Erase a person; what is left of them for a while. `report` hears how many things went so far.
 
     Raises `AccountErased`, `StaffNotErased` and `ThingsLeft`.
     """
@@ -68,7 +81,21 @@ def erase(user: User, *, actor: User | None, now: datetime, report: Callable[[in
     _erase_who_it_was(user.pk, actor=actor, now=now)
     crash.at("erasure.erased")
     log.info("person_erased", user_id=str(user.pk))
-    return log_erasure.erase(user.pk)
+    return finish(user.pk)
+
+
+def finish(user_id: UUID) -> Left:
+    """Empty an erased person's part of the log and of the trail, as far as that can be done now. Repeatable."""
+    waiting = log_erasure.erase(user_id).waiting
+    erasing.erase_contents(user_id)
+    return Left(events_waiting=waiting, contents_waiting=trail.contents_to_erase(user_id))
+
+
+def left_of(user_id: UUID) -> Left:
+    """What is left of an erased person. Changes nothing."""
+    return Left(
+        events_waiting=log_erasure.events_of(user_id).count(), contents_waiting=trail.contents_to_erase(user_id)
+    )
 
 
 def _purge(owner_id: UUID, *, now: datetime, report: Callable[[int], None]) -> None:

@@ -29,7 +29,8 @@ def before_the_chains(transactional_db):
     with connection.cursor() as cursor:
         for table in ("auditrecord", "auditcontent", "auditverification", "checkpointnote"):
             cursor.execute(f"DROP TABLE audit_{table} CASCADE")
-        cursor.execute("DROP FUNCTION audit_erase_contents; DROP FUNCTION audit_refuse_unless_erased")
+        cursor.execute("DROP FUNCTION audit_erase_contents; DROP FUNCTION audit_erase_some_contents")
+        cursor.execute("DROP FUNCTION audit_refuse_unless_erased")
         cursor.execute("DELETE FROM django_migrations WHERE app = 'audit'")
     MigrationExecutor(connection).migrate(BEFORE)
     yield

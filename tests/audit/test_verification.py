@@ -9,16 +9,17 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
-from apps.audit import checkpoints, selectors, services, verification
+from apps.audit import checkpoints, erasing, selectors, verification
 from apps.audit.chain import chain_of, commitment, hash_of
 from apps.audit.models import AuditContent, AuditRecord, AuditVerification
 from apps.audit.subscribers import group
 from apps.audit.verification import against_checkpoints, periodic
 from apps.audit.verification.findings import Wrong
-from apps.events import erasure, handling
+from apps.events import crash, erasure, handling
+from apps.events.errors import Transient
 from apps.events.models import Event, HandledEvent, OutboxEntry
 from tests.audit.tampering import change, remove, rewrite_from, sql, swap, without
 from tests.support.factories import append, erasure_of, event, life_of_one_subject, log_only
@@ -636,10 +637,130 @@ def test_what_slipped_in_beside_the_erasure_goes_with_the_next_sweep(trail, monk
     monkeypatch.undo()
     assert AuditContent.objects.filter(owner_id=late.owner_id, record__event_id=late.id).exists()
 
-    assert services.erase_late_contents() == 1
+    assert erasing.erase_late_contents() == 1
 
     assert not AuditContent.objects.filter(record__event_id=late.id).exists()
-    assert services.erase_late_contents() == 0
+    assert erasing.erase_late_contents() == 0
+
+
+def a_life():
+    """Twelve changes of one person's task, logged and handled."""
+    owner_id = uuid4()
+    life = [replace(one, owner_id=owner_id) for one in life_of_one_subject(LENGTH)]
+    append(*life)
+    OutboxEntry.objects.all().delete()
+    handling.handle(group, life)
+    return life
+
+
+@pytest.fixture
+def long_life(store, monkeypatch):
+    """Records of twelve changes of one person's task; three contents are a step."""
+    life = a_life()
+    monkeypatch.setattr(erasing, "STEP", 3)
+    return life[0].owner_id
+
+
+def erase_in_the_log(owner_id):
+    one = erasure_of(owner_id)
+    log_only(one)
+    return one
+
+
+def test_of_a_long_life_the_group_takes_one_step_and_goes_on_and_the_sweep_takes_the_rest(long_life):
+    one = erase_in_the_log(long_life)
+
+    handling.handle(group, [one])
+
+    assert selectors.contents_to_erase(long_life) == LENGTH - 3
+    assert HandledEvent.objects.filter(group="audit", event_id=one.id).exists()
+    assert erasing.erase_late_contents() == LENGTH - 3
+    assert AuditContent.objects.get().record.event_id == one.id
+    assert (verify().sound, verify().erased) == (True, LENGTH)
+
+
+def test_many_erasures_in_one_batch_are_one_step_in_all(long_life):
+    other = a_life()
+
+    handling.handle(group, [erase_in_the_log(long_life), erase_in_the_log(other[0].owner_id)])
+
+    left = selectors.contents_to_erase(long_life) + selectors.contents_to_erase(other[0].owner_id)
+    assert left == 2 * LENGTH - 3
+
+
+def test_each_step_of_the_sweep_stays_when_it_is_killed_after_it(long_life, monkeypatch):
+    erase_in_the_log(long_life)
+    monkeypatch.setattr(crash, "at", _die)
+    with pytest.raises(Killed):
+        erasing.erase_late_contents()
+    monkeypatch.undo()
+    assert selectors.contents_to_erase(long_life) == LENGTH - 3
+
+    assert erasing.erase_late_contents() == LENGTH - 3
+    assert selectors.contents_to_erase(long_life) == 0
+
+
+class Killed(BaseException):
+    """As final as the end of the process."""
+
+
+def _die(point):
+    if point == "audit.contents_erased":
+        raise Killed
+
+
+def test_a_sweep_whose_time_is_over_leaves_the_rest_to_the_next(long_life, monkeypatch):
+    erase_in_the_log(long_life)
+    monkeypatch.setattr(erasing, "BUDGET_SECONDS", 0)
+
+    assert erasing.erase_late_contents() == 0
+    assert selectors.contents_to_erase(long_life) == LENGTH
+
+
+SLOW_DELETE = """
+CREATE FUNCTION slow_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN OLD; END $$;
+CREATE TRIGGER slow_delete BEFORE DELETE ON audit_auditcontent FOR EACH ROW EXECUTE FUNCTION slow_delete();
+"""
+
+
+@pytest.fixture
+def slow(long_life):
+    """Twelve contents take 2.4 s to go."""
+    with connection.cursor() as cursor:
+        cursor.execute(SLOW_DELETE)
+    yield long_life
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION slow_delete CASCADE")
+
+
+def within_a_second_and_a_half_a_statement():
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '1500ms'")
+
+
+def test_contents_that_no_statement_could_take_away_at_once_go_all_the_same(slow):
+    one = erase_in_the_log(slow)
+    within_a_second_and_a_half_a_statement()
+
+    handling.handle(group, [one])
+    erasing.erase_late_contents()
+
+    assert selectors.contents_to_erase(slow) == 0
+
+
+def test_without_steps_the_erasure_would_never_be_handled(slow, monkeypatch):
+    """The control: the whole life in the group's transaction, again and again."""
+    monkeypatch.setattr(erasing, "STEP", 1000)
+    one = erase_in_the_log(slow)
+
+    for _ in range(2):
+        within_a_second_and_a_half_a_statement()  # who fails takes a new connection
+        with pytest.raises(Transient, match="statement timeout"):
+            handling.handle(group, [one])
+
+    assert selectors.contents_to_erase(slow) == LENGTH
+    assert not HandledEvent.objects.filter(event_id=one.id).exists()
 
 
 def test_an_erasure_that_the_log_does_not_have_takes_nothing_that_comes_later(trail):
@@ -663,7 +784,7 @@ def test_a_record_forged_under_the_id_of_anothers_erasure_takes_nothing(trail):
     log_only(erased)
 
     handling.handle(group, [replace(erased, owner_id=other.owner_id, subject_id=other.owner_id)])
-    services.erase_late_contents()
+    erasing.erase_late_contents()
 
     assert AuditRecord.objects.get(event_id=other.id).data == other.data
     assert AuditRecord.objects.get(event_id=gone.id).data is None
@@ -674,6 +795,6 @@ def test_content_does_not_go_for_an_erasure_that_the_log_does_not_have(trail):
     owner_id = trail[4].owner_id
     handling.handle(group, [erasure_of(owner_id)])
 
-    assert services.erase_contents(owner_id) == 0
+    assert erasing.erase_contents(owner_id) == 0
     assert AuditRecord.objects.get(pk=trail[4].pk).data is not None
     assert Event.objects.filter(type="account.erased.v1").count() == 0

@@ -160,6 +160,7 @@ def test_numbers_of_rows_are_drawn_and_never_set_back(application):
 def test_the_function_that_erases_may_be_called_and_erases_nobody_who_is_not_erased(application, one_fact):
     owner = AuditContent.objects.get().owner_id
 
+    assert application.execute("SELECT audit_erase_some_contents(%s, 2000)", [owner]).fetchone() == (0,)
     assert application.execute("SELECT audit_erase_contents(%s)", [owner]).fetchone() == (0,)
     assert kept() == (1, 1, 1)
 

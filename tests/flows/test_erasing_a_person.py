@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from apps.accounts import backoff, credentials
 from apps.accounts.models import User
-from apps.audit import verification
-from apps.audit.models import AuditRecord
+from apps.audit import erasing, verification
+from apps.audit.models import AuditContent, AuditRecord
 from apps.events import context, crash, jobs, subscriptions
 from apps.events.context import Cause
 from apps.events.models import DeadLetter, Event, HandledEvent, OutboxEntry
@@ -264,6 +264,29 @@ def test_what_was_in_the_outbox_reaches_its_groups_whole_and_is_hollow_afterward
     assert told() == set()
 
 
+def test_what_the_trail_kept_is_gone_in_steps_before_the_command_ends(quokka, monkeypatch):
+    """However long a life: nobody waits for a sweep or for the audit group."""
+    monkeypatch.setattr(erasing, "STEP", 3)
+    kept = AuditContent.objects.count()
+
+    done = erase(quokka)
+
+    assert (kept, done["gone"]["audit_contents"], done["contents_waiting"]) == (9, 9, 0)
+    assert not AuditContent.objects.exists()
+
+
+def test_what_somebody_else_is_erasing_just_then_is_told_and_goes_with_the_sweep(quokka, pump, monkeypatch):
+    monkeypatch.setattr(erasing, "erase_contents", lambda owner_id: 0)
+
+    first = erase(quokka)
+    dry = erase(quokka, "--dry-run")
+    monkeypatch.undo()
+    erasing.erase_late_contents()
+
+    assert (first["contents_waiting"], dry["contents_waiting"]) == (9, 9)
+    assert erase(quokka)["contents_waiting"] == 0
+
+
 def test_what_a_group_has_not_handled_yet_waits_for_it(pump, quokka, chores):
     task = task_of(quokka, title=f"Still on its way, {WORD}")
     erase(quokka)
@@ -345,8 +368,9 @@ class Killed(BaseException):
     """As final as the end of the process."""
 
 
-@pytest.mark.parametrize("point", ["erasure.deactivated", "erasure.purged", "erasure.erased"])
+@pytest.mark.parametrize("point", ["erasure.deactivated", "erasure.purged", "erasure.erased", "audit.contents_erased"])
 def test_an_erasure_killed_on_the_way_goes_on_when_it_is_run_again(pump, quokka, monkeypatch, point):
+    monkeypatch.setattr(erasing, "STEP", 3)
     monkeypatch.setattr(crash, "at", lambda passed: _die(passed, point))
     with pytest.raises(Killed):
         erase(quokka)
@@ -380,6 +404,7 @@ def test_a_second_erasure_says_so_and_is_no_second_event(pump, quokka):
         "erased": True,
         "erased_before": erased_at.isoformat(),
         "events_waiting": 0,
+        "contents_waiting": 0,
     }
     assert everything() == before
 

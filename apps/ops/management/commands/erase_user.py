@@ -1,6 +1,7 @@
 """Erases a person: nothing in the database tells who they were or what they wrote."""
 
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,6 @@ from django.core.management.base import CommandError, CommandParser
 from apps.accounts import services as accounts
 from apps.accounts.exceptions import AccountErased, StaffNotErased
 from apps.accounts.models import User
-from apps.events import erasure as log_erasure
 from apps.events.management.manners import PlatformCommand, wrong_use
 from apps.ops import erasure
 
@@ -62,14 +62,14 @@ class Command(PlatformCommand):
             return
         except erasure.ThingsLeft as reason:
             raise CommandError(str(reason)) from reason
-        self._tell({"user_id": str(user.pk), "erased": True, "gone": there, "events_waiting": left.waiting}, options)
+        self._tell({"user_id": str(user.pk), "erased": True, "gone": there, **asdict(left)}, options)
 
     def _go_on(self, user: User, options: dict[str, Any]) -> None:
         """A second run: says so, and empties what other processes had in their hands at the first."""
         assert user.erased_at is not None
-        waiting = log_erasure.events_of(user.pk).count() if options["dry_run"] else log_erasure.erase(user.pk).waiting
+        left = erasure.left_of(user.pk) if options["dry_run"] else erasure.finish(user.pk)
         told = {"user_id": str(user.pk), "erased": True, "erased_before": user.erased_at.isoformat()}
-        self._tell({**told, "events_waiting": waiting}, options)
+        self._tell({**told, **asdict(left)}, options)
 
     def _ask(self, user: User, there: dict[str, int]) -> None:
         if not sys.stdin.isatty():
@@ -91,6 +91,11 @@ class Command(PlatformCommand):
             self.say(
                 f"Still to be given to their groups: {_counted(told['events_waiting'], 'events')}; each is emptied "
                 "within a minute after that, by itself."
+            )
+        if told["contents_waiting"]:
+            self.say(
+                f"Still in the audit trail: {_counted(told['contents_waiting'], 'contents')} of what they wrote; its "
+                "sweep takes them away every minute, by itself. Run it again to see what is left."
             )
 
 
