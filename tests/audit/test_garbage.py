@@ -63,6 +63,14 @@ def record_of_a_flood(offset):
     return record(offset, headers=[("x", b"\xff" * 990_000)]), "no type"
 
 
+def test_many_empty_headers_count_too():
+    empty = record(headers=[("", b"")] * 300_000)
+
+    pieces = list(handling._pieces([handling._unreadable(empty, "no type")] * 3))
+
+    assert [len(piece) for piece in pieces] == [1, 1, 1]
+
+
 def slowly(moment, function):
     def called(*arguments, **named):
         time.sleep(moment)
