@@ -9,7 +9,6 @@ with the length of a life goes in steps of a transaction each.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -117,12 +116,15 @@ def _erase_who_it_was(user_id: UUID, *, actor: User | None, now: datetime) -> No
 
 
 def _admin_log_of_things(owner_id: UUID) -> QuerySet[LogEntry]:
-    """By the ids in the log and in the trail: most of the things themselves are gone."""
-    things: list[QuerySet[Any]] = [
+    """By the ids in the log and in the trail: most of the things themselves are gone.
+
+    In one list, which PostgreSQL joins however long it is; two beside each other it would go through for each entry.
+    """
+    in_log, in_trail = (
         model._default_manager.filter(owner_id=owner_id)  # noqa: SLF001 - its documented API
         .exclude(subject_type="account")
+        .order_by()
         .values_list(Cast("subject_id", TextField()), flat=True)
         for model in (Event, AuditRecord)
-    ]
-    in_log, in_trail = things
-    return LogEntry.objects.filter(object_id__in=in_log) | LogEntry.objects.filter(object_id__in=in_trail)
+    )
+    return LogEntry.objects.filter(object_id__in=in_log.union(in_trail))

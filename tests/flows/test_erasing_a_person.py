@@ -20,6 +20,7 @@ from apps.events import context, crash, jobs, subscriptions
 from apps.events.context import Cause
 from apps.events.models import DeadLetter, Event, HandledEvent, OutboxEntry
 from apps.events.subscriptions import ConsumerGroup
+from apps.ops import erasure
 from apps.tasks import services
 from apps.tasks.events import TaskEvent
 from apps.tasks.models import IdempotentAnswer, Tag, Task, TaskList
@@ -285,6 +286,13 @@ def test_what_somebody_else_is_erasing_just_then_is_told_and_goes_with_the_sweep
 
     assert (first["contents_waiting"], dry["contents_waiting"]) == (9, 9)
     assert erase(quokka)["contents_waiting"] == 0
+
+
+def test_the_admins_log_is_joined_with_what_they_did_and_not_gone_through_for_each_line(quokka):
+    lines = erasure._admin_log_of_things(quokka.pk)
+
+    assert [line.action_flag for line in lines] == [CHANGE]
+    assert "SubPlan" not in lines.explain()
 
 
 def test_what_a_group_has_not_handled_yet_waits_for_it(pump, quokka, chores):
