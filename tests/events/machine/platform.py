@@ -47,7 +47,7 @@ def happens(**arguments: Any) -> Callable[[Callable[..., None]], Any]:
     """A rule after which the relays and groups may go on: most steps mean something only when others follow."""
 
     def decorate(step: Callable[..., None]) -> Any:
-        @rule(**arguments, afterwards=st.sampled_from(["", "", "relay", "consume", "all", "all"]))
+        @rule(**arguments, afterwards=st.sampled_from(["", "relay", "consume", "thaw", "all", "all"]))
         @wraps(step)
         def both(self: "Platform", *given: Any, afterwards: str = "", **named: Any) -> None:
             step(self, *given, **named)
@@ -73,7 +73,7 @@ class Platform(RuleBasedStateMachine):
         self.frozen: list[tuple[object, Frozen, Callable[[Ending], None]]] = []
 
     def go_on(self, what: str) -> None:
-        """Let the relays relay, the groups consume, or both."""
+        """Let the relays relay, the groups consume, what stands still go on; or all of it, with Kafka there."""
         raise NotImplementedError
 
     def _act(self, step: Callable[[], Any], fate: Fate, then: Callable[[Ending], None], *, busy: object = None) -> None:

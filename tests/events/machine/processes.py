@@ -87,6 +87,10 @@ class Processes(Platform):
             self._act(step, fate, partial(self._consumed, group, member), busy=member)
 
     def go_on(self, what: str) -> None:
+        if what in {"thaw", "all"} and self.frozen:
+            _, step, then = self.frozen.pop(0)
+            then(step.go_on())
+        self.world.broker.away = self.world.broker.away and what != "all"
         for number in (0, 1):
             if what in {"relay", "all"}:
                 self.relay(number)

@@ -11,6 +11,7 @@ from apps.events.brokers.base import OutgoingRecord
 from apps.events.envelope import encode
 from apps.events.errors import DeadLetterNotParked, PoisonEvent
 from apps.events.models import DeadLetter
+from apps.tasks.models import Task
 from tests.events.machine.fates import LIVES, Ending, Fate, Killed, ending_of
 from tests.events.machine.platform import AWAY, Platform, fate_at, happens, which, who
 from tests.events.machine.promises import Seen
@@ -19,13 +20,13 @@ from tests.support import factories
 
 
 class Troubles(Platform):
-    @happens(group=st.integers(1, 2), number=which, declared=st.booleans())
+    @happens(group=st.integers(1, 2), number=who, declared=st.booleans())
     def poison(self, group: int, number: int, declared: bool = False) -> None:
-        """The group cannot handle what happens next to one thing."""
-        chosen = self.world.groups[group]
-        coming = [one.subject_id for one in Seen(self.world).missing(chosen)] or list(self.world.subjects())
-        self.world.poisonous[chosen.name].add(coming[number % len(coming)])
-        self.world.declared[chosen.name] = declared
+        """The group cannot handle what it is given next of one of the things that change most."""
+        tasks = Task.objects.filter(owner=self.world.people[0]).order_by("created_at", "pk")[number : number + 1]
+        name = self.world.groups[group].name
+        self.world.poisonous[name] |= {task.pk for task in tasks}
+        self.world.declared[name] = declared
 
     @happens(group=st.integers(1, 2), times=st.sampled_from([1, 2, 3, 1000]))
     def fail_for_a_while(self, group: int, times: int) -> None:

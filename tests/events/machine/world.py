@@ -125,10 +125,6 @@ class World:
             kept = self.in_log([one.id for one in recorded])
             self.acknowledged |= {one.id: one for one in recorded if one.id in kept}
 
-    def subjects(self) -> Iterator[UUID]:
-        """Of whom something was told, the latest first."""
-        return iter(dict.fromkeys(one.subject_id for one in reversed(self.acknowledged.values())))
-
     def in_log(self, ids: Sequence[UUID]) -> set[UUID]:
         return set(Event.objects.filter(event_id__in=ids).values_list("event_id", flat=True))
 
