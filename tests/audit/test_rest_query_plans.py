@@ -17,6 +17,7 @@ from apps.audit.models import AuditRecord
 from tests.support.append_only import guards_off
 from tests.support.factories import NOW, person
 from tests.support.patience import unhurried
+from tests.support.plans import executed, nodes, rows_scanned
 
 AUDIT = "/api/v1/audit/"
 COUNT = 100_000
@@ -87,7 +88,7 @@ def asked(people, name, query):
         response = client.get(query if query.startswith("/") else f"{AUDIT}?{query}")
     assert response.status_code == 200, response.json()
     plans = executed_plans(questions)
-    return response.json()["results"], sum(map(rows_touched, plans)), plans
+    return response.json()["results"], sum(map(rows_scanned, plans)), plans
 
 
 def executed_plans(questions):
@@ -97,31 +98,13 @@ def executed_plans(questions):
             if question["sql"].startswith("SET LOCAL"):
                 cursor.execute(question["sql"])
             elif "audit_audit" in question["sql"]:
-                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {question['sql']}")
-                plan = cursor.fetchone()[0]
-                plans.append((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
+                plans.append(executed(question["sql"]))
     return plans
-
-
-def nodes(plan):
-    yield plan
-    for below in plan.get("Plans", []):
-        yield from nodes(below)
 
 
 def indexes_of(plans):
     names = {node["Index Name"] for plan in plans for node in nodes(plan) if "Index Name" in node}
     return {"the primary key" if name.startswith("audit_auditrecord_pkey") else name for name in names}
-
-
-def rows_touched(plan):
-    """What was read from a table or an index, thrown away or not."""
-    return sum(
-        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0))
-        * node["Actual Loops"]
-        for node in nodes(plan)
-        if "Scan" in node["Node Type"]
-    )
 
 
 # What each of three asks: Ada, who owns most, Ben, who owns ten, and Cleo, who owns the oldest twentieth; and staff.

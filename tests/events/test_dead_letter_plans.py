@@ -1,6 +1,5 @@
 """With many dead letters a batch asks only for what it holds itself: an index leads there, and few rows are touched."""
 
-import json
 from uuid import UUID
 
 import pytest
@@ -12,6 +11,7 @@ from apps.events.models import DeadLetter, HandledEvent
 from apps.tasks.events import TaskEvent
 from tests.support.factories import event, life_of_one_subject
 from tests.support.patience import unhurried
+from tests.support.plans import executed, nodes, rows_read
 
 pytestmark = pytest.mark.django_db
 
@@ -46,16 +46,7 @@ def many_letters(request, group):
 
 def rows_touched(sql):
     """Rows that the executed plan read of the letters, also those it threw away."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
-        plan = cursor.fetchone()[0]
-    nodes, touched = [(json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]], 0
-    while nodes:
-        node = nodes.pop()
-        nodes += node.get("Plans", [])
-        if "deadletter" in node.get("Relation Name", ""):
-            touched += (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-    return touched
+    return sum(rows_read(node) for node in nodes(executed(sql)) if "deadletter" in node.get("Relation Name", ""))
 
 
 @pytest.mark.usefixtures("many_letters")

@@ -1,6 +1,5 @@
 """Looking for what a group was not given takes bounded steps, however large the log, and misses nothing between."""
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from apps.events.reconcile import Repair
 from apps.tasks.events import TaskEvent
 from tests.support.factories import append, backdated_event, event, life_of_one_subject, log_only
 from tests.support.patience import unhurried
+from tests.support.plans import executed, forget_statistics, nodes, rows_read
 
 COUNT = 40_000
 # Every tenth is of another type, the rest is handled; two rows a transaction, and all of it an hour old.
@@ -181,14 +181,6 @@ def test_what_was_held_and_then_lost_is_found(group, pump, behind_a_held_one, mo
     assert reconcile.run(group, broker=pump.broker, laps=behind_a_held_one) == Repair(settled=True, handled=found)
 
 
-_FORGET_STATISTICS = """
-SELECT pg_clear_relation_stats('public', c.relname),
-       (SELECT count(pg_clear_attribute_stats('public', c.relname, a.attname, false)::text)
-        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-FROM pg_class c WHERE c.relname IN ('events_event', 'events_handledevent')
-"""
-
-
 @pytest.fixture(params=["without statistics", "with fresh statistics"])
 def large_log(request, group):
     """All that the group wants of it is handled."""
@@ -196,8 +188,7 @@ def large_log(request, group):
         cursor.execute(_FILL, {"at": timezone.now() - timedelta(hours=1), "count": COUNT})
         cursor.execute(_HANDLED)
         cursor.execute("SELECT brin_summarize_new_values('event_transaction_id')")  # as autovacuum does
-        # Those of the tests before would tell of other rows.
-        cursor.execute(_FORGET_STATISTICS)
+        forget_statistics("events_event", "events_handledevent")
         if request.param == "with fresh statistics":
             cursor.execute("ANALYZE events_event")
             cursor.execute("ANALYZE events_handledevent")
@@ -205,17 +196,7 @@ def large_log(request, group):
 
 def rows_of_the_log(sql):
     """How many rows of the log the executed plan reads, also those it threw away."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
-        plan = cursor.fetchone()[0]
-    nodes, read = [(json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]], 0
-    while nodes:
-        node = nodes.pop()
-        nodes += node.get("Plans", [])
-        if node.get("Relation Name") == "events_event":
-            thrown_away = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-            read += (node["Actual Rows"] + thrown_away) * node["Actual Loops"]
-    return read
+    return sum(rows_read(node) for node in nodes(executed(sql)) if node.get("Relation Name") == "events_event")
 
 
 def statements_of_a_look(group, types):

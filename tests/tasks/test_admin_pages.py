@@ -1,6 +1,5 @@
 """The admin's lists of tasks, lists and tags: what they find, and what finding costs."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -19,6 +18,7 @@ from tests.support.admin_forms import errors, save, typed
 from tests.support.append_only import guards_off
 from tests.support.factories import NOW, facts, person, task_of
 from tests.support.patience import unhurried
+from tests.support.plans import executed, nodes, rows_read
 
 pytestmark = pytest.mark.django_db
 
@@ -101,26 +101,9 @@ def crowd(db):
 
 def most_rows_read(admin, path):
     """Of all the questions a page asks, the most rows that one scan of our tables reads."""
-    most = 0
-    with connection.cursor() as cursor:
-        for query in queries(admin, path):
-            if 'FROM "tasks_' in query["sql"]:
-                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
-                plan = cursor.fetchone()[0]
-                most = max(
-                    most, *map(rows_read, scans((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
-                )
-    return most
-
-
-def scans(plan):
-    below = [scan for each in plan.get("Plans", []) for scan in scans(each)]
-    return [*([plan] if "Scan" in plan["Node Type"] else []), *below]
-
-
-def rows_read(scan):
-    removed = scan.get("Rows Removed by Filter", 0) + scan.get("Rows Removed by Index Recheck", 0)
-    return (scan["Actual Rows"] + removed) * scan["Actual Loops"]
+    asked = [query["sql"] for query in queries(admin, path) if 'FROM "tasks_' in query["sql"]]
+    scans = [node for sql in asked for node in nodes(executed(sql)) if "Scan" in node["Node Type"]]
+    return max(map(rows_read, scans), default=0)
 
 
 # --- what is found ---
