@@ -1,5 +1,6 @@
 """Looking for what a group was not given takes bounded steps, however large the log, and misses nothing between."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -139,6 +140,17 @@ def test_the_outbox_holds_the_horizon_back_unless_what_waits_there_is_looked_for
     assert all_there_is.positions == [waiting.position]
 
 
+FAR = 4_000
+# Each subtransaction that writes takes a number of its own.
+_TRANSACTIONS_PASS = f"""
+DO $$ BEGIN
+    FOR n IN 1..{FAR} LOOP
+        BEGIN INSERT INTO passing VALUES (n); EXCEPTION WHEN unique_violation THEN NULL; END;
+    END LOOP;
+END $$
+"""
+
+
 @pytest.fixture
 def behind_a_held_one(group, pump, monkeypatch):
     """The group is settled with all but an entry that is held; so long ago that the log would be walked. Its laps."""
@@ -151,9 +163,26 @@ def behind_a_held_one(group, pump, monkeypatch):
         append(event())
     pump.relay_once()
     pump.consume(group)
-    monkeypatch.setattr(missing, "NEAR_TRANSACTIONS", 3)
+    monkeypatch.setattr(missing, "NEAR_TRANSACTIONS", FAR // 2)
+    long_after()
     assert reconcile.run(group, broker=pump.broker, laps=laps).settled
     return laps
+
+
+def long_after():
+    """`FAR` transactions later, all of them over: those of other tests, in other databases, are counted along."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS passing (n int)")
+        cursor.execute(_TRANSACTIONS_PASS)
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        now = cursor.fetchone()[0]
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            if cursor.fetchone()[0] > now:
+                return
+            time.sleep(0.05)
+    raise AssertionError("Another test's transaction stayed open for a minute.")
 
 
 def walks(group, laps, pump):
