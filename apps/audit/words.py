@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from apps.audit import clauses
+from apps.audit import clauses, repeating
 from apps.audit.kept import Kept
 from apps.audit.times import Setting
 from apps.calendar.sentences import joined
@@ -134,6 +134,10 @@ PHRASES: dict[str, Phrase] = {
     "tag.deleted": _named("deleted"),
     "account.time_zone_changed": _time_zone,
     "account.erased": _said("erased what the platform knew of this person"),
+    "recurrence.generated": repeating.generated,
+    "recurrence.skipped": repeating.skipped,
+    "recurrence.ended": repeating.ended,
+    "recurrence.changed": repeating.changed,
 }
 _ERASED_PHRASES = {
     "task.updated": "changed it",
@@ -142,6 +146,10 @@ _ERASED_PHRASES = {
     "tag.updated": "changed the tag",
     "account.time_zone_changed": "changed the time zone",
     "account.erased": "erased what the platform knew of this person",
+    "recurrence.generated": "made the next one",
+    "recurrence.skipped": "skipped a date",
+    "recurrence.ended": "ended the series",
+    "recurrence.changed": "changed the series",
 }
 _CAUSES = {
     "task.completed": " with the task it is part of",
@@ -149,6 +157,8 @@ _CAUSES = {
     "task.restored": " with the task it is part of",
     "list.deleted": ", as its list was deleted",
     "tag.deleted": ", as the tag was deleted",
+    "recurrence.generated": ", as the next of its series",
+    "recurrence.skipped": ", as its date was skipped",
 }
 
 

@@ -15,7 +15,13 @@ from apps.audit.models import AuditVerification
 from apps.events.models import Event
 
 # The trail knows things by their events only; what they are called in the admin is all it needs to lead there.
-_THINGS = {"task": "tasks.task", "list": "tasks.tasklist", "tag": "tasks.tag", "account": "accounts.user"}
+_THINGS = {
+    "task": "tasks.task",
+    "list": "tasks.tasklist",
+    "tag": "tasks.tag",
+    "series": "recurrence.series",
+    "account": "accounts.user",
+}
 
 
 def to_thing(subject_type: str, subject_id: UUID | None, *, reader: User) -> str | None:
