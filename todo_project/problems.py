@@ -153,8 +153,8 @@ def _of_refusal(refusal: exceptions.APIException, request: Request) -> dict[str,
     return problem if serializer is None else ReturnDict(problem, serializer=serializer)
 
 
-def _errors(detail: Any, *, in_query: bool, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
-    """One entry per wrong value, however deep it stands."""
+def _errors(detail: Any, *, in_query: bool, path: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
+    """One entry per wrong value, however deep it stands. A detail may have more to tell in its `extra`."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
             own = path if name == api_settings.NON_FIELD_ERRORS_KEY else (*path, str(name))
@@ -165,7 +165,8 @@ def _errors(detail: Any, *, in_query: bool, path: tuple[str, ...] = ()) -> Itera
             yield from _errors(inner, in_query=in_query, path=(*path, str(index)) if nested else path)
     else:
         where = {"parameter": ".".join(path)} if in_query else {"pointer": _pointer(path)}
-        yield {"field": ".".join(path), **where, "detail": str(detail), "code": detail.code or "invalid"}
+        told = {"detail": str(detail), "code": detail.code or "invalid", **getattr(detail, "extra", {})}
+        yield {"field": ".".join(path), **where, **told}
 
 
 def _pointer(path: tuple[str, ...]) -> str:

@@ -89,11 +89,16 @@ class StatusNeedsVerb(TaskRefused):
 
 
 class InvalidTask(TaskRefused):
-    """A field's value is not allowed. `field` names it; a dot leads inside, as in `reminders.0`."""
+    """A field's value is not allowed. `field` names it; a dot leads inside, as in `reminders.0`.
 
-    def __init__(self, *, field: str, reason: str) -> None:
+    Of a recurrence `part` is the name of the RRULE's part to correct, `span` where the words to correct stand.
+    """
+
+    def __init__(self, *, field: str, reason: str, part: str = "", span: tuple[int, int] | None = None) -> None:
         super().__init__(reason)
         self.field = field
+        self.part = part
+        self.span = span
 
 
 class WriteOutsideServices(RuntimeError):

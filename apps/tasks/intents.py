@@ -41,8 +41,13 @@ def checked_recurrence(given: Any) -> dict[str, str] | None:
         rule = phrases.rule_of(asked["rule"])
         rules.check_for_tasks(rule)
     except CalendarError as reason:
-        raise InvalidTask(field="recurrence.rule", reason=str(reason)) from reason
+        raise _refused_rule(reason) from reason
     return {"rule": rule.text, **{name: _policy(name, asked) for name in POLICIES}}
+
+
+def _refused_rule(reason: CalendarError) -> InvalidTask:
+    part, span = getattr(reason, "part", ""), getattr(reason, "span", None)
+    return InvalidTask(field="recurrence.rule", reason=str(reason), part=part, span=span)
 
 
 def _policy(name: str, asked: Mapping[str, Any]) -> str:
@@ -67,7 +72,7 @@ def check_recurrence_fits(recurrence: Mapping[str, str] | None, *, due: Due) -> 
     try:
         rules.check_against_start(rule, start=start)
     except CalendarError as reason:
-        raise InvalidTask(field="recurrence.rule", reason=str(reason)) from reason
+        raise _refused_rule(reason) from reason
     starts_on = start if not isinstance(start, datetime) else zones.local_date(start, due.zone)
     if rule.until is not None and _last_day(rule.until, due) < starts_on:
         raise InvalidTask(field="recurrence.rule", reason="It would end before it starts: UNTIL is before the due.")

@@ -73,6 +73,32 @@ def test_a_wrong_field_is_named_with_pointer_reason_and_code(api: APIClient) -> 
     assert Task.objects.count() == 0
 
 
+def test_a_mistake_inside_of_a_rule_is_named_by_its_part(api: APIClient) -> None:
+    asked = {"title": "Water", "due_on": "2030-05-03", "recurrence": "FREQ=WEEKLY;BYMONTHDAY=3"}
+
+    problem = told(api.post("/api/v1/tasks/", asked), status=400)
+
+    assert problem["errors"] == [
+        {
+            "field": "recurrence.rule",
+            "pointer": "#/recurrence/rule",
+            "detail": "BYMONTHDAY does not go with FREQ=WEEKLY.",
+            "code": "invalid",
+            "part": "BYMONTHDAY",
+        }
+    ]
+    assert Task.objects.count() == 0
+
+
+def test_a_mistake_inside_of_words_is_named_by_its_span(api: APIClient) -> None:
+    words = "every blue moon"
+
+    problem = told(api.post("/api/v1/tasks/", {"title": "Water", "recurrence": words}), status=400)
+
+    assert [(error["field"], error["span"]) for error in problem["errors"]] == [("recurrence.rule", [6, 10])]
+    assert Task.objects.count() == 0
+
+
 def test_one_wrong_field_gives_the_problem_its_code(api: APIClient) -> None:
     assert told(api.post("/api/v1/tasks/", {}), status=400)["code"] == "required"
 

@@ -1,7 +1,7 @@
 """What the views of tasks, lists and tags share."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import viewsets
@@ -13,7 +13,7 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 from apps.accounts.models import User
 from apps.accounts.parameters import RefusesUnknownParameters
 from apps.tasks.models import Evented
-from apps.tasks.views import safe_writes
+from apps.tasks.views import refusals, safe_writes
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
@@ -32,6 +32,8 @@ class EventedViewSet(RefusesUnknownParameters, viewsets.GenericViewSet[Any]):
     # What the browsable API calls them: "Task List" would be a list of tasks, or one of the person's lists.
     plural: str
     singular: str
+    # What the services called here may refuse.
+    problems: ClassVar[refusals.Problems] = refusals.OF_TASKS
     # Of the request at hand: its body, as far as it was read, and the version its caller has seen.
     typed: Any = None
     expected_version: int | None = None

@@ -1,6 +1,6 @@
 """Why a service refused, as HTTP says it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,8 @@ from apps.events.errors import EventTooLarge
 from apps.tasks import exceptions, idempotency
 
 Shown = Callable[[Any], Any]
+# Of each refusal the problem it amounts to. The first that fits counts.
+Problems = Sequence[tuple[type[Exception], Callable[[Any, Shown], APIException]]]
 
 
 class Conflict(APIException):
@@ -50,14 +52,32 @@ class NamedThingNotFound(APIException):
         self.detail = {field: [ErrorDetail(told, code="not_found")]}
 
 
-# The first that fits; a refusal that is not named here is a conflict with how things are.
-_PROBLEMS: list[tuple[type[Exception], Callable[[Any, Shown], APIException]]] = [
+class PlacedError(ErrorDetail):
+    """`extra` goes beside the sentence of the error: where inside of the value the mistake is."""
+
+    extra: dict[str, Any]
+
+
+class InvalidValue(ValidationError):
+    """A value inside of the body; told by the part of a rule or the span of words to correct, where there is one."""
+
+    def __init__(self, reason: exceptions.InvalidTask) -> None:
+        super().__init__()
+        told = PlacedError(str(reason), code="invalid")
+        named: dict[str, Any] = {"part": reason.part, "span": reason.span and list(reason.span)}
+        told.extra = {name: place for name, place in named.items() if place}
+        # Set here, as the base would take the sentence and leave the rest.
+        self.detail = _nested(reason.field.split("."), told)
+
+
+# What is not named here by itself is a conflict with how things are.
+OF_TASKS: Problems = [
     (
         exceptions.NotFound,
         lambda reason, shown: NamedThingNotFound(reason.field, str(reason)) if reason.field else NotFound(),
     ),
     (exceptions.StaleVersion, lambda reason, shown: StaleWrite(str(reason), current=shown(reason.current))),
-    (exceptions.InvalidTask, lambda reason, shown: ValidationError(_nested(reason.field.split("."), str(reason)))),
+    (exceptions.InvalidTask, lambda reason, shown: InvalidValue(reason)),
     (exceptions.StatusNeedsVerb, lambda reason, shown: Unprocessable(str(reason), code="use_verb")),
     (exceptions.TaskRefused, lambda reason, shown: Conflict(str(reason))),
     (EventTooLarge, lambda reason, shown: ContentTooLarge(str(reason))),
@@ -65,24 +85,23 @@ _PROBLEMS: list[tuple[type[Exception], Callable[[Any, Shown], APIException]]] = 
     (idempotency.KeyInFlight, lambda reason, shown: Conflict(str(reason), code="in_flight")),
     (idempotency.KeyReused, lambda reason, shown: Unprocessable(str(reason), code="key_reused")),
 ]
-_REFUSALS = tuple(refusal for refusal, _ in _PROBLEMS)
 
 
-def as_problem(reason: Exception, *, shown: Shown) -> APIException:
+def as_problem(reason: Exception, *, shown: Shown, problems: Problems = OF_TASKS) -> APIException:
     """The problem a refusal amounts to; `shown` turns a thing into its representation."""
-    made = next(made for refusal, made in _PROBLEMS if isinstance(reason, refusal))
+    made = next(made for refusal, made in problems if isinstance(reason, refusal))
     return made(reason, shown)
 
 
 @contextmanager
-def refusals_as_problems(shown: Shown) -> Iterator[None]:
+def refusals_as_problems(shown: Shown, *, problems: Problems = OF_TASKS) -> Iterator[None]:
     try:
         yield
-    except _REFUSALS as reason:
-        raise as_problem(reason, shown=shown) from reason
+    except tuple(refusal for refusal, _ in problems) as reason:
+        raise as_problem(reason, shown=shown, problems=problems) from reason
 
 
-def _nested(path: list[str], told: str) -> Any:
+def _nested(path: list[str], told: ErrorDetail) -> Any:
     nested: Any = [told]
     for step in reversed(path):
         nested = {step: nested}

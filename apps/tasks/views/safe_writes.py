@@ -48,7 +48,7 @@ def safe_write(handler: Handler) -> Handler:
 
     @wraps(handler)
     def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        with refusals_as_problems(view.shown):
+        with refusals_as_problems(view.shown, problems=view.problems):
             if _dry_run(request):
                 return _tried(lambda: handler(view, request, *args, **kwargs))
             key = request.headers.get("Idempotency-Key")
