@@ -22,6 +22,11 @@ class Due:
         return self.at is not None or self.on is not None
 
     @property
+    def day(self) -> date | None:
+        """The day, or the one that the zone's calendars show at the instant."""
+        return zones.local_date(self.at, self.zone) if self.at is not None else self.on
+
+    @property
     def reminders_count_from(self) -> datetime | None:
         """The instant, or 09:00 local on the day."""
         if self.on is not None:

@@ -50,6 +50,7 @@ def publish(
     occurred_at: datetime,
     changes: Changes,
     cause: Envelope | None,
+    beside: Mapping[str, Any],
     **_: Any,
 ) -> Envelope:
     """Append the fact and the snapshot; the fact."""
@@ -60,6 +61,7 @@ def publish(
         occurred_at=occurred_at,
         changes=changes,
         cause=cause,
+        beside=beside,
     )
     outbox.append(fact, _snapshot_after(fact, thing))
     return fact
@@ -73,10 +75,13 @@ def describe(
     occurred_at: datetime,
     changes: Changes,
     cause: Envelope | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> Envelope:
-    """The event that tells of a thing: how it now is, and per changed field the value before and after."""
+    """The event that tells of a thing: how it now is, per changed field the value before and after, and what the
+    command was beside that.
+    """
     kind = _kind(thing)
-    data: dict[str, Any] = {kind: _state(thing)}
+    data: dict[str, Any] = {kind: _state(thing), **(beside or {})}
     if changes:
         data["changes"] = {
             field: {"before": _plain(before), "after": _plain(after)} for field, (before, after) in changes.items()

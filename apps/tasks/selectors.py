@@ -36,6 +36,20 @@ def open_tasks(*, owner: User) -> Any:
     return tasks_of(owner=owner).filter(status__in=OPEN).order_by("due_order_at", "id")
 
 
+def finished_among(task_ids: Collection[UUID]) -> set[UUID]:
+    """Which of these are completed."""
+    return _of_status(Task.Status.COMPLETED, task_ids)
+
+
+def deleted_among(task_ids: Collection[UUID]) -> set[UUID]:
+    """Which of these are put away; one that was purged is no task any more, and not among them."""
+    return _of_status(Task.Status.DELETED, task_ids)
+
+
+def _of_status(status: str, task_ids: Collection[UUID]) -> set[UUID]:
+    return set(Task.objects.filter(pk__in=task_ids, status=status).values_list("pk", flat=True))
+
+
 def tags_on(task: Task) -> list[Tag]:
     """The tags a task carries, by name. Read once a task: `with_tags` reads those of many at once."""
     if not task.tag_ids:

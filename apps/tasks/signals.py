@@ -1,8 +1,8 @@
 """What happens to tasks, lists and tags, in the past tense: sent by the services inside the transaction of the change.
 
 Each carries the thing (`task`, `list` or `tag`, as it now is), `actor`, `occurred_at`, `changes` (per field its value
-before and after) and `cause` (the event that led to this one, `None` when the person's command did). The one
-receiver answers with the event it appended.
+before and after), `cause` (the event that led to this one, `None` when the person's command did) and `beside` (what the
+event tells of the command itself). The one receiver answers with the event it appended.
 """
 
 from django.dispatch import Signal

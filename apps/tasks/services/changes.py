@@ -56,11 +56,13 @@ def locked(model: type[Evented], pk: UUID, *, missing: NotFound, expected_versio
     return thing
 
 
-def insert(thing: Evented, signal: Signal, *, actor: User | None, now: datetime) -> Envelope:
+def insert(
+    thing: Evented, signal: Signal, *, actor: User | None, now: datetime, cause: Envelope | None = None
+) -> Envelope:
     """Keep a new thing and announce it; the event."""
     thing.created_at = thing.updated_at = now
     thing.save(force_insert=True)
-    return announce(thing, signal, actor=actor, now=now, changes={})
+    return announce(thing, signal, actor=actor, now=now, changes={}, cause=cause)
 
 
 def change(
@@ -72,13 +74,17 @@ def change(
     now: datetime,
     told: Changes,
     cause: Envelope | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> Envelope:
-    """Set columns of a locked row, count the change and announce it; the event."""
+    """Set columns of a locked row, count the change and announce it; the event.
+
+    `beside` is what the event tells of the command itself, beside the thing and what changed.
+    """
     for field, value in values.items():
         setattr(thing, field, value)
     thing.advance(now=now)
     thing.save(update_fields=[*values, "version", "updated_at"])
-    return announce(thing, signal, actor=actor, now=now, changes=told, cause=cause)
+    return announce(thing, signal, actor=actor, now=now, changes=told, cause=cause, beside=beside)
 
 
 def announce_end(thing: Evented, signal: Signal, *, actor: User | None, now: datetime) -> Envelope:
@@ -101,6 +107,7 @@ def announce(
     now: datetime,
     changes: Changes,
     cause: Envelope | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> Envelope:
     answers = signal.send(
         sender=type(thing),
@@ -109,6 +116,7 @@ def announce(
         occurred_at=now,
         changes=changes,
         cause=cause,
+        beside=beside or {},
     )
     # Others may listen too; the publisher is the one that answers with the event.
     told: list[Any] = [answer for _, answer in answers]

@@ -67,6 +67,12 @@ def parent_for(task: Task, *, parent_id: UUID) -> Task:
     return parent
 
 
+def has_room(parent_id: UUID, *, more: int, most: int) -> bool:
+    """Whether the tree of a task stays small enough to be changed in one go with that many more parts."""
+    whole = _above(parent_id)[-1]
+    return 1 + len(_live(_below([whole], most=most))) + more <= most
+
+
 def count_below(task_ids: Sequence[UUID], *, most: int) -> int:
     """How many tasks are part of these, those among them not counted again; no more than `most` are looked for."""
     return len({pk for pk, _, _ in _below(task_ids, most=most)} - set(task_ids))

@@ -1,0 +1,88 @@
+"""How far it is from one occurrence to the next, and what moves along: subtasks' dues and reminders. Pure.
+
+Invariant: steps are taken on the wall, in days and by the clock, so that what was at nine stays at nine where clocks
+change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from uuid_utils.compat import uuid7
+
+from apps.calendar import zones
+from apps.calendar.errors import CalendarError
+from apps.tasks import values
+from apps.tasks.due import Due
+from apps.tasks.exceptions import InvalidTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """`days` is between the days; `by` is the same by the clock, where both dues have an hour."""
+
+    days: timedelta
+    by: timedelta
+
+    def moved(self, due: Due) -> Due:
+        """The due of a part; none where it would lie outside the years that a due may have."""
+        try:
+            if due.on is not None:
+                return replace(due, on=values.checked_due_on(due.on + self.days))
+            if due.at is not None:
+                return replace(due, at=values.checked_due_at(self.moved_instant(due.at, zone=due.zone)))
+        except (OverflowError, CalendarError, InvalidTask):
+            return replace(due, at=None, on=None)
+        return due
+
+    def moved_instant(self, instant: datetime, *, zone: ZoneInfo) -> datetime:
+        """As far on the wall in the zone. Raises `OverflowError` and `CalendarError` outside the calendar."""
+        return zones.attach(_wall(instant, zone) + self.by, zone)
+
+
+def between(
+    before: Due, after: Due, *, planned: tuple[datetime | None, datetime | None], otherwise: tuple[date, date]
+) -> Step:
+    """The step from a due to the next.
+
+    `planned` are the wall-clock times that the series meant by them, which a gap may have moved; `otherwise` are the
+    days it is measured by where a due is missing.
+    """
+    days = (after.day or otherwise[1]) - (before.day or otherwise[0])
+    if before.at is None or after.at is None:
+        return Step(days=days, by=days)
+    return Step(days=days, by=_meant(after.at, after.zone, planned[1]) - _meant(before.at, before.zone, planned[0]))
+
+
+def carried(reminders: Sequence[Mapping[str, str]] | None, *, step: Step, due: Due) -> list[dict[str, str]] | None:
+    """The reminders of the next occurrence, which is due then, each with an id of its own.
+
+    One that has passed by now comes along, since it is what the one after asks for; one that could not be is left out.
+    """
+    if reminders is None:
+        return None
+    moved = [_carried(reminder, step=step, due=due) for reminder in reminders]
+    return [{"id": str(uuid7())} | reminder for reminder in moved if reminder]
+
+
+def _carried(reminder: Mapping[str, str], *, step: Step, due: Due) -> dict[str, str]:
+    if "before_due" in reminder:
+        return {"before_due": reminder["before_due"]} if due else {}
+    try:
+        instant = step.moved_instant(datetime.fromisoformat(reminder["trigger_at"]), zone=due.zone)
+    except (OverflowError, CalendarError):
+        return {}
+    if due.passes_at is not None and instant > due.passes_at:
+        return {}
+    return {"trigger_at": instant.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+
+
+def _meant(instant: datetime, zone: ZoneInfo, planned: datetime | None) -> datetime:
+    """What the series meant by an instant, unless a person moved it from there."""
+    is_as_planned = planned is not None and zones.attach(planned, zone) == instant
+    return planned if planned is not None and is_as_planned else _wall(instant, zone)
+
+
+def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None)
