@@ -6,10 +6,11 @@ same rule. What a rule owes to the start it repeats from is `check_against_start
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from apps.calendar.errors import CalendarError
 
@@ -117,21 +118,43 @@ def check_for_tasks(rule: Rule) -> None:
             raise InvalidRule(f"A task repeats hourly at the most often: give {part} one value.", part=part)
 
 
+def with_skip(rule: Rule, skip: Skip) -> Rule:
+    """The rule with another answer to days that a month or year does not have."""
+    return replace(rule, skip=skip)
+
+
 def check_against_start(rule: Rule, *, start: date | datetime) -> None:
-    """Raises `InvalidRule` where a rule does not go with the date or the aware instant it repeats from."""
-    timed = isinstance(start, datetime)
-    if not timed:
-        if rule.frequency in {Frequency.SECONDLY, Frequency.MINUTELY, Frequency.HOURLY}:
-            raise InvalidRule("What starts on a date, without a time, repeats daily at the most often.", part="FREQ")
-        for part, values in (("BYHOUR", rule.by_hour), ("BYMINUTE", rule.by_minute), ("BYSECOND", rule.by_second)):
-            if values:
-                raise InvalidRule(f"What starts on a date, without a time, has no {part}.", part=part)
-    if rule.until is None:
+    """Raises `InvalidRule` where a rule does not go with the date or the time it repeats from.
+
+    A date in UNTIL goes with a time too: the whole of that day is in.
+    """
+    if isinstance(start, datetime):
         return
-    if timed and getattr(rule.until, "tzinfo", None) is None:
-        raise InvalidRule("What starts at an instant ends at one: write UNTIL as 20261231T235959Z.", part="UNTIL")
-    if not timed and isinstance(rule.until, datetime):
+    if rule.frequency in {Frequency.SECONDLY, Frequency.MINUTELY, Frequency.HOURLY}:
+        raise InvalidRule("What starts on a date, without a time, repeats daily at the most often.", part="FREQ")
+    for part, values in (("BYHOUR", rule.by_hour), ("BYMINUTE", rule.by_minute), ("BYSECOND", rule.by_second)):
+        if values:
+            raise InvalidRule(f"What starts on a date, without a time, has no {part}.", part=part)
+    if isinstance(rule.until, datetime):
         raise InvalidRule("What starts on a date ends on one: write UNTIL as 20261231.", part="UNTIL")
+
+
+def check_happens(rule: Rule, *, start: date | datetime, zone: ZoneInfo) -> None:
+    """Raises `InvalidRule` where a rule names no date after its start, a date or a naive wall-clock time, at all.
+
+    A rule that names one only beyond what may be looked through is refused too; one of a single date is not.
+    """
+    from apps.calendar.expansion import TooCostly
+    from apps.calendar.recurrences import Recurrence
+
+    if rule.count == 1:
+        return
+    try:
+        if next(Recurrence(rule=rule, start=start, zone=zone).dates(after=start), None) is not None:
+            return
+    except TooCostly as reason:
+        raise InvalidRule(f"{reason} Give one that names dates more often.") from reason
+    raise InvalidRule("This rule never happens: no date is all that it asks for.")
 
 
 def _check_together(given: dict[str, Any]) -> None:
