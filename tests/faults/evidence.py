@@ -15,8 +15,8 @@ from pathlib import Path
 
 from apps.events.brokers.base import Broker
 from benchmarks import page as pages
-from tests.faults import checker, journal
-from tests.faults.checker import Verdict
+from tests.faults import checker, journal, topics
+from tests.faults.verdict import Verdict
 
 PATIENCE = float(os.environ.get("FAULTS_PATIENCE", "3"))
 
@@ -71,7 +71,7 @@ class Evidence:
         return verdict
 
     def note(self, path: Path, broker: Broker | None = None, *, poisons: int = 0) -> Verdict:
-        records = checker.all_records(broker) if broker else None
+        records = topics.all_records(broker) if broker else None
         verdict = checker.judge(journal.read(path), records, poisons=poisons)
         self.count(verdict)
         return verdict

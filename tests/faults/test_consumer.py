@@ -21,10 +21,10 @@ from apps.events.subscriptions import ConsumerGroup
 from tests.events.effects import effect, effects_table
 from tests.faults import checker
 from tests.faults import journal as journals
-from tests.faults.checker import Verdict
 from tests.faults.evidence import Evidence
 from tests.faults.pipeline import Pipeline, kill, let_pass, wait_until
 from tests.faults.platform import asked_steadily, without
+from tests.faults.verdict import Verdict
 from tests.support.factories import facts
 
 __all__ = ["effect", "effects_table"]
@@ -125,7 +125,8 @@ def test_handling_without_the_inbox_repeats_effects_and_the_checker_sees_it(
     def again() -> Verdict:
         handling.handle(group, events)
         verdict = Verdict(events=len(events))
-        checker.judge_handling(verdict, group="chores", effects=effect.of())
+        checker.judge_handling(verdict, group=group)
+        checker.judge_effects(verdict, effect.of())
         return verdict
 
     again().hold()

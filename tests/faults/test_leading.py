@@ -12,7 +12,7 @@ from apps.events.leadership import Leadership
 from apps.events.models import OutboxEntry
 from apps.events.relay import Relay
 from apps.events.subscriptions import group_named
-from tests.faults import checker
+from tests.faults import checker, topics
 from tests.faults import journal as journals
 from tests.faults.evidence import Evidence
 from tests.faults.pipeline import Pipeline, freeze, is_frozen, kill, let_pass, thaw, wait_until
@@ -39,7 +39,7 @@ def test_a_frozen_relay_keeps_the_lead_and_nothing_is_reordered(
 
     evidence.recovered(wait_until(lambda: not OutboxEntry.objects.exists(), "the thawed relay goes on", seconds=60))
     assert standby.runs
-    checker.check_nothing_stands_twice_or_reordered(checker.all_records(pipeline.broker))
+    topics.check_nothing_stands_twice_or_reordered(topics.all_records(pipeline.broker))
     audited(pipeline, journal, evidence)
 
 
@@ -61,7 +61,7 @@ def test_a_frozen_relay_that_lost_its_session_steps_back_when_it_thaws(
     wait_until(lambda: not OutboxEntry.objects.exists(), "the new leader goes on", seconds=60)
 
     assert active.runs  # as a standby now
-    checker.check_nothing_stands_twice_or_reordered(checker.all_records(pipeline.broker))
+    topics.check_nothing_stands_twice_or_reordered(topics.all_records(pipeline.broker))
     audited(pipeline, journal, evidence)
 
 
@@ -74,7 +74,7 @@ def test_a_leader_frozen_between_produce_and_delete_comes_back_and_deletes_nothi
     journals.write(journal, prefix="a", count=5)
     wait_until(lambda: is_frozen(active), "the leader freezes", seconds=60)
     # What it has produced the heir does not know of: it comes twice.
-    assert len(checker.all_records(pipeline.broker)) > 0
+    assert len(topics.all_records(pipeline.broker)) > 0
     standby = pipeline.start("relay", name="standby")
     pipeline.wait_for_word(standby, "relay_standing_by")
 
@@ -107,7 +107,7 @@ def test_a_leader_whose_database_goes_silent_keeps_the_lead_and_goes_on(
     _finish(pipeline, load)
     assert active.runs
     assert "relay_active" not in pipeline.log_of(standby)
-    checker.check_nothing_stands_twice_or_reordered(checker.all_records(pipeline.broker))
+    topics.check_nothing_stands_twice_or_reordered(topics.all_records(pipeline.broker))
     _audited_directly(pipeline, journal, evidence)
 
 
@@ -156,7 +156,7 @@ def test_a_leader_whose_lock_is_cut_off_relays_nothing_more_and_the_standby_take
     pipeline.wait_for_word(active, "relay_lost_leadership")
 
     assert (active.runs, standby.runs) == (True, True)
-    checker.check_nothing_stands_twice_or_reordered(checker.all_records(pipeline.broker))
+    topics.check_nothing_stands_twice_or_reordered(topics.all_records(pipeline.broker))
     _audited_directly(pipeline, journal, evidence)
 
 

@@ -12,7 +12,7 @@ from apps.events.errors import BrokerFailed
 from apps.events.models import GroupProgress, HandledEvent
 from apps.events.subscriptions import group_named
 from apps.tasks import services
-from tests.faults import checker
+from tests.faults import checker, topics
 from tests.faults import journal as journals
 from tests.faults.pipeline import kill, wait_until
 from tests.integration.shared_kafka import SharedPipeline
@@ -28,7 +28,7 @@ by_the_newer = pytest.mark.parametrize("protocol", ["consumer"], indirect=True)
 def holds(pipeline: SharedPipeline, journal: Path) -> None:
     """All that was asked for is on the topic and in the trail, once and in order."""
     wait_until(lambda: waits(pipeline, 0), "all is read", seconds=30)
-    checker.judge(journals.read(journal), checker.all_records(pipeline.broker)).hold()
+    checker.judge(journals.read(journal), topics.all_records(pipeline.broker)).hold()
 
 
 def waits(pipeline: SharedPipeline, records: int) -> bool:

@@ -14,13 +14,16 @@ import pytest
 from django.db import connection
 
 from apps.accounts import credentials
-from apps.events import handling, outbox, rights
-from apps.events.models import Event, OutboxEntry
-from apps.events.subscriptions import group_named
-from tests.faults import checker, evidence, generator, journal
-from tests.faults.checker import Verdict
+from apps.events import handling, outbox, rights, subscriptions
+from apps.events.envelope import Envelope
+from apps.events.errors import PoisonEvent
+from apps.events.models import Event, GroupProgress, OutboxEntry
+from apps.events.subscriptions import ConsumerGroup, group_named
+from apps.tasks.events import UPDATES_TOPIC, TaskEvent
+from tests.faults import checker, evidence, generator, journal, topics
 from tests.faults.generator import Refused, Rest, Services
 from tests.faults.journal import Journal, Operation
+from tests.faults.verdict import Verdict
 from tests.support.append_only import guards_off
 from tests.support.application_role import login_role
 from tests.support.factories import NOW, append, event, facts, life_of_one_subject, record_of, task_of
@@ -154,8 +157,64 @@ def topic() -> list[Any]:
 
 
 def snapshots() -> list[Any]:
-    rows = Event.objects.filter(topic=checker.SNAPSHOTS).order_by("position")
+    rows = Event.objects.filter(topic=UPDATES_TOPIC).order_by("position")
     return [record_of(outbox.envelope_of(row), offset=number) for number, row in enumerate(rows)]
+
+
+@pytest.fixture
+def chores(monkeypatch: pytest.MonkeyPatch) -> ConsumerGroup:
+    """Another group, that does nothing when a task is created or completed; it is at work once it has begun."""
+    monkeypatch.setattr(subscriptions, "_groups", dict(subscriptions._groups))
+    group = ConsumerGroup("chores")
+    group.on(TaskEvent.CREATED, TaskEvent.COMPLETED)(lambda event: None)
+    return group
+
+
+class TestEveryGroup:
+    def test_one_that_has_not_begun_is_not_judged(self, life: Path, chores: ConsumerGroup) -> None:
+        assert [group.name for group in checker.at_work()] == ["audit"]
+        assert checker.quiet()
+        checker.judge(journal.read(life)).hold()
+
+    def test_what_one_at_work_has_not_handled_is_lost(self, life: Path, chores: ConsumerGroup) -> None:
+        GroupProgress.objects.create(group="chores")
+
+        verdict = checker.judge(journal.read(life))
+
+        assert not checker.quiet()
+        assert len(verdict.lost) == len(verdict.findings) == 2
+        assert all(each.endswith("not handled by chores") for each in verdict.lost)
+
+    def test_what_it_handled_is_done(self, life: Path, chores: ConsumerGroup) -> None:
+        GroupProgress.objects.create(group="chores")
+        handling.handle(chores, [outbox.envelope_of(row) for row in facts() if chores.wants(row.type)])
+
+        assert checker.quiet()
+        checker.judge(journal.read(life)).hold()
+
+    def test_what_it_set_aside_is_not_lost_and_counts_as_a_dead_letter(self, life: Path, chores: ConsumerGroup) -> None:
+        events = [outbox.envelope_of(row) for row in facts() if chores.wants(row.type)]
+        chores.on(TaskEvent.CREATED)(_fail)
+        handling.handle(chores, events)
+
+        assert checker.quiet()
+        assert checker.judge(journal.read(life)).findings == ["2 dead letters, 0 expected"]
+        checker.judge(journal.read(life), poisons=2).hold()
+
+    def test_what_it_handled_in_another_order_is_reordered(self, life: Path, chores: ConsumerGroup) -> None:
+        GroupProgress.objects.create(group="chores")
+        events = [outbox.envelope_of(row) for row in facts() if chores.wants(row.type)]
+        for one in reversed(events):
+            handling.handle(chores, [one])
+
+        verdict = checker.judge(journal.read(life))
+
+        assert len(verdict.reordered) == len(verdict.findings) == 1
+        assert verdict.reordered[0].startswith("chores handled version 1 of ")
+
+
+def _fail(_event: Envelope) -> None:
+    raise PoisonEvent("never")
 
 
 class TestChecker:
@@ -249,7 +308,7 @@ class TestChecker:
         verdict.hold()
         assert verdict.repeated_records == 2
         with pytest.raises(AssertionError):
-            checker.check_nothing_stands_twice_or_reordered(records)
+            topics.check_nothing_stands_twice_or_reordered(records)
 
     def test_what_waits_in_the_outbox_is_left_behind(self, life: Path) -> None:
         append(*life_of_one_subject(1))
