@@ -27,6 +27,11 @@ class Due:
         return zones.local_date(self.at, self.zone) if self.at is not None else self.on
 
     @property
+    def wall(self) -> date | datetime | None:
+        """What calendar and clock show then in the zone, to the second; the day alone where there is no hour."""
+        return wall_at(self.at, self.zone) if self.at is not None else self.on
+
+    @property
     def reminders_count_from(self) -> datetime | None:
         """The instant, or 09:00 local on the day."""
         if self.on is not None:
@@ -37,3 +42,8 @@ class Due:
     def passes_at(self) -> datetime | None:
         """The instant from which the task is overdue: a day is over when it ends."""
         return zones.end_of_day(self.on, self.zone) if self.on is not None else self.at
+
+
+def wall_at(instant: datetime, zone: ZoneInfo) -> datetime:
+    """What calendar and clock show in the zone, to the second."""
+    return instant.astimezone(zone).replace(tzinfo=None, microsecond=0)

@@ -43,6 +43,16 @@ class AlreadyCompleted(TaskRefused):
         super().__init__("The task is completed already; reopen it to complete it again.")
 
 
+class CompletedAsItRepeats(TaskRefused):
+    """How a completed task repeats has led to the next occurrence already."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The task is completed, and how it repeats is settled with that: reopen it, or change the occurrence that "
+            "is open."
+        )
+
+
 class NotCompleted(TaskRefused):
     def __init__(self) -> None:
         super().__init__("The task is not completed, so there is nothing to reopen.")

@@ -2,9 +2,15 @@
 
 from typing import Any
 
+_WALLS: dict[str, Any] = {
+    "type": "array",
+    "maxItems": 100,
+    "items": {"type": "string", "pattern": "^[0-9]{8}(T[0-9]{6})?$"},
+    "example": ["20301224"],
+}
 RECURRENCE: dict[str, Any] = {
-    "description": "How it repeats: words (`daily`, `weekly`, `monthly`, `yearly`), an RFC 5545 RRULE, or an object "
-    "with policies. Answers always have the object.",
+    "description": "How it repeats: words (`daily`, `every 2 weeks on mon, thu`, `every 3 days after completion`), an "
+    "RFC 5545 RRULE, or an object with policies. Answers always have the object.",
     "oneOf": [
         {"type": "string", "maxLength": 1000, "example": "weekly"},
         {
@@ -12,7 +18,13 @@ RECURRENCE: dict[str, Any] = {
             "additionalProperties": False,
             "required": ["rule"],
             "properties": {
-                "rule": {"type": "string", "maxLength": 1000, "example": "FREQ=WEEKLY;BYDAY=MO,TH"},
+                "rule": {
+                    "type": "string",
+                    "maxLength": 1000,
+                    "example": "FREQ=WEEKLY;BYDAY=MO,TH",
+                    "description": "Words or an RRULE. Answers have the RRULE, without the SKIP of RFC 7529, which is "
+                    "`month_end`.",
+                },
                 "from": {
                     "type": "string",
                     "enum": ["schedule", "completion"],
@@ -31,6 +43,13 @@ RECURRENCE: dict[str, Any] = {
                     "default": "latest",
                     "description": "What becomes of dates that passed unseen.",
                 },
+                "exdates": {
+                    **_WALLS,
+                    "description": "Dates left out, as calendar and clock show them in the task's time zone: days "
+                    "where the due is one, else with the time, as 20301224T090000. Answers have it where there are "
+                    "any.",
+                },
+                "rdates": {**_WALLS, "description": "Dates beside those of the rule, written alike."},
             },
         },
     ],

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 from apps.tasks import values
-from apps.tasks.due import Due
+from apps.tasks.due import Due, wall_at
 from apps.tasks.exceptions import InvalidTask
 
 
@@ -38,7 +38,7 @@ class Step:
 
     def moved_instant(self, instant: datetime, *, zone: ZoneInfo) -> datetime:
         """As far on the wall in the zone. Raises `OverflowError` and `CalendarError` outside the calendar."""
-        return zones.attach(_wall(instant, zone) + self.by, zone)
+        return zones.attach(wall_at(instant, zone) + self.by, zone)
 
 
 def between(
@@ -81,8 +81,4 @@ def _carried(reminder: Mapping[str, str], *, step: Step, due: Due) -> dict[str, 
 def _meant(instant: datetime, zone: ZoneInfo, planned: datetime | None) -> datetime:
     """What the series meant by an instant, unless a person moved it from there."""
     is_as_planned = planned is not None and zones.attach(planned, zone) == instant
-    return planned if planned is not None and is_as_planned else _wall(instant, zone)
-
-
-def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    return instant.astimezone(zone).replace(tzinfo=None)
+    return planned if planned is not None and is_as_planned else wall_at(instant, zone)

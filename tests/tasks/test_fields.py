@@ -282,12 +282,6 @@ def test_a_rule_may_end_with_the_calendar(owner):
     assert task_of(owner, due_at=SOON, recurrence="FREQ=DAILY;UNTIL=99991231T235959Z").version == 1
 
 
-def test_an_occurrence_opens_no_series_of_its_own(owner):
-    occurrence = task_of(owner, due_at=SOON, series_id=uuid4(), recurrence_id="20261122T090000Z")
-
-    refused(occurrence, "recurrence", "occurrence of a series", recurrence="daily")
-
-
 def test_moving_the_due_before_a_reminder_is_refused(task):
     change(task, due_at=SOON, reminders=[{"trigger_at": "2026-11-22T08:00:00Z"}])
 
@@ -302,16 +296,6 @@ def test_a_task_that_repeats_by_schedule_keeps_its_due(task):
     change(task, due_at=SOON, recurrence="daily")
 
     refused(task, "recurrence", "needs a due", due_at=None)
-
-
-def test_an_occurrence_joins_its_series_and_opens_none(owner):
-    series = uuid4()
-
-    made = task_of(owner, due_at=SOON, recurrence="daily", series_id=series, recurrence_id="20261122T090000Z")
-
-    told = facts().get().data["task"]
-    assert (told["series_id"], told["recurrence_id"]) == (str(series), "20261122T090000Z")
-    assert (made.series_id, made.recurrence_id) == (series, "20261122T090000Z")
 
 
 # --- reminders --------------------------------------------------------------------------------------

@@ -86,8 +86,8 @@ class RecurrenceField(forms.CharField):
     def text(recurrence: Any) -> str:
         if recurrence is None:
             return ""
-        plain = all(recurrence.get(name) == choices[0] for name, choices in intents.POLICIES.items())
-        return recurrence["rule"] if plain else json.dumps(recurrence)
+        plain = {name: choices[0] for name, choices in intents.POLICIES.items()} | {"rule": recurrence["rule"]}
+        return recurrence["rule"] if recurrence == plain else json.dumps(recurrence)
 
 
 class RemindersField(forms.CharField):

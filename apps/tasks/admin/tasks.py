@@ -1,6 +1,7 @@
 """Tasks in the admin."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -103,7 +104,7 @@ class TaskAdmin(EventedAdmin):
         return [str(one) for one in objs], {"task": len(objs)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Task) -> None:
-        services.delete_task(task_id=obj.pk, **acting(request))
+        services.delete_task(task_id=obj.pk, series=_series(request), **acting(request))
 
     # --- what is shown ---
 
@@ -170,13 +171,14 @@ class TaskAdmin(EventedAdmin):
     def put_away(self, request: HttpRequest, queryset: QuerySet[Task]) -> HttpResponse | None:
         chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
         if request.POST.get("confirmed") == "yes" or len(chosen) > MAX_AT_ONCE:
-            self._each(request, queryset, services.delete_task, "deleted")
+            self._each(request, queryset, partial(services.delete_task, series=_series(request)), "deleted")
             return None
         context = {
             **self.admin_site.each_context(request),
             "title": "Delete tasks",
             "opts": self.opts,
             "tasks": chosen,
+            "repeat": any(task.recurrence for task in chosen),
             "checkbox": ACTION_CHECKBOX_NAME,
             "action": "put_away",
             "title_shown": TITLE_SHOWN,
@@ -196,6 +198,11 @@ class TaskAdmin(EventedAdmin):
             except REFUSALS as reason:
                 self.message_user(request, f"{self.short_title(task)}: {reason}", messages.WARNING)
         self.message_user(request, f"{count} {done}.", messages.SUCCESS if count else messages.WARNING)
+
+
+def _series(request: HttpRequest) -> services.SeriesOfDeleted:
+    """What was chosen beside the button; nothing was where nothing repeats."""
+    return "continues" if request.POST.get("series") == "continues" else "ends"
 
 
 def _is_list(request: HttpRequest) -> bool:

@@ -1,13 +1,14 @@
 """The bodies of the verbs, and what a bulk answers."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 from rest_framework import serializers
 from rest_framework.utils import html
 
 from apps.accounts.serializers import RefusesUnknownFields
 from apps.tasks.serializers.fields import CommaSeparatedField, TagNamesField, WordField
+from apps.tasks.services import SeriesOfDeleted
 from apps.tasks.services.bulk import MAX_ITEMS
 
 
@@ -35,8 +36,9 @@ class TagChangeSerializer(RefusesUnknownFields):
 class BulkSerializer(RefusesUnknownFields):
     """The same for many tasks."""
 
-    # What each action needs beside the tasks, and what it may have.
-    _ARGUMENTS: dict[str, set[str]] = {"move": {"list"}, "tag": {"add", "remove"}}
+    # What each action needs beside the tasks, any of it, and what it may have.
+    _NEEDED: dict[str, set[str]] = {"move": {"list"}, "tag": {"add", "remove"}}
+    _ALLOWED: dict[str, set[str]] = {**_NEEDED, "delete": {"series"}}
 
     action = WordField(choices=["complete", "reopen", "move", "tag", "delete", "restore"])
     tasks = CommaSeparatedField(
@@ -47,17 +49,23 @@ class BulkSerializer(RefusesUnknownFields):
     )
     add = TagNamesField(help_text="With tag: names to add.")
     remove = TagNamesField(help_text="With tag: names to remove.")
+    series = WordField(
+        choices=get_args(SeriesOfDeleted),
+        required=False,
+        help_text="With delete: whether what repeats ends (so when left out) or continues with the next one.",
+    )
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
         if twice := [task_id for task_id, times in Counter(asked["tasks"]).items() if times > 1]:
             raise serializers.ValidationError({"tasks": [f"{twice[0]} is named more than once."]})
-        allowed = self._ARGUMENTS.get(asked["action"], set())
+        allowed = self._ALLOWED.get(asked["action"], set())
+        needed = self._NEEDED.get(asked["action"], set())
         if html.is_html_input(self.initial_data):  # a form sends its empty fields too
-            asked = {name: value for name, value in asked.items() if value or name in allowed}
+            asked = {name: value for name, value in asked.items() if value or name in needed}
         if foreign := sorted(set(asked) - {"action", "tasks"} - allowed):
             raise serializers.ValidationError({foreign[0]: [f"Does not go with {asked['action']}."]})
-        if allowed and not allowed & set(asked):
-            raise serializers.ValidationError({min(allowed): [f"The action {asked['action']} needs this field."]})
+        if needed and not needed & set(asked):
+            raise serializers.ValidationError({min(needed): [f"The action {asked['action']} needs this field."]})
         return asked
 
 

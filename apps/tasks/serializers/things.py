@@ -91,8 +91,8 @@ class TaskSerializer(Represented):
     recurrence = RecurrenceField(
         required=False,
         allow_null=True,
-        help_text="daily, weekly, monthly, yearly, or an RRULE such as FREQ=WEEKLY;BYDAY=MO. Kept and told; what makes "
-        "the next task comes with a later release.",
+        help_text="How it repeats: words such as weekly, or an RRULE such as FREQ=WEEKLY;BYDAY=MO. Completing the task "
+        "makes the next one. On an occurrence it holds from this one on; null ends the series.",
     )
     reminders = RemindersField(
         required=False,

@@ -11,6 +11,7 @@ from apps.tasks.services.occurrences import create_occurrence
 from apps.tasks.services.purge import purge_deleted_tasks, purge_owner
 from apps.tasks.services.tags import create_tag, delete_tag, update_tag
 from apps.tasks.services.tasks import (
+    SeriesOfDeleted,
     complete_task,
     create_task,
     delete_task,
@@ -23,6 +24,7 @@ from apps.tasks.services.tasks import (
 
 __all__ = [
     "ItemResult",
+    "SeriesOfDeleted",
     "change_many",
     "complete_task",
     "create_list",

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.tasks import intents
-from apps.tasks.exceptions import TaskDeleted
+from apps.tasks.exceptions import InvalidTask, TaskDeleted
 from apps.tasks.models import Task
 from apps.tasks.selectors import tags_on
 from apps.tasks.services import changes as writing
@@ -20,7 +20,8 @@ from apps.tasks.services.tasks import create_task
 def duplicate_task(*, task_id: UUID, actor: User, now: datetime) -> Task:
     """A new open task with the same content and subtasks; a copy that repeats opens a series of its own.
 
-    Reminders whose instant has passed are left behind. Raises `TaskNotFound`, `TaskDeleted` and `TooMany`.
+    It does not repeat where the due was moved to where the rule could not begin, such as past its end. Reminders whose
+    instant has passed are left behind. Raises `TaskNotFound`, `TaskDeleted` and `TooMany`.
     """
     task = writing.locked_task(task_id, expected_version=None, family=True)
     if task.status == Task.Status.DELETED:
@@ -51,10 +52,19 @@ def _copy(task: Task, *, parent_id: UUID | None, actor: User, now: datetime) -> 
         tags=[tag.name for tag in tags_on(task)],
         list=task.list_id,
         parent=parent_id,
-        recurrence=task.recurrence,
+        recurrence=_still_possible(task, actor=actor, now=now),
         reminders=_still_ahead(task, actor=actor, now=now),
         **due,
     )
+
+
+def _still_possible(task: Task, *, actor: User, now: datetime) -> dict[str, Any] | None:
+    recurrence: dict[str, Any] | None = task.recurrence
+    try:
+        intents.check_recurrence_fits(recurrence, due=fields.due_of(task, {}, actor=actor), now=now)
+    except InvalidTask:
+        return None
+    return recurrence
 
 
 def _still_ahead(task: Task, *, actor: User, now: datetime) -> list[dict[str, str]] | None:

@@ -13,7 +13,7 @@ from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 from apps.tasks import intents, values
 from apps.tasks.due import Due
-from apps.tasks.exceptions import InvalidTask, ListNotFound
+from apps.tasks.exceptions import CompletedAsItRepeats, InvalidTask, ListNotFound
 from apps.tasks.models import Task, TaskList
 from apps.tasks.services import family, tags
 
@@ -34,10 +34,11 @@ def touches_several_rows(asked: Mapping[str, Any]) -> bool:
     return not _OF_SEVERAL_ROWS.isdisjoint(asked)
 
 
-def columns(task: Task, asked: Mapping[str, Any], *, actor: User, now: datetime) -> dict[str, Any]:
+def columns(task: Task, asked: Mapping[str, Any], *, actor: User | None, now: datetime) -> dict[str, Any]:
     """What `asked` (names and values as REST has them) sets on a task, as it now is.
 
-    Raises `InvalidTask`, `StatusNeedsVerb`, `ListNotFound`, `ParentNotFound`, `ParentDeleted` and `TooMany`.
+    Raises `InvalidTask`, `StatusNeedsVerb`, `CompletedAsItRepeats`, `ListNotFound`, `ParentNotFound`, `ParentDeleted`
+    and `TooMany`.
     """
     if unknown := sorted(set(asked) - SETTABLE):
         raise InvalidTask(field=unknown[0], reason="This field cannot be changed.")
@@ -76,14 +77,18 @@ def told(differing: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]
     return plain
 
 
-def due_of(task: Task, made: Mapping[str, Any], *, actor: User) -> Due:
+def due_of(task: Task, made: Mapping[str, Any], *, actor: User | None) -> Due:
     """The due a task has once `made` is set."""
-    owner = actor if actor.pk == task.owner_id else task.owner
-    name = made.get("due_time_zone", task.due_time_zone) or owner.time_zone
+    name = made.get("due_time_zone", task.due_time_zone) or _owner(task, actor).time_zone
     return Due(at=made.get("due_at", task.due_at), on=made.get("due_on", task.due_on), zone=zones.zone(name))
 
 
-def _due(task: Task, asked: Mapping[str, Any], *, actor: User) -> dict[str, Any]:
+def _owner(task: Task, actor: User | None) -> User:
+    """Without reading the row again where the owner acts."""
+    return actor if actor is not None and actor.pk == task.owner_id else task.owner
+
+
+def _due(task: Task, asked: Mapping[str, Any], *, actor: User | None) -> dict[str, Any]:
     at: datetime | None = asked.get("due_at")
     on: date | None = asked.get("due_on")
     if at is not None and on is not None and task.due_at == at:
@@ -101,7 +106,7 @@ def _due(task: Task, asked: Mapping[str, Any], *, actor: User) -> dict[str, Any]
     if "due_time_zone" not in asked:
         zone_name = task.due_time_zone if at is not None else ""
     try:
-        zone = zones.zone(zone_name or (actor if actor.pk == task.owner_id else task.owner).time_zone)
+        zone = zones.zone(zone_name or _owner(task, actor).time_zone)
     except CalendarError as reason:
         raise InvalidTask(field="due_time_zone", reason=str(reason)) from reason
     return {
@@ -138,22 +143,29 @@ def _same_set_as_before(before: list[UUID], after: list[UUID]) -> list[UUID]:
 
 
 def _intents(
-    task: Task, asked: Mapping[str, Any], made: Mapping[str, Any], *, actor: User, now: datetime
+    task: Task, asked: Mapping[str, Any], made: Mapping[str, Any], *, actor: User | None, now: datetime
 ) -> dict[str, Any]:
     """Recurrence and reminders, and whether they still fit when only the due was asked for."""
     if _DUE.isdisjoint(asked) and "recurrence" not in asked and "reminders" not in asked:
         return {}
     due = due_of(task, made, actor=actor)
-    found: dict[str, Any] = {}
-    if "recurrence" in asked:
-        found["recurrence"] = intents.checked_recurrence(asked["recurrence"])
-        if found["recurrence"] is not None and task.recurrence is None:
-            if task.recurrence_id:
-                told = "This is an occurrence of a series; it is the series that repeats."
-                raise InvalidTask(field="recurrence", reason=told)
-            found |= {"series_id": uuid7(), "recurrence_id": ""}
+    found = _recurrence(task, asked, due=due, now=now)
     if "reminders" in asked:
         found["reminders"] = intents.checked_reminders(asked["reminders"], before=task.reminders, due=due, now=now)
-    intents.check_recurrence_fits(found.get("recurrence", task.recurrence), due=due)
     intents.check_reminders_fit(found.get("reminders", task.reminders), due=due)
     return found
+
+
+def _recurrence(task: Task, asked: Mapping[str, Any], *, due: Due, now: datetime) -> dict[str, Any]:
+    """Where it is the same as before, only the due of this one occurrence moves, and need not fit the rule."""
+    wanted = task.recurrence
+    if "recurrence" in asked:
+        wanted = intents.checked_recurrence(asked["recurrence"], today=zones.local_date(now, due.zone))
+    if wanted == task.recurrence:
+        intents.check_recurrence_starts(wanted, due=due)
+        return {}
+    if task.status == Task.Status.COMPLETED:
+        raise CompletedAsItRepeats
+    intents.check_recurrence_fits(wanted, due=due, now=now)
+    begins = {"series_id": uuid7(), "recurrence_id": ""} if task.recurrence is None else {}
+    return {"recurrence": wanted, **begins}

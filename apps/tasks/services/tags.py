@@ -62,7 +62,7 @@ def delete_tag(*, tag_id: UUID, actor: User, now: datetime, expected_version: in
     writing.take_away(tag)
 
 
-def tags_named(names: Sequence[str], *, owner_id: UUID, actor: User, now: datetime) -> list[Tag]:
+def tags_named(names: Sequence[str], *, owner_id: UUID, actor: User | None, now: datetime) -> list[Tag]:
     """The owner's tags of these names; one that is missing is made. The owner's turn has been taken.
 
     Raises `InvalidTask` and `TooMany`.
@@ -82,7 +82,9 @@ def ids_named(names: Sequence[str], *, owner_id: UUID) -> set[UUID]:
     return set(Tag.objects.filter(owner_id=owner_id, folded_name__in=folded).values_list("pk", flat=True))
 
 
-def set_tags(task: Task, tag_ids: Sequence[UUID], *, actor: User, now: datetime, cause: Envelope | None = None) -> None:
+def set_tags(
+    task: Task, tag_ids: Sequence[UUID], *, actor: User | None, now: datetime, cause: Envelope | None = None
+) -> None:
     """Change the tags of a locked task and nothing else of it."""
     told = {"tags": (names_of(task.tag_ids), names_of(tag_ids))}
     changed = {"tag_ids": list(tag_ids)}
@@ -113,7 +115,7 @@ def _check_free(name: str, *, owner_id: UUID, but: UUID | None = None) -> None:
         raise NameTaken(name)
 
 
-def _insert(name: str, *, owner_id: UUID, actor: User, now: datetime) -> Tag:
+def _insert(name: str, *, owner_id: UUID, actor: User | None, now: datetime) -> Tag:
     if Tag.objects.filter(owner_id=owner_id).count() >= MAX_TAGS_OF_OWNER:
         raise TooMany(f"A person has at most {MAX_TAGS_OF_OWNER:,} tags; delete some that nothing carries.")
     tag = Tag(owner_id=owner_id, name=name, folded_name=values.folded(name))

@@ -36,18 +36,16 @@ SeriesOfDeleted = Literal["ends", "continues"]
 def create_task(
     *,
     owner: User,
-    actor: User,
+    actor: User | None,
     now: datetime,
     title: str,
     position: Decimal | None = None,
-    series_id: UUID | None = None,
-    recurrence_id: str = "",
     **asked: Any,
 ) -> Task:
     """A new task with the fields of `fields.SETTABLE`, all optional but the title.
 
-    An occurrence of a series carries `series_id` and `recurrence_id`; another task that repeats opens a series of
-    its own. Raises what `fields.columns` raises.
+    One that repeats opens a series. Without an actor it is the platform that makes it, as in all commands that allow
+    that. Raises what `fields.columns` raises.
     """
     if fields.touches_several_rows({name: value for name, value in asked.items() if value}):
         writing.take_turn(owner.pk)
@@ -56,8 +54,6 @@ def create_task(
     made = fields.columns(task, given, actor=actor, now=now)
     if made.get("parent") and "list" not in asked:
         made["list"] = made["parent"].list
-    if series_id is not None:
-        made |= {"series_id": series_id, "recurrence_id": recurrence_id}
     for name, value in made.items():
         setattr(task, name, value)
     writing.insert(task, signals.task_created, actor=actor, now=now)
@@ -66,7 +62,12 @@ def create_task(
 
 @transaction.atomic
 def update_task(
-    *, task_id: UUID, actor: User, changes: Mapping[str, Any], now: datetime, expected_version: int | None = None
+    *,
+    task_id: UUID,
+    actor: User | None,
+    changes: Mapping[str, Any],
+    now: datetime,
+    expected_version: int | None = None,
 ) -> Task:
     """Change fields of a task; a value that is the same already is no change, and no change is no event.
 
@@ -250,20 +251,31 @@ def _put_away(
     return writing.change(task, gone, signals.task_deleted, actor=actor, now=now, told=told, cause=cause, beside=beside)
 
 
-def _bring_back(task: Task, *, actor: User, now: datetime, cause: Envelope | None = None) -> Envelope:
+def _bring_back(task: Task, *, actor: User | None, now: datetime, cause: Envelope | None = None) -> Envelope:
     back = {"status": Status(task.status_before_deletion), "status_before_deletion": "", "deleted_at": None}
     return _move(task, back, signals.task_restored, actor=actor, now=now, cause=cause)
 
 
 def _move(
-    task: Task, columns: Mapping[str, Any], signal: Any, *, actor: User, now: datetime, cause: Envelope | None = None
+    task: Task,
+    columns: Mapping[str, Any],
+    signal: Any,
+    *,
+    actor: User | None,
+    now: datetime,
+    cause: Envelope | None = None,
 ) -> Envelope:
     told = {"status": (str(task.status), str(columns["status"]))}
     return writing.change(task, columns, signal, actor=actor, now=now, told=told, cause=cause)
 
 
 def _set(
-    task: Task, differing: Mapping[str, tuple[Any, Any]], *, actor: User, now: datetime, cause: Envelope | None = None
+    task: Task,
+    differing: Mapping[str, tuple[Any, Any]],
+    *,
+    actor: User | None,
+    now: datetime,
+    cause: Envelope | None = None,
 ) -> Envelope:
     after = {name: value for name, (_, value) in differing.items()}
     told = fields.told(differing)

@@ -1,10 +1,11 @@
 """Tasks over REST."""
 
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -38,6 +39,13 @@ _EMPTY: dict[str, Any] = {
 }
 _CREATING = [DRY_RUN, IDEMPOTENCY_KEY]
 _CHANGING = [DRY_RUN, IF_MATCH]
+_SERIES = OpenApiParameter(
+    "series",
+    str,
+    enum=get_args(services.SeriesOfDeleted),
+    default="ends",
+    description="Of a task that repeats: whether its series ends with it, or continues with the next occurrence.",
+)
 _VERB: dict[str, Any] = {
     "parameters": [DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH],
     "responses": {200: TaskSerializer, **REFUSALS},
@@ -65,6 +73,9 @@ class TaskViewSet(EventedViewSet):
         "position": "position",
     }
     default_sort = "-created"
+
+    def known_parameters(self) -> set[str]:
+        return super().known_parameters() | ({"series"} if self.action == "destroy" else set())
 
     def get_queryset(self) -> Any:
         return selectors.tasks_of(owner=self.actor) if self.request.user.is_authenticated else Task.objects.none()
@@ -122,12 +133,15 @@ class TaskViewSet(EventedViewSet):
     @extend_schema(
         summary="Delete a task",
         description="It and its subtasks can be restored for 30 days.",
-        parameters=_CHANGING,
+        parameters=[*_CHANGING, _SERIES],
         responses={204: None, **REFUSALS},
     )
     @safe_write
     def destroy(self, request: Request, task_id: UUID) -> Response:
-        self._run(services.delete_task)
+        series = request.query_params.get("series", "ends")
+        if series not in get_args(services.SeriesOfDeleted):
+            raise ValidationError({"series": ["Give ends or continues."]})
+        self._run(services.delete_task, series=series)
         return Response(status=204)
 
     @extend_schema(summary="Complete a task", description="Its open subtasks are completed too.", request=None, **_VERB)

@@ -1,90 +1,22 @@
-"""What a person asked for on a task: how it repeats and when to be reminded. Pure; other apps act on it.
+"""When a person wants to be reminded of a task. Pure.
 
-A recurrence is kept as `{"rule": RRULE, "from": …, "month_end": …, "catch_up": …}`, a reminder as
-`{"id": …, "trigger_at": instant}` or `{"id": …, "before_due": duration}`. Everything here raises `InvalidTask`.
+A reminder is kept as `{"id": …, "trigger_at": instant}` or `{"id": …, "before_due": duration}`. Everything here raises
+`InvalidTask`.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from apps.calendar import durations, phrases, rules, zones
+from apps.calendar import durations
 from apps.calendar.errors import CalendarError
 from apps.tasks.due import Due
 from apps.tasks.exceptions import InvalidTask
 
 MAX_REMINDERS = 20
-
-# The first of each is what holds when nothing is said.
-POLICIES: dict[str, tuple[str, ...]] = {
-    "from": ("schedule", "completion"),
-    "month_end": ("clamp", "skip", "roll"),
-    "catch_up": ("latest", "all", "wait", "skip"),
-}
-
-
-def checked_recurrence(given: Any) -> dict[str, str] | None:
-    """From plain words (`daily`), an RRULE, or an object with a `rule` and policies; `None` is no recurrence."""
-    if given is None:
-        return None
-    asked = {"rule": given} if isinstance(given, str) else given
-    if not isinstance(asked, Mapping) or not isinstance(asked.get("rule"), str):
-        told = 'Give words such as "weekly", an RRULE, or an object such as {"rule": "FREQ=WEEKLY"}.'
-        raise InvalidTask(field="recurrence", reason=told)
-    if unknown := sorted(set(asked) - {"rule", *POLICIES}):
-        told = f"Not a part of a recurrence. Those are: rule, {', '.join(POLICIES)}."
-        raise InvalidTask(field=f"recurrence.{unknown[0]}", reason=told)
-    try:
-        rule = phrases.rule_of(asked["rule"])
-        rules.check_for_tasks(rule)
-    except CalendarError as reason:
-        raise _refused_rule(reason) from reason
-    return {"rule": rule.text, **{name: _policy(name, asked) for name in POLICIES}}
-
-
-def _refused_rule(reason: CalendarError) -> InvalidTask:
-    part, span = getattr(reason, "part", ""), getattr(reason, "span", None)
-    return InvalidTask(field="recurrence.rule", reason=str(reason), part=part, span=span)
-
-
-def _policy(name: str, asked: Mapping[str, Any]) -> str:
-    choices = POLICIES[name]
-    chosen = asked.get(name, choices[0])
-    if chosen not in choices:
-        raise InvalidTask(field=f"recurrence.{name}", reason=f"{chosen} is none of: {', '.join(choices)}.")
-    return str(chosen)
-
-
-def check_recurrence_fits(recurrence: Mapping[str, str] | None, *, due: Due) -> None:
-    """A schedule starts at the due, and does not end before it."""
-    if recurrence is None:
-        return
-    if not due and recurrence["from"] == "schedule":
-        told = "A task that repeats by schedule needs a due to start from: give due_on or due_at."
-        raise InvalidTask(field="recurrence", reason=told)
-    start = due.on if due.on is not None else due.at
-    if start is None:
-        return
-    rule = rules.parse(recurrence["rule"])
-    try:
-        rules.check_against_start(rule, start=start)
-    except CalendarError as reason:
-        raise _refused_rule(reason) from reason
-    starts_on = start if not isinstance(start, datetime) else zones.local_date(start, due.zone)
-    if rule.until is not None and _last_day(rule.until, due) < starts_on:
-        raise InvalidTask(field="recurrence.rule", reason="It would end before it starts: UNTIL is before the due.")
-
-
-def _last_day(until: date, due: Due) -> date:
-    if not isinstance(until, datetime):
-        return until
-    try:
-        return zones.local_date(until, due.zone) if until.tzinfo else until.date()
-    except CalendarError:  # at the very end of the calendar, where some zones are a day further
-        return until.date()
 
 
 def checked_reminders(
