@@ -49,6 +49,17 @@ def importers(package):
     )
 
 
+def recurrence(event_type, function):
+    return {
+        "group": "recurrence",
+        "types": event_type,
+        "function": f"apps.recurrence.subscribers.{function}",
+        "takes": "event",
+        "transaction": "event",
+        "failing for good": "parked",
+    }
+
+
 def test_every_subscription_is_this_one():
     assert wiring() == [
         {
@@ -58,7 +69,14 @@ def test_every_subscription_is_this_one():
             "takes": "batch",
             "transaction": "batch",
             "failing for good": "retried for ever",
-        }
+        },
+        recurrence("task.created.v1", "open_series"),
+        recurrence("task.updated.v1", "follow_recurrence"),
+        recurrence("task.completed.v1", "advance_series"),
+        recurrence("task.deleted.v1", "leave_deleted"),
+        recurrence("task.restored.v1", "reopen_restored"),
+        recurrence("account.time_zone_changed.v1", "move_to_time_zone"),
+        recurrence("account.erased.v1", "forget_owner"),
     ]
 
 
@@ -74,6 +92,10 @@ def test_every_type_travels_on_this_topic():
         "tag.deleted.v1": "task-events",
         "tag.snapshot.v1": "task-updates",
         "tag.updated.v1": "task-events",
+        "recurrence.changed.v1": "recurrence-events",
+        "recurrence.ended.v1": "recurrence-events",
+        "recurrence.generated.v1": "recurrence-events",
+        "recurrence.skipped.v1": "recurrence-events",
         "task.purged.v1": "task-events",
         "task.snapshot.v1": "task-updates",
         "task.created.v1": "task-events",
@@ -128,6 +150,8 @@ def test_every_job_lives_in_the_jobs_module_of_its_app():
         "events.erase_again",
         "events.prune_log",
         "events.reconcile_group",
+        "recurrence.make_due",
+        "recurrence.repair",
         "tasks.purge",
     ]
 

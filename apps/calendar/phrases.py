@@ -36,7 +36,7 @@ class Phrase:
     from_completion: bool = False
 
 
-def read(words: str, *, today: date) -> Phrase:  # noqa: ARG001
+def read(words: str, *, today: date) -> Phrase:
     """What the words say; what looks like an RRULE is read as one. A day without a year is the next from `today` on.
 
     Raises `NotUnderstood`, or `rules.InvalidRule` for an RRULE.

@@ -123,6 +123,11 @@ def with_skip(rule: Rule, skip: Skip) -> Rule:
     return replace(rule, skip=skip)
 
 
+def with_count(rule: Rule, count: int) -> Rule:
+    """The rule with another number of dates."""
+    return replace(rule, count=count)
+
+
 def check_against_start(rule: Rule, *, start: date | datetime) -> None:
     """Raises `InvalidRule` where a rule does not go with the date or the time it repeats from.
 

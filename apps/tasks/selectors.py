@@ -1,6 +1,7 @@
 """Reads of tasks, lists and tags. Whose they are is decided here and in `EventedQuerySet.owned_by` alone."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,18 +37,30 @@ def open_tasks(*, owner: User) -> Any:
     return tasks_of(owner=owner).filter(status__in=OPEN).order_by("due_order_at", "id")
 
 
-def finished_among(task_ids: Collection[UUID]) -> set[UUID]:
-    """Which of these are completed."""
-    return _of_status(Task.Status.COMPLETED, task_ids)
+def completed_among(task_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Those of these that are completed, and when they were."""
+    done = Task.objects.filter(pk__in=task_ids, status=Task.Status.COMPLETED, completed_at__isnull=False)
+    return dict(done.values_list("pk", "completed_at"))
 
 
-def deleted_among(task_ids: Collection[UUID]) -> set[UUID]:
-    """Which of these are put away; one that was purged is no task any more, and not among them."""
-    return _of_status(Task.Status.DELETED, task_ids)
+def open_among(task_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these that are still to be done."""
+    return set(Task.objects.filter(pk__in=task_ids, status__in=OPEN).values_list("pk", flat=True))
 
 
-def _of_status(status: str, task_ids: Collection[UUID]) -> set[UUID]:
-    return set(Task.objects.filter(pk__in=task_ids, status=status).values_list("pk", flat=True))
+def given(task_id: UUID, *, fields: Collection[str]) -> dict[str, Any]:
+    """The values of a task's fields as a command would give them, as JSON has them: tags by name, the list by its id.
+
+    Nothing of a task that is gone.
+    """
+    task = Task.objects.filter(pk=task_id).first()
+    if task is None:
+        return {}
+    by_name: dict[str, Any] = {
+        "tags": lambda: [tag.name for tag in tags_on(task)],
+        "list": lambda: str(task.list_id) if task.list_id else None,
+    }
+    return {name: by_name[name]() if name in by_name else getattr(task, name) for name in sorted(fields)}
 
 
 def tags_on(task: Task) -> list[Tag]:

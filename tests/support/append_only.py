@@ -19,6 +19,7 @@ GUARDED_TABLES = [
     "tasks_task",
     "tasks_tasklist",
     "tasks_tag",
+    "recurrence_series",
     "audit_auditrecord",
     "audit_auditcontent",
 ]

@@ -34,10 +34,18 @@ class Pump:
         self.relay = Relay(broker, leadership=self.leadership)
 
     def run(self) -> None:
-        while self.relay_once() or OutboxEntry.objects.filter(held_at=None).exists():
+        self._once_around()
+        while self._something_waits():  # what a group made in turn
+            self._once_around()
+
+    def _once_around(self) -> None:
+        while self.relay_once() or self._something_waits():
             pass
         for group in groups():
             self.consume(group)
+
+    def _something_waits(self) -> bool:
+        return OutboxEntry.objects.filter(held_at=None).exists()
 
     def relay_once(self) -> int:
         if not self.leadership.holds():

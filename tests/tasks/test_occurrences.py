@@ -365,11 +365,11 @@ class TestDeletingOne:
         assert facts().last().data["series"] == "ends"
 
 
-def test_which_of_some_tasks_are_finished_and_which_deleted(owner):
+def test_which_of_some_tasks_are_completed_and_which_open(owner):
     done, gone, still = (task_of(owner, title=title) for title in ("done", "gone", "still"))
     services.complete_task(task_id=done.pk, actor=owner, now=LATER)
     services.delete_task(task_id=gone.pk, actor=owner, now=LATER)
     ids = [done.pk, gone.pk, still.pk, UUID(int=1)]
 
-    assert selectors.finished_among(ids) == {done.pk}
-    assert selectors.deleted_among(ids) == {gone.pk}
+    assert selectors.completed_among(ids) == {done.pk: LATER}
+    assert selectors.open_among(ids) == {still.pk}

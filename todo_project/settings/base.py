@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.tasks",
     "apps.audit",
+    "apps.recurrence",
     "apps.ops",
 ]
 EMBEDDED_STACK = env.boolean("EMBEDDED_STACK", True)
@@ -187,7 +188,7 @@ METRICS_DIR = env.text("METRICS_DIR", "")
 # --- Celery on Redis: doorbells ---------------------------------------------------------------------
 
 # One worker deployment per consumer group: its Kafka consumer and its job queue together.
-CONSUMER_GROUPS = ["audit"]
+CONSUMER_GROUPS = ["audit", "recurrence"]
 
 CELERY_BROKER_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_TASK_QUEUES = [Queue(group, Exchange(group), routing_key=group) for group in CONSUMER_GROUPS]

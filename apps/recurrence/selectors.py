@@ -1,0 +1,74 @@
+"""Reads of series and occurrences. Whose they are is decided here and in `EventedQuerySet.owned_by` alone."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.accounts.models import User
+from apps.calendar.expansion import Wall
+from apps.calendar.recurrences import parse_wall, wall_text
+from apps.recurrence import schedule as scheduling
+from apps.recurrence.models import Occurrence, Series
+from apps.recurrence.services import changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A date that a series will come to, as far as it is known now."""
+
+    recurrence_id: str
+    wall: Wall
+    due_at: datetime | None
+    due_on: date | None
+
+
+def series_of(*, owner: User) -> Any:
+    """All series of a person, ended ones among them."""
+    return Series.objects.owned_by(owner)
+
+
+def series_of_task(task_id: UUID, *, owner: User) -> Series | None:
+    """The series that a task belongs to now; it may have belonged to another before."""
+    occurrence = Occurrence.objects.filter(task_id=task_id, series__owner=owner).order_by("-pk").first()
+    return occurrence.series if occurrence else None
+
+
+def occurrence_of_task(task_id: UUID) -> Occurrence | None:
+    return Occurrence.objects.filter(task_id=task_id).order_by("-pk").first()
+
+
+def occurrences_of(series: Series) -> QuerySet[Occurrence]:
+    """The newest first."""
+    return series.occurrences.order_by("-number")
+
+
+def planned(series: Series, *, most: int, now: datetime) -> list[Planned]:
+    """The next dates that are not made yet; none of a series that has ended, is paused or counts from completion.
+
+    Those that have gone by are among them where the policy would still make them.
+    """
+    if not series.is_active or series.paused_at is not None or series.recurrence["from"] == "completion":
+        return []
+    schedule = changes.schedule_of(series)
+    after = parse_wall(series.last_recurrence_id)
+    following = scheduling.advance(schedule, after=after, completed_at=now, now=now)
+    if not following.made:
+        return []
+    first = following.made[0]
+    walls = [first, *islice(scheduling.planned(schedule, after=first), most - 1)]
+    return [_planned(wall, series) for wall in walls[:most]]
+
+
+def to_look_at(*, now: datetime, most: int) -> list[UUID]:
+    """Series that wait for nobody and whose time has come, the longest waiting first."""
+    waiting = Series.objects.filter(looks_at__lte=now).order_by("looks_at", "pk")
+    return list(waiting.values_list("pk", flat=True)[:most])
+
+
+def _planned(wall: Wall, series: Series) -> Planned:
+    due_at, due_on = scheduling.dates_as_due(wall, zone=changes.zone_of(series))
+    return Planned(recurrence_id=wall_text(wall), wall=wall, due_at=due_at, due_on=due_on)

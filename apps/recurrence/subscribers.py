@@ -1,0 +1,125 @@
+"""What the recurrence group takes from the log: what happened to tasks that repeat, and to their owners.
+
+Each function unpacks its event and calls a service.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from apps.accounts.events import AccountEvent
+from apps.events.envelope import Envelope
+from apps.events.subscriptions import ConsumerGroup
+from apps.recurrence import services
+from apps.tasks.events import TaskEvent
+
+# An effect locks the owner's tasks, for which people wait: a transaction per event.
+group = ConsumerGroup("recurrence", one_by_one=True)
+
+_OPEN = {"pending", "in_progress"}
+
+
+@group.on(TaskEvent.CREATED)
+def open_series(event: Envelope) -> None:
+    task = event.data["task"]
+    # An occurrence carries its series, and opens none.
+    if task.get("recurrence") and task.get("series_id") and not task.get("recurrence_id"):
+        _open(event, task)
+
+
+@group.on(TaskEvent.UPDATED)
+def follow_recurrence(event: Envelope) -> None:
+    changed = event.data["changes"].get("recurrence")
+    task = event.data["task"]
+    if changed is None or not task.get("series_id"):
+        return
+    series_id = UUID(task["series_id"])
+    if changed["after"] is None:
+        services.stop_series(series_id=series_id, actor_id=event.actor_id, now=event.occurred_at)
+    elif changed["before"] is None:
+        _open(event, task)
+    else:
+        services.change_rule(
+            series_id=series_id,
+            task_id=event.subject_id,
+            recurrence=changed["after"],
+            **_due(task),
+            actor_id=event.actor_id,
+            now=event.occurred_at,
+        )
+
+
+@group.on(TaskEvent.COMPLETED)
+def advance_series(event: Envelope) -> None:
+    if series_id := event.data["task"].get("series_id"):
+        services.advance_series(
+            series_id=UUID(series_id),
+            task_id=event.subject_id,
+            completed_at=event.occurred_at,
+            now=_now(),
+        )
+
+
+@group.on(TaskEvent.DELETED)
+def leave_deleted(event: Envelope) -> None:
+    if series_id := event.data["task"].get("series_id"):
+        services.leave_deleted(
+            series_id=UUID(series_id),
+            task_id=event.subject_id,
+            was_open=event.data["changes"]["status"]["before"] in _OPEN,
+            goes_on=event.data.get("series") == "continues",
+            actor_id=event.actor_id,
+            now=_now(),
+        )
+
+
+@group.on(TaskEvent.RESTORED)
+def reopen_restored(event: Envelope) -> None:
+    if series_id := event.data["task"].get("series_id"):
+        services.reopen_restored(
+            series_id=UUID(series_id), task_id=event.subject_id, actor_id=event.actor_id, now=event.occurred_at
+        )
+
+
+@group.on(AccountEvent.TIME_ZONE_CHANGED)
+def move_to_time_zone(event: Envelope) -> None:
+    services.move_to_time_zone(
+        owner_id=event.subject_id, time_zone=event.data["time_zone"]["after"], now=event.occurred_at
+    )
+
+
+@group.on(AccountEvent.ERASED)
+def forget_owner(event: Envelope) -> None:
+    while services.forget_owner(owner_id=event.subject_id, now=_now()):
+        pass
+
+
+def _open(event: Envelope, task: Mapping[str, Any]) -> None:
+    services.open_series(
+        series_id=UUID(task["series_id"]),
+        owner_id=_owner(event),
+        task_id=event.subject_id,
+        recurrence=task["recurrence"],
+        **_due(task),
+        due_time_zone=task.get("due_time_zone"),
+        now=event.occurred_at,
+    )
+
+
+def _due(task: Mapping[str, Any]) -> dict[str, Any]:
+    at, on = task.get("due_at"), task.get("due_on")
+    return {
+        "due_at": datetime.fromisoformat(at) if at else None,
+        "due_on": date.fromisoformat(on) if on else None,
+    }
+
+
+def _owner(event: Envelope) -> UUID:
+    assert event.owner_id is not None, "an event of a task has an owner"
+    return event.owner_id
+
+
+def _now() -> datetime:
+    """What is late is decided by when it is handled, not by when it happened."""
+    return datetime.now(UTC)
