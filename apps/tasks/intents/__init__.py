@@ -4,8 +4,10 @@ from apps.tasks.intents.recurrence import (
     MAX_DATES,
     POLICIES,
     check_recurrence_fits,
+    check_recurrence_goes_with,
     check_recurrence_starts,
     checked_recurrence,
+    refused_rule,
     rule_of,
 )
 from apps.tasks.intents.reminders import MAX_REMINDERS, check_reminders_fit, checked_reminders, trigger_at
@@ -15,10 +17,12 @@ __all__ = [
     "MAX_REMINDERS",
     "POLICIES",
     "check_recurrence_fits",
+    "check_recurrence_goes_with",
     "check_recurrence_starts",
     "check_reminders_fit",
     "checked_recurrence",
     "checked_reminders",
+    "refused_rule",
     "rule_of",
     "trigger_at",
 ]

@@ -71,18 +71,32 @@ def check_recurrence_fits(recurrence: Mapping[str, Any] | None, *, due: Due, now
     check_recurrence_starts(recurrence, due=due)
     if recurrence is None:
         return
-    rule, start = rule_of(recurrence), due.wall
+    if due.wall is not None:
+        check_recurrence_goes_with(recurrence, start=due.wall, zone=due.zone)
+    if not recurrence.get("rdates"):
+        try:
+            # Where it ends was looked at: to end with the task that carries it is allowed.
+            endless = replace(rule_of(recurrence), until=None)
+            rules.check_happens(endless, start=due.wall or wall_at(now, due.zone), zone=due.zone)
+        except CalendarError as reason:
+            raise refused_rule(reason) from reason
+
+
+def check_recurrence_goes_with(recurrence: Mapping[str, Any], *, start: date, zone: ZoneInfo) -> None:
+    """A recurrence can start from this day or wall-clock time, whether or not it happens ever after."""
+    rule = rule_of(recurrence)
     try:
-        if start is not None:
-            rules.check_against_start(rule, start=start)
-        if not recurrence.get("rdates"):
-            # Where it ends is looked at below: to end with the task that carries it is allowed.
-            rules.check_happens(replace(rule, until=None), start=start or wall_at(now, due.zone), zone=due.zone)
+        rules.check_against_start(rule, start=start)
     except CalendarError as reason:
-        raise _refused_rule(reason) from reason
-    if start is not None:
-        _check_end(rule, start=start, zone=due.zone)
-        _check_dates(recurrence, start=start)
+        raise refused_rule(reason) from reason
+    _check_end(rule, start=start, zone=zone)
+    _check_dates(recurrence, start=start)
+
+
+def refused_rule(reason: CalendarError) -> InvalidTask:
+    """What the calendar refuses of a rule or of words, as a mistake in the field."""
+    part, span = getattr(reason, "part", ""), getattr(reason, "span", None)
+    return InvalidTask(field="recurrence.rule", reason=str(reason), part=part, span=span)
 
 
 def _read(words: str, *, today: date) -> tuple[Rule, dict[str, str]]:
@@ -91,7 +105,7 @@ def _read(words: str, *, today: date) -> tuple[Rule, dict[str, str]]:
         phrase = phrases.read(words, today=today)
         rules.check_for_tasks(phrase.rule)
     except CalendarError as reason:
-        raise _refused_rule(reason) from reason
+        raise refused_rule(reason) from reason
     said = {"from": "completion"} if phrase.from_completion else {}
     if phrase.rule.skip is not Skip.OMIT or "SKIP=" in words.upper():
         said["month_end"] = next(policy for policy, skip in _SKIP.items() if skip is phrase.rule.skip)
@@ -152,8 +166,3 @@ def _last_day(until: date, zone: ZoneInfo) -> date:
         return zones.local_date(until, zone) if until.tzinfo else until.date()
     except CalendarError:  # at the very end of the calendar, where some zones are a day further
         return until.date()
-
-
-def _refused_rule(reason: CalendarError) -> InvalidTask:
-    part, span = getattr(reason, "part", ""), getattr(reason, "span", None)
-    return InvalidTask(field="recurrence.rule", reason=str(reason), part=part, span=span)
