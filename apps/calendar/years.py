@@ -1,0 +1,202 @@
+"""The days of a year that the day parts of a rule name, counted from 0 for 1 January.
+
+Invariant: pure arithmetic on the Gregorian calendar, also for the years just outside of it. A day beyond the end of
+its year, or before its beginning, is one of the neighbour's: SKIP and weeks reach over there.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from apps.calendar.rules import DayOfWeek, Skip
+
+ALL_MONTHS = tuple(range(1, 13))
+# What the Gregorian calendar repeats after: 20,871 weeks.
+CYCLE_YEARS, CYCLE_WEEKS = 400, 20_871
+
+_STARTS = (
+    (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365),
+    (0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366),
+)
+
+
+def first_day(year: int) -> int:
+    """The proleptic Gregorian ordinal of 1 January, as `date.toordinal` counts."""
+    before = year - 1
+    return before * 365 + before // 4 - before // 100 + before // 400 + 1
+
+
+def is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def week_year(day: int, *, about: int, week_start: int) -> int:
+    """The year, `about` or a neighbour, whose weeks the day of that ordinal belongs to."""
+    return next(
+        year for year in (about + 1, about, about - 1) if day >= first_day(year) + Year(year).first_week(week_start)
+    )
+
+
+class DayParts(NamedTuple):
+    """The parts of a rule that name days; `counted_in_months` says what ordinals of weekdays count by."""
+
+    months: tuple[int, ...] = ()
+    week_numbers: tuple[int, ...] = ()
+    year_days: tuple[int, ...] = ()
+    month_days: tuple[int, ...] = ()
+    weekdays: tuple[DayOfWeek, ...] = ()
+    counted_in_months: bool = False
+    week_start: int = 0
+    skip: Skip = Skip.OMIT
+
+
+class Year:
+    """One year, which answers with sets of its days."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.leap = is_leap(number)
+        self.length = 366 if self.leap else 365
+        self._starts = _STARTS[self.leap]
+        self._weekday = (first_day(number) - 1) % 7
+
+    @property
+    def shape(self) -> tuple[int, bool, bool, bool]:
+        """Years of one shape have the same days, in their neighbours' margins too."""
+        return self._weekday, is_leap(self.number - 1), self.leap, is_leap(self.number + 1)
+
+    def months(self, months: Iterable[int]) -> Iterator[range]:
+        return (range(self._starts[month - 1], self._starts[month]) for month in months)
+
+    def in_months(self, months: Iterable[int]) -> set[int]:
+        return {day for month in self.months(months) for day in month}
+
+    def on_month_days(self, months: Iterable[int], numbers: Iterable[int], *, skip: Skip = Skip.OMIT) -> set[int]:
+        return {
+            day for month in self.months(months) for number in numbers for day in _numbered(month, number, skip=skip)
+        }
+
+    def on_year_days(self, numbers: Iterable[int], *, skip: Skip = Skip.OMIT) -> set[int]:
+        return {day for number in numbers for day in _numbered(range(self.length), number, skip=skip)}
+
+    def on_weekdays(self, named: Iterable[DayOfWeek], *, within: Iterable[range]) -> set[int]:
+        """Those weekdays; where they have ordinals, the ones of that ordinal in each of the ranges."""
+        found: set[int] = set()
+        for days in within:
+            for ordinal, weekday in named:
+                begin = days.start + (weekday - self._weekday - days.start) % 7
+                such = range(begin, days.stop, 7)
+                if not ordinal:
+                    found.update(such)
+                elif abs(ordinal) <= len(such):
+                    found.add(such[ordinal - 1 if ordinal > 0 else ordinal])
+        return found
+
+    def first_week(self, week_start: int) -> int:
+        """The day that the first week with four days or more in this year begins on: -3 to 3."""
+        return 3 - (self._weekday + 3 - week_start) % 7
+
+    def in_weeks(self, numbers: Iterable[int], *, week_start: int) -> set[int]:
+        first = self.first_week(week_start)
+        weeks = (self.length + Year(self.number + 1).first_week(week_start) - first) // 7
+        found = (number - 1 if number > 0 else weeks + number for number in numbers if abs(number) <= weeks)
+        return {day for week in found for day in range(first + week * 7, first + week * 7 + 7)}
+
+
+def _numbered(days: range, number: int, *, skip: Skip) -> tuple[int, ...]:
+    """The day of that number of a month or year, counted from its end where negative; or what SKIP makes of it."""
+    if abs(number) <= len(days):
+        return (days[number - 1 if number > 0 else number],)
+    if skip is Skip.OMIT:
+        return ()
+    missing_before = days.stop if number > 0 else days.start
+    return (missing_before if skip is Skip.FORWARD else missing_before - 1,)
+
+
+class Days:
+    """The days of any year that the parts name, worked out once for years alike."""
+
+    def __init__(self, parts: DayParts, which: Callable[[Year, DayParts], list[int]]) -> None:
+        self._parts, self._which = parts, which
+        self._by_shape: dict[tuple[int, bool, bool, bool], tuple[int, ...]] = {}
+        self._by_year: list[tuple[int, ...] | None] = [None] * CYCLE_YEARS
+
+    def of(self, number: int) -> tuple[int, ...]:
+        """In order; beyond the borders of the year where SKIP or a week reaches there."""
+        known = self._by_year[number % CYCLE_YEARS]
+        return self._worked_out(number) if known is None else known
+
+    def _worked_out(self, number: int) -> tuple[int, ...]:
+        year = Year(number)
+        days = self._by_shape.get(year.shape)
+        if days is None:
+            days = self._by_shape[year.shape] = tuple(self._which(year, self._parts))
+        self._by_year[number % CYCLE_YEARS] = days
+        return days
+
+
+@lru_cache(maxsize=64)
+def days_expanded(parts: DayParts) -> Days:
+    """The days that a YEARLY rule names in a year, or a MONTHLY one in its one month."""
+    return Days(parts, _expanded)
+
+
+@lru_cache(maxsize=64)
+def days_limited(parts: DayParts) -> Days:
+    """The days that pass all parts: what they mean in rules that repeat daily or more often."""
+    return Days(parts, lambda year, limits: sorted(_limited(year, set(range(year.length)), limits)))
+
+
+def _expanded(year: Year, parts: DayParts) -> list[int]:
+    if parts.week_numbers:
+        found = _limited(year, year.in_weeks(parts.week_numbers, week_start=parts.week_start), parts)
+    elif parts.year_days:
+        found = _on_year_days(year, parts)
+    elif parts.month_days:
+        found = year.on_month_days(parts.months or ALL_MONTHS, parts.month_days, skip=parts.skip)
+    else:
+        return sorted(year.on_weekdays(parts.weekdays, within=_counted_in(year, parts, parts.months)))
+    return sorted(_limited(year, found, DayParts(weekdays=parts.weekdays, counted_in_months=parts.counted_in_months)))
+
+
+def _on_year_days(year: Year, parts: DayParts) -> set[int]:
+    """A day beyond the year's end is of its last month still, as one before its beginning is of its first."""
+    found: set[int] = set()
+    for number in parts.year_days:
+        for day in _numbered(range(year.length), number, skip=Skip.OMIT if parts.month_days else parts.skip):
+            if abs(number) <= year.length:
+                found |= _limited(year, {day}, DayParts(months=parts.months, month_days=parts.month_days))
+            elif not parts.months or (12 if number > 0 else 1) in parts.months:
+                found.add(day)
+    return found
+
+
+def _limited(year: Year, found: set[int], parts: DayParts) -> set[int]:
+    if parts.months:
+        found = _kept(year, found, lambda one: one.in_months(parts.months))
+    if parts.year_days:
+        found = _kept(year, found, lambda one: one.on_year_days(parts.year_days))
+    if parts.month_days:
+        found = _kept(year, found, lambda one: one.on_month_days(ALL_MONTHS, parts.month_days))
+    if parts.weekdays:
+        found = _kept(
+            year, found, lambda one: one.on_weekdays(parts.weekdays, within=_counted_in(one, parts, ALL_MONTHS))
+        )
+    return found
+
+
+def _kept(year: Year, found: set[int], wanted: Callable[[Year], set[int]]) -> set[int]:
+    """Those of the found that are wanted; the ones beyond a border by the neighbour's own count."""
+    if not found:
+        return found
+    kept = wanted(year)
+    if min(found) < 0:
+        before = Year(year.number - 1)
+        kept |= {day - before.length for day in wanted(before)}
+    if max(found) >= year.length:
+        kept |= {day + year.length for day in wanted(Year(year.number + 1))}
+    return found & kept
+
+
+def _counted_in(year: Year, parts: DayParts, months: tuple[int, ...]) -> list[range]:
+    return list(year.months(months)) if parts.counted_in_months else [range(year.length)]
