@@ -20,10 +20,12 @@ from apps.calendar.sentences import (
 )
 
 DUE = ("due_at", "due_on", "due_time_zone")
-_POLICIES = {
+_BESIDE_THE_RULE = {
     "from": "what it counts from",
     "month_end": "what it does at the end of a month",
     "catch_up": "catching up",
+    "exdates": "the dates left out",
+    "rdates": "the dates put in",
 }
 
 
@@ -92,7 +94,7 @@ def changed_recurrence(before: Any, after: Any, setting: Setting) -> str:
     if before is None:
         return f"made it repeat {recurrence(after, setting)}"
     if before["rule"] == after["rule"]:
-        told = [words for name, words in _POLICIES.items() if before.get(name) != after.get(name)]
+        told = [words for name, words in _BESIDE_THE_RULE.items() if before.get(name) != after.get(name)]
         return f"changed how it repeats: {joined(told)}"
     return f"changed how it repeats, from {recurrence(before, setting)} to {recurrence(after, setting)}"
 

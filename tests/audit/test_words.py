@@ -158,6 +158,10 @@ def test_this_year_is_the_readers():
             "Ada changed how it repeats: what it counts from and catching up",
         ),
         (
+            {"recurrence": (DAILY | {"exdates": ["20260504"]}, DAILY | {"rdates": ["20260505"]})},
+            "Ada changed how it repeats: the dates left out and the dates put in",
+        ),
+        (
             {"recurrence": (None, DAILY | {"from": "completion"})},
             "Ada made it repeat every day, counted from completion",
         ),

@@ -1,15 +1,18 @@
 """The next occurrence of a task is a copy of the one before, open again, moved on the wall, and never refused."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from apps.tasks import selectors, services
 from apps.tasks.exceptions import TaskNotFound
 from apps.tasks.models import Tag, Task
 from apps.tasks.services import changes as writing
+from tests.events.concurrency import in_background, waits_for_a_lock
 from tests.support.factories import append, event, facts, person
 
 pytestmark = pytest.mark.django_db
@@ -373,3 +376,33 @@ def test_which_of_some_tasks_are_completed_and_which_open(owner):
 
     assert selectors.completed_among(ids) == {done.pk: LATER}
     assert selectors.open_among(ids) == {still.pk}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_waits_for_the_owners_turn_and_copies_what_that_command_left(owner):
+    task = weekly(owner, tags=["green"])
+    in_turn, may_commit = threading.Event(), threading.Event()
+
+    def rename_slowly():
+        with transaction.atomic():
+            services.update_task(task_id=task.pk, actor=owner, changes={"tags": ["red"], "title": "Wait"}, now=LATER)
+            in_turn.set()
+            may_commit.wait(10)
+
+    with in_background(rename_slowly) as renaming:
+        in_turn.wait(10)
+        with in_background(lambda: next_of(task)) as making:
+            waited = waits_for_a_lock()
+            may_commit.set()
+            renaming.result(10)
+            made = making.result(10)
+
+    assert waited
+    assert (made.title, [tag.name for tag in selectors.tags_on(made)]) == ("Wait", ["red"])
+
+
+def test_a_simple_one_is_made_in_few_queries(owner, django_assert_num_queries):
+    task = weekly(owner)
+
+    with django_assert_num_queries(8):
+        next_of(task)

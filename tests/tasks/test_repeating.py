@@ -125,7 +125,11 @@ class TestWhatIsRefused:
             ({"rule": "daily", "rdates": ["2026-12-01"]}, "recurrence.rdates.0", "Write a date as 20260504"),
             ({"rule": "daily", "rdates": ["20260230"]}, "recurrence.rdates.0", "there is"),
             ({"rule": "daily", "rdates": ["99990101"]}, "recurrence.rdates.0", "between the years 1970 and 9000"),
-            ({"rule": "daily", "rdates": ["20261201T090000"]}, "recurrence.rdates.0", "due is a day: write 20260504."),
+            (
+                {"rule": "daily", "rdates": ["20261201T090000"]},
+                "recurrence.rdates.0",
+                "The due has no time of day: write 20260504.",
+            ),
             ({"rule": "daily", "exdates": ["20261201"] * 101}, "recurrence.exdates", "At most 100 dates."),
         ],
     )
@@ -140,7 +144,7 @@ class TestWhatIsRefused:
 
         assert (refusal.field, str(refusal)) == (
             "recurrence.exdates.0",
-            "The due has a time: write 20260504T090000.",
+            "The due has a time of day: write 20260504T090000.",
         )
 
     @pytest.mark.parametrize("due", [{"due_on": DAY}, {"due_at": HOUR}, {}], ids=["day", "instant", "none"])
@@ -151,6 +155,16 @@ class TestWhatIsRefused:
 
         assert refusal.field == "recurrence.rule"
         assert "never happens" in str(refusal)
+
+    def test_what_counts_from_completion_without_a_due_has_no_hours(self, owner):
+        refusal = refused(owner, {"rule": "FREQ=HOURLY", "from": "completion"})
+
+        assert (refusal.field, refusal.part) == ("recurrence.rule", "FREQ")
+
+    def test_nor_does_it_end_before_today(self, owner):
+        refusal = refused(owner, {"rule": "FREQ=DAILY;UNTIL=20261119", "from": "completion"})
+
+        assert (refusal.field, refusal.part) == ("recurrence.rule", "UNTIL")
 
     def test_the_same_rule_happens_where_a_month_end_is_clamped(self, owner):
         assert task_of(owner, due_on=DAY, recurrence="FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30").version == 1

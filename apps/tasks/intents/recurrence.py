@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from apps.calendar import phrases, recurrences, rules, zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.rules import Rule, Skip
-from apps.tasks.due import Due, wall_at
+from apps.tasks.due import Due
 from apps.tasks.exceptions import InvalidTask
 from apps.tasks.values import EARLIEST_DUE, LATEST_DUE
 
@@ -64,20 +64,19 @@ def check_recurrence_starts(recurrence: Mapping[str, Any] | None, *, due: Due) -
 
 
 def check_recurrence_fits(recurrence: Mapping[str, Any] | None, *, due: Due, now: datetime) -> None:
-    """A recurrence goes with the due that it starts from, does not end before it, and happens at all.
+    """A recurrence goes with what it starts from, does not end before that, and happens at all.
 
-    Without a due it starts whenever the task is done, so that any time of day will do.
+    It starts from the due; from today, as a day without an hour, where it counts from completion and there is none.
     """
     check_recurrence_starts(recurrence, due=due)
     if recurrence is None:
         return
-    if due.wall is not None:
-        check_recurrence_goes_with(recurrence, start=due.wall, zone=due.zone)
+    start = due.wall or zones.local_date(now, due.zone)
+    check_recurrence_goes_with(recurrence, start=start, zone=due.zone)
     if not recurrence.get("rdates"):
         try:
             # Where it ends was looked at: to end with the task that carries it is allowed.
-            endless = replace(rule_of(recurrence), until=None)
-            rules.check_happens(endless, start=due.wall or wall_at(now, due.zone), zone=due.zone)
+            rules.check_happens(replace(rule_of(recurrence), until=None), start=start, zone=due.zone)
         except CalendarError as reason:
             raise refused_rule(reason) from reason
 
@@ -145,18 +144,18 @@ def _date(given: Any, *, field: str) -> str:
 def _check_end(rule: Rule, *, start: date, zone: ZoneInfo) -> None:
     starts_on = start.date() if isinstance(start, datetime) else start
     if rule.until is not None and _last_day(rule.until, zone) < starts_on:
-        told = "It would end before it starts: UNTIL is before the due."
+        told = "It would end before it starts: UNTIL is before the due, or before today where there is none."
         raise InvalidTask(field="recurrence.rule", reason=told, part="UNTIL")
 
 
 def _check_dates(recurrence: Mapping[str, Any], *, start: date) -> None:
-    """They are dates where the due is one, and times where it has one."""
+    """They have a time of day where the due has one."""
     timed = isinstance(start, datetime)
     for name in _DATES:
         for index, text in enumerate(recurrence.get(name, ())):
             if ("T" in text) != timed:
-                told = "The due has a time: write 20260504T090000." if timed else "The due is a day: write 20260504."
-                raise InvalidTask(field=f"recurrence.{name}.{index}", reason=told)
+                told = "has a time of day: write 20260504T090000." if timed else "has no time of day: write 20260504."
+                raise InvalidTask(field=f"recurrence.{name}.{index}", reason=f"The due {told}")
 
 
 def _last_day(until: date, zone: ZoneInfo) -> date:
