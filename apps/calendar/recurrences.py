@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from heapq import merge
-from itertools import chain
 from zoneinfo import ZoneInfo
 
 from apps.calendar import expansion, zones
 from apps.calendar.errors import CalendarError
-from apps.calendar.expansion import Wall
+from apps.calendar.expansion import TooCostly, Wall
 from apps.calendar.rules import Rule
 
-# No clock was ever set forward by more: Samoa left out a whole day.
+# No clock was ever set forward by more than a day: Samoa left one out.
 _WIDEST_GAP = timedelta(hours=25)
-_INSTANT = timedelta(seconds=1)
+# Walls in a row that may stand for instants which were dates already: those of a left-out day by the minute do.
+_REPEATED = 20_000
 
 
 class InvalidWall(CalendarError):
@@ -62,26 +62,56 @@ class Recurrence:
     rdates: tuple[Wall, ...] = ()
 
     def dates(self, *, after: Wall | None = None) -> Iterator[Wall]:
-        """The dates that come after the wall `after`, or all. Raises `expansion.TooCostly` where a next one costs."""
-        put_in = sorted(wall for wall in set(self.rdates) if wall > self.start and (after is None or wall > after))
+        """The dates that come after the wall `after`, or all. A step of it raises `expansion.TooCostly`.
+
+        Of walls that stand for one instant, as an hour in a gap and the hour that it moves to, only the first is one.
+        What has no instant, at the very ends of the calendar, is none.
+        """
+        moved: set[Wall] = set()
+        repeated = 0
+        for wall in self._walls(after=after if after is None else self._before_gap(after)):
+            if isinstance(wall, datetime) and (gap := _gap(wall, self.zone)):
+                moved.add(wall + gap)
+            elif wall in moved:
+                repeated += 1
+                if repeated > _REPEATED:
+                    raise TooCostly("This rule names too many times that clocks left out.")
+                continue
+            if after is None or wall > after:
+                repeated = 0
+                yield wall
+
+    def _walls(self, *, after: Wall | None) -> Iterator[Wall]:
+        put_in = sorted(wall for wall in self.rdates if wall > self.start and (after is None or wall > after))
         last: Wall | None = None
-        for wall in merge(self._from_rule(after), put_in):
-            if wall != last and wall not in self.exdates and not self._stands_for_an_earlier(wall):
+        for wall in merge(self._named(after), put_in):
+            if wall != last and wall not in self.exdates and self._has_instant(wall):
                 yield wall
             last = wall
 
-    def _from_rule(self, after: Wall | None) -> Iterator[Wall]:
-        first = [self.start] if after is None or after < self.start else []
+    def _named(self, after: Wall | None) -> Iterator[Wall]:
+        """The start and what the rule names after it, as far as COUNT and UNTIL go."""
+        if after is None or after < self.start:
+            yield self.start
+            after = self.start
         rule = replace(self.rule, until=self._loose_until())
-        if rule.count is not None and next(expansion.expand(rule, start=self.start), None) != self.start:
+        if rule.count is not None and not self._start_is_named:
             if rule.count == 1:
-                return iter(first)
+                return
             rule = replace(rule, count=rule.count - 1)
-        beyond = self.start if after is None or after < self.start else after
-        return chain(first, self._until(expansion.expand(rule, start=self.start, after=beyond)))
+        named = expansion.expand(rule, start=self.start, after=after)
+        until = self.rule.until
+        if isinstance(until, datetime) and until.tzinfo is not None and isinstance(self.start, datetime):
+            named = self._not_after(until, (wall for wall in named if isinstance(wall, datetime)))
+        yield from named
+
+    @property
+    def _start_is_named(self) -> bool:
+        alone = replace(self.rule, count=None, until=self.start)
+        return next(expansion.expand(alone, start=self.start), None) == self.start
 
     def _loose_until(self) -> date | datetime | None:
-        """UNTIL as a wall; one in UTC a little too late, as its instant is looked at date by date."""
+        """UNTIL as a wall; where it is in UTC somewhat late, as each instant near it is looked at."""
         until = self.rule.until
         if not isinstance(until, datetime) or until.tzinfo is None:
             return until
@@ -91,15 +121,34 @@ class Recurrence:
         except OverflowError:
             return None
 
-    def _until(self, walls: Iterator[Wall]) -> Iterator[Wall]:
-        until = self.rule.until
-        if not isinstance(until, datetime) or until.tzinfo is None:
-            yield from walls
-            return
+    def _not_after(self, until: datetime, walls: Iterator[datetime]) -> Iterator[datetime]:
         for wall in walls:
-            if not isinstance(wall, datetime) or instant_of(wall, self.zone) <= until:
+            if instant_of(wall, self.zone) <= until:
                 yield wall
+            elif not _gap(wall, self.zone):
+                return
 
-    def _stands_for_an_earlier(self, wall: Wall) -> bool:
-        """Whether it is the instant of a date that fell into a gap and moved forward."""
-        return False
+    def _has_instant(self, wall: Wall) -> bool:
+        if not isinstance(wall, datetime) or 1 < wall.year < date.max.year:
+            return True
+        try:
+            return bool(instant_of(wall, self.zone))
+        except zones.OutsideCalendar:
+            return False
+
+    def _before_gap(self, after: Wall) -> Wall:
+        """A wall early enough that all dates which moved past `after` come after it."""
+        if not isinstance(after, datetime) or after.year == 1:
+            return after
+        widened = _offset(after, self.zone, fold=1) - _offset(after - 2 * _WIDEST_GAP, self.zone)
+        return after - 2 * widened if widened > timedelta(0) else after
+
+
+def _gap(wall: datetime, zone: ZoneInfo) -> timedelta | None:
+    """How far clocks jumped over a wall-clock time that they never showed (PEP 495)."""
+    gap = _offset(wall, zone, fold=1) - _offset(wall, zone)
+    return gap if gap > timedelta(0) else None
+
+
+def _offset(wall: datetime, zone: ZoneInfo, *, fold: int = 0) -> timedelta:
+    return wall.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta(0)
