@@ -22,11 +22,6 @@ class Due:
         return self.at is not None or self.on is not None
 
     @property
-    def day(self) -> date | None:
-        """The day, or the one that the zone's calendars show at the instant."""
-        return zones.local_date(self.at, self.zone) if self.at is not None else self.on
-
-    @property
     def wall(self) -> date | datetime | None:
         """What calendar and clock show then in the zone, to the second; the day alone where there is no hour."""
         return wall_at(self.at, self.zone) if self.at is not None else self.on

@@ -49,10 +49,10 @@ def between(
     `planned` are the wall-clock times that the series meant by them, which a gap may have moved; `otherwise` are the
     days it is measured by where a due is missing.
     """
-    days = (after.day or otherwise[1]) - (before.day or otherwise[0])
-    if before.at is None or after.at is None:
-        return Step(days=days, by=days)
-    return Step(days=days, by=_meant(after.at, after.zone, planned[1]) - _meant(before.at, before.zone, planned[0]))
+    start, end = _meant(before, planned[0], otherwise[0]), _meant(after, planned[1], otherwise[1])
+    days = _day(end) - _day(start)
+    timed = isinstance(start, datetime) and isinstance(end, datetime)
+    return Step(days=days, by=end - start if timed else days)
 
 
 def carried(reminders: Sequence[Mapping[str, str]] | None, *, step: Step, due: Due) -> list[dict[str, str]] | None:
@@ -78,7 +78,12 @@ def _carried(reminder: Mapping[str, str], *, step: Step, due: Due) -> dict[str, 
     return {"trigger_at": instant.astimezone(UTC).isoformat().replace("+00:00", "Z")}
 
 
-def _meant(instant: datetime, zone: ZoneInfo, planned: datetime | None) -> datetime:
-    """What the series meant by an instant, unless a person moved it from there."""
-    is_as_planned = planned is not None and zones.attach(planned, zone) == instant
-    return planned if planned is not None and is_as_planned else wall_at(instant, zone)
+def _meant(due: Due, planned: datetime | None, otherwise: date) -> date:
+    """What the series meant by a due, unless a person moved it from there."""
+    if due.at is not None and planned is not None and zones.attach(planned, due.zone) == due.at:
+        return planned
+    return due.wall or otherwise
+
+
+def _day(wall: date) -> date:
+    return wall.date() if isinstance(wall, datetime) else wall
