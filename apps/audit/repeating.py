@@ -20,6 +20,7 @@ _BECAUSE_ENDED = {
     "never": "its rule names no date any more",
     "stopped": "the task no longer repeats",
     "deleted": "the task was deleted",
+    "erased": "its owner was erased",
 }
 
 

@@ -26,6 +26,8 @@ from apps.audit.models import AuditRecord
 from apps.events import crash
 from apps.events import erasure as log_erasure
 from apps.events.models import Event
+from apps.recurrence import selectors as series_selectors
+from apps.recurrence import services as series
 from apps.tasks import idempotency, selectors
 from apps.tasks import services as tasks
 
@@ -54,7 +56,7 @@ class Left:
 def what_there_is(user: User) -> dict[str, int]:
     """Everything that an erasure would take away or empty, counted. Changes nothing."""
     return {
-        **selectors.counts_of(user.pk),
+        **_things_of(user.pk),
         "answers": idempotency.answers_to(user.pk).count(),
         **asdict(traces.count(user)),
         "admin_log_entries_of_things": _admin_log_of_things(user.pk).count(),
@@ -97,9 +99,14 @@ def left_of(user_id: UUID) -> Left:
     )
 
 
+def _things_of(owner_id: UUID) -> dict[str, int]:
+    return selectors.counts_of(owner_id) | series_selectors.counts_of(owner_id)
+
+
 def _purge(owner_id: UUID, *, now: datetime, report: Callable[[int], None]) -> None:
+    """Series first, so that none makes another task meanwhile; and again, should one have been opened beside."""
     gone = 0
-    while step := tasks.purge_owner(owner_id=owner_id, now=now):
+    while step := series.forget_owner(owner_id=owner_id, now=now) or tasks.purge_owner(owner_id=owner_id, now=now):
         gone += step
         report(gone)
         crash.at("erasure.purged")
@@ -108,7 +115,7 @@ def _purge(owner_id: UUID, *, now: datetime, report: Callable[[int], None]) -> N
 @transaction.atomic
 def _erase_who_it_was(user_id: UUID, *, actor: User | None, now: datetime) -> None:
     accounts.locked(user_id)  # whoever is just writing something of theirs is waited for, and then seen
-    if any(selectors.counts_of(user_id).values()):
+    if any(_things_of(user_id).values()):
         raise ThingsLeft
     idempotency.answers_to(user_id).delete()
     _admin_log_of_things(user_id).update(object_repr=_IN_THE_LOG_OF_THE_ADMIN, change_message="")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from apps.events.liveness import LOOPBACK, limit_seconds, unanswered
@@ -19,11 +20,22 @@ HELP = (
     "line on stderr that says why, 2 for a wrong argument."
 )
 PORTS = {"web": ("PORT", "8000"), "ws": ("WS_PORT", "8001")}
-# Those of `settings.ROLES`, which are there only with the settings.
-ROLES = (*PORTS, "relay", "beat", "worker-audit")
 ASK_SECONDS = 3.0
-_ENV = Path(__file__).resolve().parents[2] / "todo_project" / "env.py"
+_PROJECT = Path(__file__).resolve().parents[2] / "todo_project"
 Setting = Callable[[str, str], str]
+
+
+def _alone(name: str) -> ModuleType:
+    """A module of `todo_project` without the package around it, which imports Celery."""
+    spec = importlib.util.spec_from_file_location(f"probe_{name}", _PROJECT / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# Those of `settings.ROLES`, which are there only with the settings.
+ROLES = (*PORTS, "relay", "beat", *(f"worker-{group}" for group in _alone("groups").CONSUMER_GROUPS))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +50,7 @@ def _role(text: str) -> str:
 
 def failure(role: str) -> str | None:
     """Why the role does not do its work; `None` when it does."""
-    setting = _settings()
+    setting: Setting = _alone("env").text
     if role in PORTS:
         name, default = PORTS[role]
         public_url = setting("PUBLIC_URL", f"http://{LOOPBACK}")
@@ -48,16 +60,6 @@ def failure(role: str) -> str | None:
     if not folder:
         return "HEARTBEAT_DIR is not set: no loop leaves a sign of life here."
     return _silence(Path(folder, role), limit=limit_seconds(role))
-
-
-def _settings() -> Setting:
-    """`todo_project.env.text`, without the package around it, which imports Celery."""
-    spec = importlib.util.spec_from_file_location("probe_env", _ENV)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    text: Setting = module.text
-    return text
 
 
 def _silence(heartbeat: Path, *, limit: float) -> str | None:

@@ -5,13 +5,12 @@ Invariant: every part has its place in the picture, also while it is away; colou
 
 from datetime import datetime
 
-from django.conf import settings
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from apps.events.selectors import GroupStatus, RecentHandling, Sweep
+from apps.events.selectors import GroupStatus, ProcessLife, RecentHandling, RoleLife, Sweep
 from apps.ops import pipeline
 from apps.ops.asking import Away, without_secrets
 from apps.ops.overview import Overview, Work, conditions, troubles
@@ -19,15 +18,16 @@ from apps.ops.pipeline import Conditions, PipelineState, Status
 
 _WELL, _LATE, _AWAY = ("●", "green"), ("▲", "yellow"), ("✘", "bold red")
 _PLACES_SHOWN = 2
+_RECONCILE = "Reconcile "
 _BETWEEN = " · "
-_NAME_WIDTH = max(len(role) for role in ("verified", *settings.ROLES))
+_WORKER, _WORKERS = "worker-", "workers"
+_NAME_WIDTH = 12
 
 
 def draw(seen: Overview) -> RenderableType:
     return Group(
         _head(seen),
         _ways(seen),
-        Rule("groups", style="dim", align="left"),
         _groups(seen),
         Rule("roles", style="dim", align="left"),
         _roles(seen),
@@ -107,9 +107,9 @@ def _leads(work: Work, *, now: datetime) -> str:
 
 def _groups(seen: Overview) -> RenderableType:
     if isinstance(seen.state, Away):
-        return Text(f"✘ PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
+        return Text(f"✘ groups: PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
     table = Table.grid(padding=(0, 1))
-    headings = ("", "", "lag", "handled", "commit→handled", "parked", "reconciled", "repaired", "caught up")
+    headings = ("─", "groups ───", "lag", "handled", "commit→handled", "parked", "reconciled", "repaired", "caught up")
     for number in range(len(headings)):
         table.add_column(justify="left" if number < 2 else "right", no_wrap=True)
     table.add_row(*(Text(heading, "dim") for heading in headings))
@@ -158,41 +158,70 @@ def _roles(seen: Overview) -> RenderableType:
         return Text(f"✘ PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
     table = _rows()
     processes = [] if isinstance(seen.work, Away) else seen.work.processes
+    workers = [life for life in seen.state.roles if life.role.startswith(_WORKER)]
     for life in seen.state.roles:
-        alive = [each.instance for each in processes if each.role == life.role and each.lives]
-        more = f" and {len(alive) - _PLACES_SHOWN} more" if len(alive) > _PLACES_SHOWN else ""
-        where = f"  {', '.join(alive[:_PLACES_SHOWN])}{more}" if alive else ""
-        age = (
-            "has not beaten for a day" if life.youngest_age_seconds is None else f"{ago(life.youngest_age_seconds)} ago"
-        )
-        told = f"{life.processes} beating, {age}{where}" if life.lives else f"none beats, {age}"
-        _add(table, _WELL if life.lives else _AWAY, life.role, told)
+        if life not in workers:
+            told = f"{life.processes} beating, {_age(life)}{_where(life, processes)}" if life.lives else _dead(life)
+            _add(table, _WELL if life.lives else _AWAY, life.role, told)
+        elif life is workers[0]:
+            _add(table, _WELL if all(each.lives for each in workers) else _AWAY, _WORKERS, _all_of(workers))
     return table
+
+
+def _all_of(workers: list[RoleLife]) -> str:
+    """In one line, however many groups there are: `1 audit, 2 recurrence beating, 0.4 s ago`, the dead first."""
+    dead = [f"{_group_of(life)}: {_dead(life)}" for life in workers if not life.lives]
+    living = [life for life in workers if life.lives]
+    told = ", ".join(f"{life.processes} {_group_of(life)}" for life in living)
+    oldest = max(living, key=lambda life: life.youngest_age_seconds or 0.0, default=None)
+    return "; ".join([*dead, *([f"{told} beating, {_age(oldest)}"] if oldest else [])])
+
+
+def _group_of(life: RoleLife) -> str:
+    return life.role.removeprefix(_WORKER)
+
+
+def _dead(life: RoleLife) -> str:
+    return f"none beats, {_age(life)}"
+
+
+def _age(life: RoleLife) -> str:
+    age = life.youngest_age_seconds
+    return "has not beaten for a day" if age is None else f"{ago(age)} ago"
+
+
+def _where(life: RoleLife, processes: list[ProcessLife]) -> str:
+    alive = [each.instance for each in processes if each.role == life.role and each.lives]
+    more = f" and {len(alive) - _PLACES_SHOWN} more" if len(alive) > _PLACES_SHOWN else ""
+    return f"  {', '.join(alive[:_PLACES_SHOWN])}{more}" if alive else ""
 
 
 def _sweeps(seen: Overview) -> RenderableType:
     if isinstance(seen.state, Away):
         return Text(f"✘ PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
     found = conditions(seen)
-    return _Flow(
-        [_sweep(each, is_late=found[pipeline.name_of(each)].status is not Status.OK) for each in seen.state.sweeps]
-    )
+    late = {each.name: found[pipeline.name_of(each)].status is not Status.OK for each in seen.state.sweeps}
+    # The groups above tell of their own reconcile; here it stands when it is late.
+    shown = [each for each in seen.state.sweeps if late[each.name] or not each.name.startswith(_RECONCILE)]
+    return _Flow([_sweep(each, is_late=late[each.name]) for each in shown])
 
 
 class _Flow:
-    """Pieces one after another; lines break between them and never inside one that fits."""
+    """Pieces in as few lines as they fit into, the longest first; no line breaks inside one that fits."""
 
     def __init__(self, pieces: list[Text]) -> None:
         self._pieces = pieces
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        line = Text()
-        for piece in self._pieces:
-            if line and line.cell_len + len(_BETWEEN) + piece.cell_len > options.max_width:
-                yield line
-                line = Text()
-            line = Text.assemble(line, (_BETWEEN if line else "", "dim"), piece)
-        yield line
+        lines: list[Text] = []
+        for piece in sorted(self._pieces, key=lambda each: -each.cell_len):
+            room = options.max_width - len(_BETWEEN) - piece.cell_len
+            place = next((number for number, line in enumerate(lines) if line.cell_len <= room), None)
+            if place is None:
+                lines.append(piece)
+            else:
+                lines[place] = Text.assemble(lines[place], (_BETWEEN, "dim"), piece)
+        yield from lines
 
 
 def _sweep(sweep: Sweep, *, is_late: bool) -> Text:

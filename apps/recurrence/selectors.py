@@ -31,6 +31,11 @@ def series_of(*, owner: User) -> Any:
     return Series.objects.owned_by(owner)
 
 
+def counts_of(owner_id: UUID) -> dict[str, int]:
+    """How many series a person has, ended ones among them."""
+    return {"series": Series.objects.filter(owner_id=owner_id).count()}
+
+
 def series_of_task(task_id: UUID, *, owner: User) -> Series | None:
     """The series that a task belongs to now; it may have belonged to another before."""
     occurrence = Occurrence.objects.filter(task_id=task_id, series__owner=owner).order_by("-pk").first()

@@ -82,6 +82,7 @@ def test_of_more_dates_than_the_event_names_the_number_is_told():
         ("never", "ended the series: its rule names no date any more"),
         ("stopped", "ended the series: the task no longer repeats"),
         ("deleted", "ended the series: the task was deleted"),
+        ("erased", "ended the series: its owner was erased"),
         ("asked", "ended the series"),
         ("of tomorrow", "ended the series"),
     ],

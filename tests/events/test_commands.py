@@ -36,13 +36,16 @@ def test_list_subscriptions_prints_the_wiring(capsys):
 def test_list_subscriptions_prints_json(capsys):
     call_command("list_subscriptions", "--json")
 
-    assert [row["group"] for row in json.loads(capsys.readouterr().out)] == ["audit"]
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["group"] for row in rows] == ["audit", *["recurrence"] * 7]
+    assert rows[0]["function"] == "apps.audit.subscribers.record_entries"
 
 
 def test_create_topics_creates_those_of_the_declared_types(pump, capsys):
     call_command("create_topics")
 
-    assert lines(capsys) == ["account-events: in memory", "task-events: in memory", "task-updates: in memory"]
+    topics = ["account-events", "recurrence-events", "task-events", "task-updates"]
+    assert lines(capsys) == [f"{topic}: in memory" for topic in topics]
 
 
 def test_tail_topic_shows_place_type_and_subject_of_each_record(pump, capsys):
@@ -76,7 +79,7 @@ def test_tail_topic_ends_after_its_seconds(pump, capsys):
 
 
 def test_tail_topic_refuses_a_topic_that_is_not_there(pump):
-    with pytest.raises(CommandError, match="No topic nonsense; there are: account-events, task-events"):
+    with pytest.raises(CommandError, match="No topic nonsense; there are: account-events, recurrence-events"):
         call_command("tail_topic", "nonsense")
 
 

@@ -21,6 +21,9 @@ from apps.events.context import Cause
 from apps.events.models import DeadLetter, Event, HandledEvent, OutboxEntry
 from apps.events.subscriptions import ConsumerGroup
 from apps.ops import erasure
+from apps.recurrence import selectors as series
+from apps.recurrence.models import Occurrence, Series
+from apps.recurrence.services import change_occurrences, end_series, pause_series
 from apps.tasks import services
 from apps.tasks.events import TaskEvent
 from apps.tasks.models import IdempotentAnswer, Tag, Task, TaskList
@@ -132,6 +135,61 @@ def quokka(pump, chores, client, mail_folder):
     (mail_folder / "2.log").write_text("To: ada@example.org\n\nHello Ada,")
     pump.run()
     return user
+
+
+@pytest.fixture
+def repeating(pump, quokka):
+    """Series of theirs in every state: one that goes on, with a value kept from another occurrence, one paused, one
+    ended, one done to its end, one whose task is deleted.
+    """
+    tasks = [
+        task_of(quokka, title=f"{WORD} {number}", due_on=NOW.date(), recurrence=recurrence)
+        for number, recurrence in enumerate(["daily", "weekly", "monthly", "FREQ=DAILY;COUNT=2", "yearly"])
+    ]
+    pump.run()
+    opened = [series.series_of_task(task.pk, owner=quokka) for task in tasks]
+    changing = {"actor": quokka, "now": NOW}
+    change_occurrences(task_id=tasks[0].pk, scope="this", changes={"title": f"{WORD}, only today"}, **changing)
+    pause_series(series_id=opened[1].pk, **changing)
+    end_series(series_id=opened[2].pk, **changing)
+    services.complete_task(task_id=tasks[3].pk, **changing)
+    pump.run()
+    services.complete_task(task_id=Occurrence.objects.get(series=opened[3], number=2).task_id, **changing)
+    services.delete_task(task_id=tasks[4].pk, **changing)
+    pump.run()
+    return [Series.objects.get(pk=one.pk) for one in opened]
+
+
+def test_series_in_every_state_go_with_their_owner_and_none_comes_back(pump, quokka, repeating):
+    states = [(one.paused_at is not None, one.ended_because) for one in repeating]
+    before = told()
+
+    erase(quokka)
+    left_at_once = (Series.objects.count(), Occurrence.objects.count())
+    finish(pump)
+    pump.redeliver_everything()
+    jobs.reconcile_group("recurrence")
+    jobs.erase_again()
+
+    assert states == [(False, ""), (True, ""), (False, "asked"), (False, "count"), (False, "deleted")]
+    assert before == TOLD_EVERYWHERE | {"recurrence_occurrence.only_here"}
+    assert left_at_once == (0, 0)
+    assert (Series.objects.count(), Occurrence.objects.count(), Task.objects.count()) == (0, 0, 0)
+    assert told() == set()
+    assert verification.verify(now=timezone.now()).sound
+
+
+def test_what_repeats_and_was_still_on_its_way_opens_no_series_and_makes_no_task(pump, quokka):
+    task_of(quokka, title=f"Water the {WORD}", due_on=NOW.date(), recurrence="daily")
+    done = task_of(quokka, title=f"Feed the {WORD}", due_on=NOW.date(), recurrence="daily")
+    services.complete_task(task_id=done.pk, actor=quokka, now=NOW)
+
+    erase(quokka)
+    finish(pump)
+
+    assert (Series.objects.count(), Task.objects.count()) == (0, 0)
+    assert not DeadLetter.objects.filter(group="recurrence").exists()
+    assert told() == set()
 
 
 def erase(user, *options):
@@ -272,7 +330,7 @@ def test_what_the_trail_kept_is_gone_in_steps_before_the_command_ends(quokka, mo
 
     done = erase(quokka)
 
-    assert (kept, done["gone"]["audit_contents"], done["contents_waiting"]) == (9, 9, 0)
+    assert (kept, done["gone"]["audit_contents"], done["contents_waiting"]) == (10, 10, 0)
     assert not AuditContent.objects.exists()
 
 
@@ -284,7 +342,7 @@ def test_what_somebody_else_is_erasing_just_then_is_told_and_goes_with_the_sweep
     monkeypatch.undo()
     erasing.erase_late_contents()
 
-    assert (first["contents_waiting"], dry["contents_waiting"]) == (9, 9)
+    assert (first["contents_waiting"], dry["contents_waiting"]) == (10, 10)
     assert erase(quokka)["contents_waiting"] == 0
 
 
@@ -470,7 +528,7 @@ def test_at_a_terminal_their_name_lets_it_go_on(pump, quokka, monkeypatch, capsy
 
     told = capsys.readouterr()
     assert told.out == f"{quokka.pk} is erased.\n"
-    assert "5 tasks, 1 list, 1 tag, 1 answer, 1 sign in" in told.err
+    assert "5 tasks, 1 list, 1 tag, 1 series, 1 answer, 1 sign in" in told.err
     finish(pump)
     assert everywhere.found(WORDS) == set()
 
@@ -492,3 +550,17 @@ def test_what_comes_in_beside_the_purge_makes_it_stop_before_the_end(quokka, mon
     row = User.objects.get(pk=quokka.pk)
     assert (row.erased_at, row.username, Task.objects.count()) == (None, WORD, 5)
     assert not Event.objects.filter(type="account.erased.v1").exists()
+
+
+def test_a_series_that_was_opened_beside_the_purge_makes_it_stop_before_the_end(quokka, monkeypatch):
+    def purge_tasks(owner_id, **_):
+        while services.purge_owner(owner_id=owner_id, now=NOW):
+            pass
+
+    monkeypatch.setattr("apps.ops.erasure._purge", purge_tasks)
+
+    with pytest.raises(CommandError, match="written meanwhile"):
+        erase(quokka)
+
+    row = User.objects.get(pk=quokka.pk)
+    assert (row.erased_at, row.username, Task.objects.count(), Series.objects.count()) == (None, WORD, 0, 1)

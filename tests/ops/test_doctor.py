@@ -534,9 +534,9 @@ def test_topics_that_are_not_there_are_wrong_until_they_are_created(settings: An
     call_command("create_topics", "--json")
 
     assert (cluster.level, before.level) == (Level.WELL, Level.WRONG)
-    assert before.told == "not there: account-events, task-events, task-updates"
-    assert kafka.topics().told.startswith("account-events (4 partitions), task-events (4 partitions)")
-    assert kafka.lag() == well("audit 0")
+    assert before.told == "not there: account-events, recurrence-events, task-events, task-updates"
+    assert kafka.topics().told.startswith("account-events (4 partitions), recurrence-events (4 partitions)")
+    assert kafka.lag() == well("audit 0, recurrence 0")
 
 
 # --- The pipeline ---------------------------------------------------------------------------------------
@@ -592,11 +592,13 @@ def test_parked_events_are_a_warning_with_the_command_that_lists_them() -> None:
 @pytest.mark.django_db
 def test_a_group_that_does_not_reconcile_or_had_to_repair_is_told() -> None:
     never = pipeline.reconcile()
-    progress = GroupProgress.objects.create(group="audit", checked_at=datetime.now(UTC))
+    GroupProgress.objects.create(group="audit", checked_at=datetime.now(UTC))
+    one_only = pipeline.reconcile()
+    GroupProgress.objects.create(group="recurrence", checked_at=datetime.now(UTC))
     well_now = pipeline.reconcile()
-    GroupProgress.objects.filter(pk=progress.pk).update(repaired=2)
+    GroupProgress.objects.filter(group="audit").update(repaired=2)
 
-    assert (never.level, well_now.level) == (Level.WRONG, Level.WELL)
+    assert (never.level, one_only.level, well_now.level) == (Level.WRONG, Level.WRONG, Level.WELL)
     assert pipeline.reconcile() == Verdict(
         Level.WARNING,
         "audit had 2 events repaired",

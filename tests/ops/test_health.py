@@ -39,8 +39,10 @@ WELL = {
     "audit_trail": "ok",
     "dead_letters": "ok",
     "group_audit": "ok",
+    "group_recurrence": "ok",
     "kafka": "ok",
     "lag_audit": "ok",
+    "lag_recurrence": "ok",
     "outbox": "ok",
     "postgresql": "ok",
     "redis_jobs": "ok",
@@ -49,12 +51,16 @@ WELL = {
     "role_relay": "ok",
     "role_web": "ok",
     "role_worker-audit": "ok",
+    "role_worker-recurrence": "ok",
     "role_ws": "ok",
     "sweep_erase_late_audit_contents": "ok",
     "sweep_finish_erasures": "ok",
+    "sweep_make_occurrences_whose_time_has_come": "ok",
     "sweep_prune_the_event_log": "ok",
     "sweep_purge_deleted_tasks_and_old_answers": "ok",
     "sweep_reconcile_audit": "ok",
+    "sweep_reconcile_recurrence": "ok",
+    "sweep_repair_series_without_a_next_occurrence": "ok",
     "sweep_sign_a_checkpoint_of_the_audit_trail": "ok",
     "sweep_verify_the_audit_trail": "ok",
 }
@@ -91,10 +97,11 @@ def signed(*, seconds_ago: float, trouble: str = "", because: str = "") -> None:
 
 @pytest.fixture
 def reconciled(settings: Any) -> None:
-    """The roles live, beat rings, the group's worker has reconciled, the trail was verified and is signed."""
+    """The roles live, beat rings, the groups' workers have reconciled, the trail was verified and is signed."""
     schedules.synchronise()
     signed(seconds_ago=1)
-    GroupProgress.objects.create(group="audit", checked_at=timezone.now())
+    for name in settings.CONSUMER_GROUPS:
+        GroupProgress.objects.create(group=name, checked_at=timezone.now())
     verified(sound=True, whole=True, seconds_ago=1)
     for role in settings.ROLES:
         beaten(role, seconds_ago=1)
@@ -235,9 +242,9 @@ def test_an_answer_comes_within_the_deadline_when_redis_and_kafka_are_black_hole
 
     assert time.monotonic() - started_at < 3.8
     assert response.status_code == 200
-    down = {"kafka": "down", "lag_audit": "unknown", "redis_jobs": "down", "redis_sockets": "down"}
-    well = {name: status for name, status in WELL.items() if name != "lag_audit"}
-    assert statuses(response.json()["checks"]) == well | down
+    down = {"kafka": "down", "redis_jobs": "down", "redis_sockets": "down"}
+    unknown = {"lag_audit": "unknown", "lag_recurrence": "unknown"}
+    assert statuses(response.json()["checks"]) == WELL | down | unknown
 
 
 @pytest.mark.usefixtures("reconciled", "broker_chosen_anew")
@@ -268,7 +275,8 @@ def test_an_answer_serves_for_two_seconds(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.usefixtures("reconciled")
 @pytest.mark.parametrize(
-    ("role", "limit"), [("web", 30), ("ws", 30), ("relay", 30), ("worker-audit", 60), ("beat", 30)]
+    ("role", "limit"),
+    [("web", 30), ("ws", 30), ("relay", 30), ("worker-audit", 60), ("worker-recurrence", 60), ("beat", 30)],
 )
 def test_a_role_whose_loop_hangs_degrades_beyond_its_limit(staff: Client, role: str, limit: int) -> None:
     beaten(role, seconds_ago=limit - 2)
@@ -436,7 +444,8 @@ def test_postgresql_away_is_down() -> None:
 
     assert response.status_code == 503
     assert response.json()["status"] == "down"
-    own = {"kafka": "ok", "lag_audit": "ok", "redis_jobs": "ok", "redis_sockets": "ok", "postgresql": "down"}
+    lags = {"lag_audit": "ok", "lag_recurrence": "ok"}
+    own = lags | {"kafka": "ok", "redis_jobs": "ok", "redis_sockets": "ok", "postgresql": "down"}
     assert response.json()["checks"] == {name: {"status": own.get(name, "unknown")} for name in WELL}
 
 

@@ -38,7 +38,9 @@ def beaten(folder: Path, role: str, *, seconds_ago: float) -> None:
     os.utime(folder / role, (at, at))
 
 
-@pytest.mark.parametrize(("role", "limit"), [("relay", 30), ("beat", 30), ("worker-audit", 60)])
+@pytest.mark.parametrize(
+    ("role", "limit"), [("relay", 30), ("beat", 30), ("worker-audit", 60), ("worker-recurrence", 60)]
+)
 def test_a_loop_is_well_while_its_heartbeat_is_within_its_limit(tmp_path: Path, role: str, limit: int) -> None:
     beaten(tmp_path, role, seconds_ago=limit - 5)
     assert probed(role, HEARTBEAT_DIR=str(tmp_path)) == (0, "", "")
@@ -147,7 +149,7 @@ def test_an_unknown_role_is_wrong_use_and_the_roles_there_are_told(tmp_path: Pat
     assert (status, told) == (2, "")
     assert why == (
         "manage.py healthcheck: argument --role: 'wroker-audit' is no role: there are web, ws, relay, beat, "
-        "worker-audit. See manage.py healthcheck --help\n"
+        "worker-audit, worker-recurrence. See manage.py healthcheck --help\n"
     )
     with pytest.raises(CommandError, match="'wroker-audit' is no role") as refused:
         call_command("healthcheck", "--role", "wroker-audit")

@@ -26,6 +26,7 @@ from apps.events.brokers.base import BrokerState
 from apps.events.leadership import Leadership
 from apps.events.models import DeadLetter, GroupProgress
 from apps.events.selectors import GroupStatus, OutboxStatus, ProcessLife, RecentHandling, RelayLeader, RoleLife, Sweep
+from apps.events.subscriptions import group_named
 from apps.ops import overview, pipeline, status_picture
 from apps.ops.asking import Away, Question
 from apps.ops.management.commands import erase_user
@@ -39,7 +40,10 @@ CLOSED_PORT = 1
 
 WORK = Work(
     leader=RelayLeader("10.0.0.7", NOW - timedelta(hours=3)),
-    recent={"audit": RecentHandling("audit", 6000, 0.034, 0.0901)},
+    recent={
+        "audit": RecentHandling("audit", 6000, 0.034, 0.0901),
+        "recurrence": RecentHandling("recurrence", 40, 0.051, 0.12),
+    },
     processes=[ProcessLife("web", "pod-1:7", NOW, NOW, "1.0", 0.4, lives=True)],
 )
 SIGNED = WriterStatus(7, 40.0, 12.0, "", "", 0.0)
@@ -48,16 +52,27 @@ HEALTHY = Overview(
     state=PipelineState(
         outbox=OutboxStatus(0, 0.0),
         parked={},
-        groups={"audit": GroupStatus("audit", NOW - timedelta(seconds=12), 0, 34, 0)},
-        roles=[RoleLife("web", 1, 0.4, 30.0)],
+        groups={
+            "audit": GroupStatus("audit", NOW - timedelta(seconds=12), 0, 34, 0),
+            "recurrence": GroupStatus("recurrence", NOW - timedelta(seconds=9), 0, 0, 0),
+        },
+        roles=[
+            RoleLife("web", 1, 0.4, 30.0),
+            RoleLife("worker-audit", 2, 0.4, 60.0),
+            RoleLife("worker-recurrence", 1, 0.6, 60.0),
+        ],
         verification=VerificationStatus(200.0, 4000.0, sound=True, findings=0),
         checkpoint=SIGNED,
-        sweeps=[Sweep("Reconcile audit", 60, 12.0, 12.0)],
+        sweeps=[
+            Sweep("Reconcile audit", 60, 12.0, 12.0),
+            Sweep("Prune", 60, 12.0, 12.0),
+            Sweep("Sign it", 60, 7.0, 7.0),
+        ],
     ),
     work=WORK,
     kafka=BrokerState("cluster-1", keeps_records=True),
-    lags={"audit": 12},
-    queues={"audit": 3},
+    lags={"audit": 12, "recurrence": 0},
+    queues={"audit": 3, "recurrence": 1},
     trail=Trail(12_345, 16),
 )
 PARTS = ["state", "work", "kafka", "lags", "queues", "trail"]
@@ -105,14 +120,15 @@ def test_the_picture_of_a_healthy_pipeline() -> None:
         "● outbox       empty",
         "● relay        one leads from 10.0.0.7 for 3 h",
         "● kafka        cluster cluster-1",
-        "● jobs         3 in audit",
-        "groups ─────────────────────────────────────────────────────────────────────────",
-        "        lag   handled commit→handled parked reconciled repaired caught up",
-        "● audit  12 6,000/min  34, p99 90 ms      0   12 s ago        0        34",
+        "● jobs         3 in audit, 1 in recurrence",
+        "─ groups ─── lag   handled commit→handled parked reconciled repaired caught up",
+        "● audit       12 6,000/min  34, p99 90 ms      0   12 s ago        0        34",
+        "● recurrence   0    40/min 51, p99 120 ms      0    9 s ago        0         0",
         "roles ──────────────────────────────────────────────────────────────────────────",
         "● web          1 beating, 0.4 s ago  pod-1:7",
+        "● workers      2 audit, 1 recurrence beating, 0.6 s ago",
         "sweeps, last rung ──────────────────────────────────────────────────────────────",
-        "Reconcile audit 12 s",
+        "Sign it 7 s · Prune 12 s",
         "audit ──────────────────────────────────────────────────────────────────────────",
         "● trail        12,345 records in 16 chains",
         "● verified     3 min ago: sound, every record 67 min ago",
@@ -149,7 +165,8 @@ def test_the_name_of_a_schedule_is_on_one_line() -> None:
 
     shown = picture(replace(HEALTHY, state=replace(HEALTHY.state, sweeps=sweeps)))
 
-    assert [name for name in schedules.declared() if f"{name} 1 s" not in shown] == []
+    unlisted = [name for name in schedules.declared() if f"{name} 1 s" not in shown]
+    assert unlisted == ["Reconcile audit", "Reconcile recurrence"]  # their groups tell
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
 
@@ -163,6 +180,31 @@ def test_what_the_picture_shows_is_not_said_again(capsys: pytest.CaptureFixture[
     assert ended.value.code == 1
     assert "nobody leads" in printed.out
     assert printed.err == ""
+
+
+def test_a_worker_that_is_dead_is_told_before_those_that_live() -> None:
+    assert isinstance(HEALTHY.state, PipelineState)
+    roles = [
+        RoleLife("worker-audit", 1, 0.4, 60.0),
+        RoleLife("worker-recurrence", 0, 95.0, 60.0),
+        RoleLife("worker-realtime", 0, None, 60.0),
+    ]
+
+    shown = picture(replace(HEALTHY, state=replace(HEALTHY.state, roles=roles)), width=110)
+
+    told = (
+        "recurrence: none beats, 95 s ago; realtime: none beats, has not beaten for a day; 1 audit beating, 0.4 s ago"
+    )
+    assert f"✘ workers      {told[:80]}" in shown
+
+
+def test_a_reconcile_that_is_late_is_listed() -> None:
+    assert isinstance(HEALTHY.state, PipelineState)
+    sweeps = [Sweep("Reconcile audit", 60, 181.0, 181.0)]
+
+    assert "▲ Reconcile audit 3 min, not every 60 s" in picture(
+        replace(HEALTHY, state=replace(HEALTHY.state, sweeps=sweeps))
+    )
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -238,9 +280,9 @@ def test_a_duration_is_told_in_its_largest_unit(seconds: float, words: str) -> N
 
 
 def test_one_thing_that_would_go_is_told_as_one() -> None:
-    counts = {"tasks": 2, "answers": 1, "sign_ins": 1, "admin_log_entries_of_things": 1, "mails": 0}
+    counts = {"tasks": 2, "series": 1, "answers": 1, "sign_ins": 1, "admin_log_entries_of_things": 1, "mails": 0}
 
-    assert erase_user._listed(counts) == "2 tasks, 1 answer, 1 sign in, 1 admin log entry of things"
+    assert erase_user._listed(counts) == "2 tasks, 1 series, 1 answer, 1 sign in, 1 admin log entry of things"
     assert erase_user._listed({"tags": 0}) == "nothing"
 
 
@@ -250,7 +292,9 @@ def test_one_thing_that_would_go_is_told_as_one() -> None:
 @pytest.mark.django_db
 def test_the_last_minute_is_read_from_the_inbox(pump: Pump) -> None:
     append(event(), event(), event())
-    pump.run()
+    while pump.relay_once():
+        pass
+    pump.consume(group_named("audit"))
     with connection.cursor() as cursor:
         cursor.execute(
             'INSERT INTO events_handledevent ("group", event_id, handled_at)'
@@ -315,8 +359,8 @@ def test_json_has_every_part_and_fails_while_something_is_wrong(capsys: pytest.C
     assert told["state"]["outbox"]["depth"] == 1
     assert told["state"]["groups"]["audit"]["caught_up"] == 5
     assert told["state"]["parked"] == {"audit": 1}
-    assert told["lags"] == {"audit": 0}
-    assert told["queues"] == {"audit": 0}
+    assert told["lags"] == {"audit": 0, "recurrence": 0}
+    assert told["queues"] == {"audit": 0, "recurrence": 0}
     assert told["trail"]["records"] == 0
     assert "dead letters is degraded" in told["troubles"]
 
@@ -331,7 +375,7 @@ def test_the_jobs_that_wait_are_counted(settings: Any) -> None:
         queue.clear()
         queue.close()
 
-    assert found == {"audit": 1}
+    assert found == {"audit": 1, "recurrence": 0}
 
 
 @pytest.mark.django_db(transaction=True)

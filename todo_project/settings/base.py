@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from kombu import Exchange, Queue
 
-from todo_project import env, kafka
+from todo_project import env, groups, kafka
 from todo_project.databases import OWNER_LIMITS, connection_settings
 from todo_project.logs import logging_config
 
@@ -188,7 +188,7 @@ METRICS_DIR = env.text("METRICS_DIR", "")
 # --- Celery on Redis: doorbells ---------------------------------------------------------------------
 
 # One worker deployment per consumer group: its Kafka consumer and its job queue together.
-CONSUMER_GROUPS = ["audit", "recurrence"]
+CONSUMER_GROUPS = list(groups.CONSUMER_GROUPS)
 
 CELERY_BROKER_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_TASK_QUEUES = [Queue(group, Exchange(group), routing_key=group) for group in CONSUMER_GROUPS]
