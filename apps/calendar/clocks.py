@@ -6,13 +6,15 @@ Invariant: what a rule does not name comes from the start it repeats from (RFC 5
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from apps.calendar.rules import Frequency, Rule
 
 DAY_SECONDS = 24 * 3600
 UNIT_SECONDS = {Frequency.DAILY: DAY_SECONDS, Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
+
+# So many times are worked out at once, more one by one.
+_FEW = 500
 
 # Seconds since midnight, in order.
 Times = Sequence[int]
@@ -30,6 +32,35 @@ class Span(NamedTuple):
     last: int
 
 
+class _Product(Sequence[int]):
+    """`outer * unit + inner` of each and each, in order, worked out when it is asked for."""
+
+    def __init__(self, outer: Times, unit: int, inner: Times, *, indices: range | None = None) -> None:
+        self._outer, self._unit, self._inner = outer, unit, inner
+        self._indices = range(len(outer) * len(inner)) if indices is None else indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> "_Product": ...
+    def __getitem__(self, index: int | slice) -> "int | _Product":
+        if isinstance(index, slice):
+            return _Product(self._outer, self._unit, self._inner, indices=self._indices[index])
+        outer, inner = divmod(self._indices[index], len(self._inner))
+        return self._outer[outer] * self._unit + self._inner[inner]
+
+
+def each_with_each(outer: Times, unit: int, inner: Times) -> Times:
+    """Every one of the `inner`, counted from the beginning of every one of the `outer` units."""
+    if inner == (0,) and unit == 1:
+        return outer
+    product = _Product(outer, unit, inner)
+    return tuple(product) if len(product) <= _FEW else product
+
+
 def times_of_period(rule: Rule, span: Span) -> Times:
     """The times that each period of the rule has: of a day, or of the hour, minute or second that it repeats by.
 
@@ -41,7 +72,7 @@ def times_of_period(rule: Rule, span: Span) -> Times:
     hours = (rule.by_hour or (span.second // 3600,)) if unit > 3600 else (0,)
     minutes = (rule.by_minute or (span.second // 60 % 60,)) if unit > 60 else (0,)
     seconds = (seconds_of(rule) or (span.second % 60,)) if unit > 1 else (0,)
-    return tuple(hour * 3600 + minute * 60 + second for hour, minute, second in product(hours, minutes, seconds))
+    return each_with_each(hours, 3600, each_with_each(minutes, 60, seconds))
 
 
 def seconds_of(rule: Rule) -> tuple[int, ...]:

@@ -18,6 +18,9 @@ __all__ = ["TooCostly", "Wall", "expand"]
 # A date, or a naive date-time in whole seconds.
 Wall = date | datetime
 
+# A day, as `date.toordinal` counts, and a second of it.
+_Place = tuple[int, int]
+
 _LAST = (date.max.toordinal(), DAY_SECONDS - 1)
 
 
@@ -38,10 +41,10 @@ def expand(rule: Rule, *, start: Wall, after: Wall | None = None) -> Iterator[Wa
     span = Span(day=day, second=second, timed=timed, begin=begin, last=end[0])
     steps = Steps()
     walk = periods.walk if _by_periods(rule) else grids.walk
-    found = _between(walk(rule, span, steps), (day, second), end)
-    if rule.count is not None:
-        found = _counted(found, rule.count)
-    return _walls(_after(found, beyond, steps), timed=timed, steps=steps)
+    found = _asked_for(
+        walk(rule, span, steps), start=(day, second), beyond=beyond, end=end, count=rule.count, steps=steps
+    )
+    return _walls(found, timed=timed, steps=steps)
 
 
 def _by_periods(rule: Rule) -> bool:
@@ -50,50 +53,39 @@ def _by_periods(rule: Rule) -> bool:
     )
 
 
-def _place(wall: Wall, *, last: bool = False) -> tuple[int, int]:
+def _place(wall: Wall, *, last: bool = False) -> _Place:
     """The day and the second of it; of a date the first, or the last."""
     if isinstance(wall, datetime):
         return wall.toordinal(), wall.hour * 3600 + wall.minute * 60 + wall.second
     return wall.toordinal(), DAY_SECONDS - 1 if last else 0
 
 
-def _end(rule: Rule) -> tuple[int, int]:
+def _end(rule: Rule) -> _Place:
     if rule.until is None or getattr(rule.until, "tzinfo", None) is not None:
         return _LAST
     return _place(rule.until, last=True)
 
 
-def _between(found: Iterator[DayTimes], start: tuple[int, int], end: tuple[int, int]) -> Iterator[DayTimes]:
-    (first, second), (last, last_second) = start, end
-    for day, times in found:
-        if day > first:
-            if day >= last:
-                if day == last:
-                    yield day, times[: bisect_right(times, last_second)]
-                return
-            yield day, times
-        elif day == first:
-            stop = bisect_right(times, last_second) if day == last else len(times)
-            yield day, times[bisect_left(times, second) : stop]
-
-
-def _counted(found: Iterator[DayTimes], count: int) -> Iterator[DayTimes]:
-    for day, times in found:
-        yield day, times[:count]
-        count -= len(times)
-        if count <= 0:
+def _asked_for(
+    found: Iterator[DayTimes], *, start: _Place, beyond: _Place, end: _Place, count: int | None, steps: Steps
+) -> Iterator[DayTimes]:
+    """What is found from the start to the end, `count` of it, and of that what comes beyond a place."""
+    left = count
+    for day, some in found:
+        times = some
+        if day <= start[0]:
+            times = times[bisect_left(times, start[1]) :] if day == start[0] else ()
+        if day >= end[0]:
+            times = times[: bisect_right(times, end[1])] if day == end[0] else ()
+        if left is not None:
+            times = times[:left]
+            left -= len(times)
+        if day <= beyond[0]:
+            steps.take()
+            times = times[bisect_right(times, beyond[1]) :] if day == beyond[0] else ()
+        yield day, times
+        if left == 0 or day > end[0]:
             return
-
-
-def _after(found: Iterator[DayTimes], beyond: tuple[int, int], steps: Steps) -> Iterator[DayTimes]:
-    for day, times in found:
-        if day > beyond[0]:
-            yield day, times
-            break
-        if day == beyond[0]:
-            yield day, times[bisect_right(times, beyond[1]) :]
-        steps.take()
-    yield from found
 
 
 def _walls(found: Iterator[DayTimes], *, timed: bool, steps: Steps) -> Iterator[Wall]:

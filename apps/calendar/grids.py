@@ -47,7 +47,7 @@ def _daily_or_shorter(rule: Rule, span: Span, steps: Steps) -> Iterator[DayTimes
     classes = [day for day in range(modulus) if 1 in fitting[(first - day * units) % rule.interval :: rule.interval]]
     within = clocks.times_of_period(rule, span)
     if rule.by_set_pos:
-        within = [within[index] for index in clocks.places(rule.by_set_pos)(len(within))]
+        within = tuple(within[index] for index in clocks.places(rule.by_set_pos)(len(within)))
     if not within:
         return
     times_from = _times_from(rule, within, fitting)
@@ -75,8 +75,10 @@ def _times_from(rule: Rule, within: Times, fitting: bytes) -> Callable[[int], Ti
 
     def times(first: int) -> Times:
         if first not in known:
-            wanted = compress(range(first, len(fitting), each), fitting[first::each])
-            known[first] = tuple(one * unit + second for one in wanted for second in within)
+            units: Times = range(first, len(fitting), each)
+            if 0 in fitting:
+                units = tuple(compress(units, fitting[first::each]))
+            known[first] = clocks.each_with_each(units, unit, within)
         return known[first]
 
     return times

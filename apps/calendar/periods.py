@@ -20,13 +20,12 @@ _Period = tuple[int, tuple[int, ...]]
 def walk(rule: Rule, span: Span, steps: Steps) -> Iterator[DayTimes]:
     """By whole periods, from the one of `span.begin` or before it to about the one of `span.last`."""
     times = clocks.times_of_period(rule, span)
-    if rule.frequency is Frequency.YEARLY:
-        periods, cycle = _years(rule, span), years.CYCLE_YEARS
-    elif rule.frequency is Frequency.MONTHLY:
-        periods, cycle = _months(rule, span), years.CYCLE_YEARS * 12
-    else:
-        periods, cycle = _weeks(rule, span), years.CYCLE_WEEKS
-    found = _in_each(periods, _choice(rule, times), cycle=cycle, steps=steps)
+    periods, most_days, cycle = _PERIODS[rule.frequency]
+    if rule.frequency is Frequency.WEEKLY:
+        most_days = len({day.weekday for day in rule.by_day}) or 1
+    if rule.by_set_pos and not clocks.places(rule.by_set_pos)(most_days * len(times)):
+        return iter(())
+    found = _in_each(periods(rule, span), _choice(rule, times), cycle=cycle, steps=steps)
     return found if rule.skip is Skip.OMIT else _joined(found)
 
 
@@ -68,6 +67,14 @@ def _weeks(rule: Rule, span: Span) -> Iterator[_Period]:
             yield week, tuple(day for day in offsets if _month(week + day) in rule.by_month)
         else:
             yield week, offsets
+
+
+# The periods of a frequency, the days that one has at most, and after how many the calendar repeats.
+_PERIODS = {
+    Frequency.YEARLY: (_years, 371, years.CYCLE_YEARS),
+    Frequency.MONTHLY: (_months, 31, years.CYCLE_YEARS * 12),
+    Frequency.WEEKLY: (_weeks, 7, years.CYCLE_WEEKS),
+}
 
 
 def _parts(rule: Rule, start: date) -> DayParts:

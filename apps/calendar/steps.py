@@ -5,8 +5,8 @@ Invariant: work is counted, not timed, so a rule answers alike on every machine.
 
 from apps.calendar.errors import CalendarError
 
-# About 30 ms of work on one core of 2020: a step is about what going by one date costs.
-MOST = 100_000
+# About 25 ms of work on one core of 2020: a step is about what going by one date costs.
+MOST = 50_000
 
 
 class TooCostly(CalendarError):

@@ -161,14 +161,13 @@ def _expanded(year: Year, parts: DayParts) -> list[int]:
 
 def _on_year_days(year: Year, parts: DayParts) -> set[int]:
     """A day beyond the year's end is of its last month still, as one before its beginning is of its first."""
-    found: set[int] = set()
-    for number in parts.year_days:
-        for day in _numbered(range(year.length), number, skip=Skip.OMIT if parts.month_days else parts.skip):
-            if abs(number) <= year.length:
-                found |= _limited(year, {day}, DayParts(months=parts.months, month_days=parts.month_days))
-            elif not parts.months or (12 if number > 0 else 1) in parts.months:
-                found.add(day)
-    return found
+    limits = DayParts(months=parts.months, month_days=parts.month_days)
+    found = _limited(year, year.on_year_days(parts.year_days), limits)
+    if parts.month_days:
+        return found
+    missing = [number for number in parts.year_days if abs(number) > year.length]
+    months = parts.months or ALL_MONTHS
+    return found | year.on_year_days([one for one in missing if (12 if one > 0 else 1) in months], skip=parts.skip)
 
 
 def _limited(year: Year, found: set[int], parts: DayParts) -> set[int]:
