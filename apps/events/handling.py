@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Self
 from uuid import NAMESPACE_URL, uuid5
 
@@ -58,13 +59,31 @@ def handle(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcome:
     """
     outcome = Outcome()
     try:
-        for part in [[event] for event in events] if group.one_by_one else [events]:
-            if part:
-                outcome += _handle_or_split(group, part)
+        for part in _parts(group, events):
+            outcome += _handle_or_split(group, part)
     except (OperationalError, InterfaceError) as reason:
         connection.close()
         raise Transient(f"{type(reason).__name__}: {str(reason).strip()}") from reason
     return outcome
+
+
+def _parts(group: ConsumerGroup, events: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
+    """What is handled in one transaction each, in order: of a group that goes one by one an event that has an effect,
+    and together those before and behind it that have none.
+    """
+    if not group.one_by_one:
+        yield from [events] if events else []
+        return
+    for acts, run in groupby(events, key=lambda event: _acts_on(group, event)):
+        together = list(run)
+        yield from [[event] for event in together] if acts else [together]
+
+
+def _acts_on(group: ConsumerGroup, event: Envelope) -> bool:
+    try:
+        return group.acts_on(event)
+    except Exception:  # noqa: BLE001 - it fails again when it is handled, by itself, and is parked
+        return True
 
 
 def _handle_or_split(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcome:

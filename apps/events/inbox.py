@@ -67,7 +67,7 @@ def apply(group: ConsumerGroup, events: Sequence[Envelope]) -> None:
     for event in events:
         with context.caused_by(Cause(event.correlation_id, event.traceparent, causation_id=event.id)):
             for subscription in one_at_a_time:
-                if subscription.wants(event.type):
+                if subscription.acts_on(event):
                     subscription.function(event)  # type: ignore[arg-type]
 
 

@@ -15,6 +15,7 @@ from apps.events.envelope import Envelope
 from apps.events.event_types import EventType
 
 Subscriber = Callable[[Envelope], None]
+Condition = Callable[[Envelope], bool]
 BatchSubscriber = Callable[[Sequence[Envelope]], None]
 
 EVERY_FACT = "*"
@@ -36,12 +37,14 @@ UnreadableSubscriber = Callable[[Sequence[Unreadable]], None]
 class Subscription:
     """A function of a group, and the types it wants; none named means every fact, also of unknown types.
 
-    A snapshot is no fact: a group of every fact may name it besides, for another function.
+    A snapshot is no fact: a group of every fact may name it besides, for another function. Of an event that does not
+    meet the condition `when` the function has nothing to do, and is not called.
     """
 
     types: tuple[EventType, ...]
     function: Subscriber | BatchSubscriber
     batch: bool
+    when: Condition | None = None
 
     def wants(self, event_type: str) -> bool:
         if self.types:
@@ -49,13 +52,16 @@ class Subscription:
         known = event_types.find(event_type)
         return not (known and known.snapshot)
 
+    def acts_on(self, event: Envelope) -> bool:
+        return self.wants(event.type) and (self.when is None or self.when(event))
+
 
 class ConsumerGroup:
     """A named reader of the log; its name is an app's label.
 
     `parks`: events that fail for good are set aside as dead letters; a group that may not leave one out
-    (audit) tries for ever instead. `one_by_one`: a transaction per event, for a group whose effects lock rows
-    that people wait for.
+    (audit) tries for ever instead. `one_by_one`: a transaction per event that has an effect, for a group whose effects
+    lock rows that people wait for.
     """
 
     def __init__(self, name: str, *, parks: bool = True, one_by_one: bool = False) -> None:
@@ -68,13 +74,17 @@ class ConsumerGroup:
         self.unreadable: UnreadableSubscriber | None = None
         _groups[name] = self
 
-    def on(self, *types: EventType) -> Callable[[Subscriber], Subscriber]:
-        """Subscribe a function of one event. Raises `ValueError` when no type is named."""
+    def on(self, *types: EventType, when: Condition | None = None) -> Callable[[Subscriber], Subscriber]:
+        """Subscribe a function of one event, called when it meets the condition.
+
+        The condition is asked of the event alone, and must always say the same of it. Raises `ValueError` when no type
+        is named.
+        """
         if not types:
             raise ValueError("Name the event types to subscribe to.")
 
         def subscribe(function: Subscriber) -> Subscriber:
-            self.subscriptions.append(Subscription(types, function, batch=False))
+            self.subscriptions.append(Subscription(types, function, batch=False, when=when))
             return function
 
         return subscribe
@@ -104,6 +114,10 @@ class ConsumerGroup:
 
     def wants(self, event_type: str) -> bool:
         return any(subscription.wants(event_type) for subscription in self.subscriptions)
+
+    def acts_on(self, event: Envelope) -> bool:
+        """Whether the event has an effect, as far as can be told from it alone."""
+        return any(subscription.acts_on(event) for subscription in self.subscriptions)
 
     @property
     def takes_every_fact(self) -> bool:

@@ -1,7 +1,6 @@
 """Celery work of series: sweeps, each harmless to run twice or late."""
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 from celery import shared_task
 
@@ -20,11 +19,4 @@ def make_due() -> None:
 
 @shared_task(name="recurrence.repair")
 def repair() -> None:
-    now, after = datetime.now(UTC), _Round.after
-    _, _Round.after = services.repair(now=now, after=after, most=MOST_AT_ONCE)
-
-
-class _Round:
-    """Where this process goes on looking; another one begins for itself."""
-
-    after: UUID | None = None
+    services.repair(now=datetime.now(UTC), most=MOST_AT_ONCE)

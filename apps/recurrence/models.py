@@ -6,13 +6,17 @@ append the event of that version; the database refuses to commit a version witho
 often and by whomever the next one is made, there is one.
 """
 
-from typing import Any
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from apps.tasks.models import Evented
+from apps.calendar import zones
+from apps.calendar.recurrences import parse_wall
+from apps.recurrence.schedule import Schedule, schedule_of
+from apps.tasks.models import Evented, EventedQuerySet
 
 MAX_RECURRENCE_ID_LENGTH = 32
 
@@ -49,6 +53,8 @@ class Series(Evented):
     ended_because = models.CharField(max_length=8, choices=Ended, blank=True)
     looks_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[Any] = EventedQuerySet.as_manager()
+
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "series"
@@ -64,6 +70,18 @@ class Series(Evented):
     @property
     def is_active(self) -> bool:
         return self.ended_at is None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return zones.zone(self.time_zone)
+
+    @property
+    def schedule(self) -> Schedule:
+        """As it now is; worked out anew each time it is asked for."""
+        made = self.last_number - self.start_number + 1
+        return schedule_of(
+            self.recurrence, start=parse_wall(self.start), zone=self.zone, exdates=self.exdates, made=made
+        )
 
 
 class Occurrence(models.Model):

@@ -13,7 +13,6 @@ from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall, wall_text
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.models import Occurrence, Series
-from apps.recurrence.services import changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ def planned(series: Series, *, most: int, now: datetime) -> list[Planned]:
     """
     if not series.is_active or series.paused_at is not None or series.recurrence["from"] == "completion":
         return []
-    schedule = changes.schedule_of(series)
+    schedule = series.schedule
     after = parse_wall(series.last_recurrence_id)
     following = scheduling.advance(schedule, after=after, completed_at=now, now=now)
     if not following.made:
@@ -75,5 +74,5 @@ def to_look_at(*, now: datetime, most: int) -> list[UUID]:
 
 
 def _planned(wall: Wall, series: Series) -> Planned:
-    due_at, due_on = scheduling.dates_as_due(wall, zone=changes.zone_of(series))
+    due_at, due_on = scheduling.dates_as_due(wall, zone=series.zone)
     return Planned(recurrence_id=wall_text(wall), wall=wall, due_at=due_at, due_on=due_on)

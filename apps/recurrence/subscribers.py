@@ -20,21 +20,29 @@ group = ConsumerGroup("recurrence", one_by_one=True)
 _OPEN = {"pending", "in_progress"}
 
 
-@group.on(TaskEvent.CREATED)
+def _is_of_a_series(event: Envelope) -> bool:
+    return event.data["task"].get("series_id") is not None
+
+
+def _begins_to_repeat(event: Envelope) -> bool:
+    """An occurrence carries its series, and opens none."""
+    task = event.data["task"]
+    return bool(_is_of_a_series(event) and task.get("recurrence") and not task.get("recurrence_id"))
+
+
+def _repeats_otherwise(event: Envelope) -> bool:
+    return _is_of_a_series(event) and "recurrence" in event.data["changes"]
+
+
+@group.on(TaskEvent.CREATED, when=_begins_to_repeat)
 def open_series(event: Envelope) -> None:
-    task = event.data["task"]
-    # An occurrence carries its series, and opens none.
-    if task.get("recurrence") and task.get("series_id") and not task.get("recurrence_id"):
-        _open(event, task)
+    _open(event, event.data["task"])
 
 
-@group.on(TaskEvent.UPDATED)
+@group.on(TaskEvent.UPDATED, when=_repeats_otherwise)
 def follow_recurrence(event: Envelope) -> None:
-    changed = event.data["changes"].get("recurrence")
-    task = event.data["task"]
-    if changed is None or not task.get("series_id"):
-        return
-    series_id = UUID(task["series_id"])
+    changed, task = event.data["changes"]["recurrence"], event.data["task"]
+    series_id = _series_of(event)
     if changed["after"] is None:
         services.stop_series(series_id=series_id, actor_id=event.actor_id, now=event.occurred_at)
     elif changed["before"] is None:
@@ -50,36 +58,30 @@ def follow_recurrence(event: Envelope) -> None:
         )
 
 
-@group.on(TaskEvent.COMPLETED)
+@group.on(TaskEvent.COMPLETED, when=_is_of_a_series)
 def advance_series(event: Envelope) -> None:
-    if series_id := event.data["task"].get("series_id"):
-        services.advance_series(
-            series_id=UUID(series_id),
-            task_id=event.subject_id,
-            completed_at=event.occurred_at,
-            now=_now(),
-        )
+    services.advance_series(
+        series_id=_series_of(event), task_id=event.subject_id, completed_at=event.occurred_at, now=_now()
+    )
 
 
-@group.on(TaskEvent.DELETED)
+@group.on(TaskEvent.DELETED, when=_is_of_a_series)
 def leave_deleted(event: Envelope) -> None:
-    if series_id := event.data["task"].get("series_id"):
-        services.leave_deleted(
-            series_id=UUID(series_id),
-            task_id=event.subject_id,
-            was_open=event.data["changes"]["status"]["before"] in _OPEN,
-            goes_on=event.data.get("series") == "continues",
-            actor_id=event.actor_id,
-            now=_now(),
-        )
+    services.leave_deleted(
+        series_id=_series_of(event),
+        task_id=event.subject_id,
+        was_open=event.data["changes"]["status"]["before"] in _OPEN,
+        goes_on=event.data.get("series") == "continues",
+        actor_id=event.actor_id,
+        now=_now(),
+    )
 
 
-@group.on(TaskEvent.RESTORED)
+@group.on(TaskEvent.RESTORED, when=_is_of_a_series)
 def reopen_restored(event: Envelope) -> None:
-    if series_id := event.data["task"].get("series_id"):
-        services.reopen_restored(
-            series_id=UUID(series_id), task_id=event.subject_id, actor_id=event.actor_id, now=event.occurred_at
-        )
+    services.reopen_restored(
+        series_id=_series_of(event), task_id=event.subject_id, actor_id=event.actor_id, now=event.occurred_at
+    )
 
 
 @group.on(AccountEvent.TIME_ZONE_CHANGED)
@@ -97,7 +99,7 @@ def forget_owner(event: Envelope) -> None:
 
 def _open(event: Envelope, task: Mapping[str, Any]) -> None:
     services.open_series(
-        series_id=UUID(task["series_id"]),
+        series_id=_series_of(event),
         owner_id=_owner(event),
         task_id=event.subject_id,
         recurrence=task["recurrence"],
@@ -113,6 +115,10 @@ def _due(task: Mapping[str, Any]) -> dict[str, Any]:
         "due_at": datetime.fromisoformat(at) if at else None,
         "due_on": date.fromisoformat(on) if on else None,
     }
+
+
+def _series_of(event: Envelope) -> UUID:
+    return UUID(event.data["task"]["series_id"])
 
 
 def _owner(event: Envelope) -> UUID:

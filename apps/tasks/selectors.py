@@ -43,6 +43,11 @@ def completed_among(task_ids: Collection[UUID]) -> dict[UUID, datetime]:
     return dict(done.values_list("pk", "completed_at"))
 
 
+def completed(*, before: datetime) -> Any:
+    """All tasks of everybody that were completed before an instant."""
+    return Task.objects.filter(status=Task.Status.COMPLETED, completed_at__lt=before)
+
+
 def open_among(task_ids: Collection[UUID]) -> set[UUID]:
     """Those of these that are still to be done."""
     return set(Task.objects.filter(pk__in=task_ids, status__in=OPEN).values_list("pk", flat=True))

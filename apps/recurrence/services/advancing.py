@@ -15,11 +15,9 @@ from uuid_utils.compat import uuid7
 
 from apps.accounts.models import User
 from apps.calendar import rules
-from apps.calendar.errors import CalendarError
-from apps.calendar.expansion import Wall
+from apps.calendar.expansion import TooCostly, Wall
 from apps.calendar.recurrences import parse_wall, wall_text
 from apps.events import crash
-from apps.events.errors import PoisonEvent
 from apps.recurrence import schedule as scheduling
 from apps.recurrence import signals
 from apps.recurrence.models import Occurrence, Series
@@ -58,12 +56,13 @@ def go_on(
     series: Series, *, completed_at: datetime, now: datetime, actor: User | None = None, catch_up: str = ""
 ) -> None:
     """Make what follows the last occurrence of a locked series, or end it."""
-    schedule = writing.schedule_of(series)
-    after = parse_wall(series.last_recurrence_id)
+    after, over = parse_wall(series.last_recurrence_id), _why_over(series)
     try:
-        following = scheduling.advance(schedule, after=after, completed_at=completed_at, now=now, catch_up=catch_up)
-    except CalendarError as reason:  # it was checked when it was set: nothing that time could heal
-        raise PoisonEvent(f"{type(reason).__name__}: {reason}") from reason
+        following = scheduling.advance(
+            series.schedule, after=after, completed_at=completed_at, now=now, catch_up=catch_up
+        )
+    except TooCostly:  # so far away that nobody would wait for it
+        following, over = Advance(), Series.Ended.NEVER
     if following.skipped_count:
         _tell_skipped(series, following, because="paused" if catch_up else "catch_up", now=now)
     try:
@@ -74,7 +73,7 @@ def go_on(
         writing.end(series, because=Series.Ended.DELETED, actor=actor, now=now)
     else:
         if not following.made:
-            writing.end(series, because=_why_over(series), actor=actor, now=now)
+            writing.end(series, because=over, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -91,29 +90,24 @@ def make_due(*, series_id: UUID, now: datetime) -> int:
     return series.last_number - before
 
 
-def repair(*, now: datetime, after: UUID | None = None, most: int = 500) -> tuple[int, UUID | None]:
-    """Go on with series whose last occurrence was completed a while ago and has no successor.
-
-    Looks at `most` series with an id above `after`; how many were repaired, and the last id looked at (`None` at the
-    end).
-    """
-    at_work = Series.objects.filter(ended_at=None, paused_at=None).order_by("id")
-    rows = list((at_work.filter(pk__gt=after) if after else at_work).values_list("pk", "last_task_id")[:most])
-    done = task_selectors.completed_among([task_id for _, task_id in rows])
+def repair(*, now: datetime, most: int = 500) -> int:
+    """Go on with series whose last occurrence was completed a while ago and has no successor; how many."""
+    done = task_selectors.completed(before=now - REPAIRED_AFTER)
+    stuck = Series.objects.filter(ended_at=None, paused_at=None, last_task_id__in=done.values("pk")).order_by("pk")
+    rows = list(stuck.values_list("pk", "last_task_id")[:most])
+    completed_at = task_selectors.completed_among([task_id for _, task_id in rows])
     repaired = 0
     for series_id, task_id in rows:
-        completed_at = done.get(task_id)
-        if completed_at is None or completed_at > now - REPAIRED_AFTER:
-            continue
-        if advance_series(series_id=series_id, task_id=task_id, completed_at=completed_at, now=now):
+        then = completed_at.get(task_id, now)
+        if advance_series(series_id=series_id, task_id=task_id, completed_at=then, now=now):
             repaired += 1
             log.warning("series_repaired", series_id=str(series_id), task_id=str(task_id))
-    return repaired, rows[-1][0] if len(rows) == most else None
+    return repaired
 
 
 def _make(series: Series, wall: Wall, *, now: datetime) -> None:
     """The occurrence first, then its task, then the telling. Raises `TaskNotFound` when there is nothing to copy."""
-    due_at, due_on = scheduling.dates_as_due(wall, zone=writing.zone_of(series))
+    due_at, due_on = scheduling.dates_as_due(wall, zone=series.zone)
     before = Occurrence.objects.get(series=series, number=series.last_number)
     made = Occurrence.objects.create(
         series=series,

@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.dispatch import Signal
 
 from apps.accounts.models import User
-from apps.calendar import zones
 from apps.calendar.recurrences import parse_wall
 from apps.recurrence import schedule as scheduling
 from apps.recurrence import signals
 from apps.recurrence.exceptions import SeriesEnded, SeriesNotFound
 from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.publishers import instant_text
-from apps.recurrence.schedule import Schedule
 from apps.tasks.exceptions import StaleVersion
 
 
@@ -90,20 +87,6 @@ def changed(series: Series, values: Mapping[str, Any], *, kind: str, actor: User
     change(series, values, signals.series_changed, actor=actor, now=now, told={"change": kind, "changes": told})
 
 
-def zone_of(series: Series) -> ZoneInfo:
-    return zones.zone(series.time_zone)
-
-
-def schedule_of(series: Series) -> Schedule:
-    return scheduling.schedule_of(
-        series.recurrence,
-        start=parse_wall(series.start),
-        zone=zone_of(series),
-        exdates=series.exdates,
-        made=series.last_number - series.start_number + 1,
-    )
-
-
 def occurrence_of(series: Series, task_id: UUID) -> Occurrence | None:
     return Occurrence.objects.filter(series=series, task_id=task_id).first()
 
@@ -113,7 +96,7 @@ def _next_look(series: Series) -> datetime | None:
     waits = series.recurrence["catch_up"] != "all" or series.recurrence["from"] == "completion"
     if waits or not series.is_active or series.paused_at is not None:
         return None
-    return scheduling.comes_at(parse_wall(series.last_recurrence_id), zone=zone_of(series))
+    return scheduling.comes_at(parse_wall(series.last_recurrence_id), zone=series.zone)
 
 
 def _plain(value: Any) -> Any:

@@ -131,7 +131,7 @@ def _start_anew(series: Series, occurrence: Occurrence, task: Task, *, actor: Us
     """Count the rule from where this occurrence is now; of a count what is left."""
     if not (task.due_at or task.due_on):
         return
-    wall = scheduling.wall_of(task.due_at, task.due_on, zone=writing.zone_of(series), now=now)
+    wall = scheduling.wall_of(task.due_at, task.due_on, zone=series.zone, now=now)
     rule = rules.parse(series.recurrence["rule"])
     used = occurrence.number - series.start_number
     recurrence = dict(series.recurrence)
@@ -143,7 +143,7 @@ def _start_anew(series: Series, occurrence: Occurrence, task: Task, *, actor: Us
 
 def _date_ahead(series: Series, recurrence_id: str | None) -> Wall:
     """The date named, which must be one that the rule will come to; or the next. Raises `NothingToSkip`."""
-    schedule = writing.schedule_of(series)
+    schedule = series.schedule
     if schedule.from_completion:
         raise NothingToSkip("A series that counts from completion has no dates ahead: skip the open occurrence.")
     dates = scheduling.planned(schedule, after=parse_wall(series.last_recurrence_id))

@@ -50,7 +50,7 @@ def open_series(
         follows_owner=not due_time_zone,
         last_task_id=task_id,
     )
-    wall = scheduling.wall_of(due_at, due_on, zone=writing.zone_of(series), now=now)
+    wall = scheduling.wall_of(due_at, due_on, zone=series.zone, now=now)
     series.start = series.last_recurrence_id = wall_text(wall)
     writing.insert(series, actor=None, now=now)
     Occurrence.objects.create(
@@ -82,7 +82,7 @@ def change_rule(
         return
     made: dict[str, Any] = {"recurrence": dict(recurrence)}
     if any(series.recurrence.get(name) != recurrence.get(name) for name in _OF_DATES):
-        wall = scheduling.wall_of(due_at, due_on, zone=writing.zone_of(series), now=now)
+        wall = scheduling.wall_of(due_at, due_on, zone=series.zone, now=now)
         made |= {"start": wall_text(wall), "start_number": occurrence.number, "exdates": []}
     if not series.is_active:
         made |= {"ended_at": None, "ended_because": ""}
