@@ -380,6 +380,14 @@ class TestInTheAdmin:
 
         assert 'name="series"' not in asked
 
+    def test_nor_is_what_was_completed_as_another_follows_it_already(self, admin, owner):
+        task = task_of(owner, due_on=DAY, recurrence="weekly")
+        services.complete_task(task_id=task.pk, actor=owner, now=NOW)
+
+        asked = admin.get(reverse("admin:tasks_task_delete", args=[task.pk])).content.decode()
+
+        assert 'name="series"' not in asked
+
     def test_deleting_many_asks_once(self, admin, owner, occurrence):
         body = {"action": "put_away", "_selected_action": [str(occurrence.pk)]}
         asked = admin.post(reverse("admin:tasks_task_changelist"), body).content.decode()

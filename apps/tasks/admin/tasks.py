@@ -178,7 +178,7 @@ class TaskAdmin(EventedAdmin):
             "title": "Delete tasks",
             "opts": self.opts,
             "tasks": chosen,
-            "repeat": any(task.recurrence for task in chosen),
+            "repeat": any(task.recurrence and not task.completed_at for task in chosen),
             "checkbox": ACTION_CHECKBOX_NAME,
             "action": "put_away",
             "title_shown": TITLE_SHOWN,
