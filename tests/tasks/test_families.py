@@ -124,6 +124,20 @@ def test_a_tree_has_a_depth_and_a_size(tree, owner, monkeypatch):
         task_of(owner, title="one more", parent=tree[0].pk)
 
 
+def test_what_is_completed_takes_no_room_in_a_tree_until_one_command_could_not_change_it(tree, owner, monkeypatch):
+    trip, packing, _ = tree
+    do("complete", packing)
+    monkeypatch.setattr(family, "MAX_TREE", 2)
+
+    assert task_of(owner, title="one more", parent=trip.pk).parent_id == trip.pk
+
+    do("complete", trip)
+    monkeypatch.setattr(family, "MAX_TASKS_AT_ONCE", 4)
+    with pytest.raises(TooMany, match="completed ones too, are 4 at most"):
+        task_of(owner, title="too many", parent=trip.pk)
+    assert not Task.objects.filter(title="too many").exists()
+
+
 def test_a_tree_that_only_changes_its_shape_is_not_too_large(tree, monkeypatch):
     trip, _, socks = tree
     gone = task_of(trip.owner, title="Gone", parent=trip.pk)

@@ -253,6 +253,18 @@ class TestOnAnOccurrence:
 
         assert (copy.recurrence, copy.series_id, copy.due_on) == (None, None, date(2026, 12, 3))
 
+    def test_a_copy_of_the_whole_has_one_of_each_series_and_none_of_its_history(self, owner, occurrence):
+        whole = task_of(owner, title="Household")
+        for one in Task.objects.filter(series_id=occurrence.series_id):
+            change(one, parent=whole.pk)
+        task_of(owner, title="List", parent=Task.objects.get(status="completed").pk)
+
+        copy = services.duplicate_task(task_id=whole.pk, actor=owner, now=NOW)
+
+        (part,) = Task.objects.filter(parent=copy)
+        assert (part.due_on, part.status, part.recurrence) == (occurrence.due_on, "pending", WEEKLY)
+        assert Task.objects.filter(title="List").count() == 1
+
     def test_deleted_and_restored_it_is_what_it_was(self, api, occurrence):
         api.delete(f"{at(occurrence)}?series=continues")
 

@@ -1,5 +1,6 @@
 """Copies a task with all that is part of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,13 +21,14 @@ from apps.tasks.services.tasks import create_task
 def duplicate_task(*, task_id: UUID, actor: User, now: datetime) -> Task:
     """A new open task with the same content and subtasks; a copy that repeats opens a series of its own.
 
-    It does not repeat where the due was moved to where the rule could not begin, such as past its end. Reminders whose
-    instant has passed are left behind. Raises `TaskNotFound`, `TaskDeleted` and `TooMany`.
+    Of subtasks that repeat the newest occurrence is copied. A copy does not repeat where the due was moved to where the
+    rule could not begin, such as past its end. Reminders whose instant has passed are left behind. Raises
+    `TaskNotFound`, `TaskDeleted` and `TooMany`.
     """
     task = writing.locked_task(task_id, expected_version=None, family=True)
     if task.status == Task.Status.DELETED:
         raise TaskDeleted
-    below = [subtask for subtask in family.subtasks(task) if subtask.status != Task.Status.DELETED]
+    below = _without_history([one for one in family.subtasks(task) if one.status != Task.Status.DELETED])
     copy = _copy(task, parent_id=task.parent_id, actor=actor, now=now)
     copies = {task.pk: copy.pk}
     for subtask in below:  # parents come before their children
@@ -34,6 +36,12 @@ def duplicate_task(*, task_id: UUID, actor: User, now: datetime) -> Task:
             copied = _copy(subtask, parent_id=copies[subtask.parent_id], actor=actor, now=now)
             copies[subtask.pk] = copied.pk
     return copy
+
+
+def _without_history(tasks: Sequence[Task]) -> list[Task]:
+    """Of each series the newest occurrence only: a copy of each before it would open one more series."""
+    newest = {task.series_id: task for task in sorted(tasks, key=lambda one: (one.created_at, one.pk))}
+    return [task for task in tasks if task.series_id is None or newest[task.series_id] is task]
 
 
 def _copy(task: Task, *, parent_id: UUID | None, actor: User, now: datetime) -> Task:

@@ -11,11 +11,16 @@ from django.db import connection
 
 from apps.tasks.exceptions import InvalidTask, ParentDeleted, ParentNotFound, TooMany
 from apps.tasks.models import Task
+from apps.tasks.services.changes import MAX_TASKS_AT_ONCE
 
 MAX_DEPTH = 5
+# Open ones; what is completed counts to what one transaction changes only, or a part that repeats would fill the tree.
 MAX_TREE = 200
 # Deleted parts do not count, and stay for thirty days: there may be any number of them.
 MOST_READ = MAX_TREE * 10
+
+# A task of a tree, its status, and how far below it stands.
+_Place = tuple[UUID, str, int]
 
 _ABOVE = """
 WITH RECURSIVE above AS (
@@ -58,12 +63,10 @@ def parent_for(task: Task, *, parent_id: UUID) -> Task:
     above = _above(parent.pk)
     if task.pk in above:
         raise InvalidTask(field="parent", reason="A task cannot be a part of itself, nor of what is part of it.")
-    moving = [(task.pk, 0), *_live(_below([task.pk]))]
-    if len(above) + 1 + max(depth for _, depth in moving) > MAX_DEPTH:
+    moving = [(task.pk, str(task.status), 0), *_live(_below([task.pk]))]
+    if len(above) + 1 + max(depth for _, _, depth in moving) > MAX_DEPTH:
         raise InvalidTask(field="parent", reason=f"Subtasks go {MAX_DEPTH} levels deep at most.")
-    whole = {above[-1], *(pk for pk, _ in _live(_below([above[-1]]))), *(pk for pk, _ in moving)}
-    if len(whole) > MAX_TREE:
-        raise TooMany(f"A task and all its subtasks are {MAX_TREE} at most.")
+    _check_size([(above[-1], "", 0), *_live(_below([above[-1]])), *moving])
     return parent
 
 
@@ -78,8 +81,16 @@ def count_below(task_ids: Sequence[UUID], *, most: int) -> int:
     return len({pk for pk, _, _ in _below(task_ids, most=most)} - set(task_ids))
 
 
-def _live(below: list[tuple[UUID, str, int]]) -> list[tuple[UUID, int]]:
-    return [(pk, depth) for pk, status, depth in below if status != Task.Status.DELETED]
+def _check_size(whole: Sequence[_Place]) -> None:
+    still_open = {pk for pk, status, _ in whole if status != Task.Status.COMPLETED}
+    if len(still_open) > MAX_TREE:
+        raise TooMany(f"A task and its open subtasks are {MAX_TREE} at most.")
+    if len({pk for pk, _, _ in whole}) > MAX_TASKS_AT_ONCE:
+        raise TooMany(f"A task and all its subtasks, completed ones too, are {MAX_TASKS_AT_ONCE:,} at most.")
+
+
+def _live(below: Sequence[_Place]) -> list[_Place]:
+    return [place for place in below if place[1] != Task.Status.DELETED]
 
 
 def _above(task_id: UUID) -> list[UUID]:
@@ -89,7 +100,7 @@ def _above(task_id: UUID) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _below(task_ids: Sequence[UUID], *, most: int | None = None) -> list[tuple[UUID, str, int]]:
+def _below(task_ids: Sequence[UUID], *, most: int | None = None) -> list[_Place]:
     """What is part of some tasks, with its status and how far below it stands: first what lives, then what was deleted
     last. So what is not read is what went long ago, and a parent, which cannot go before its parts, is before them.
     """
