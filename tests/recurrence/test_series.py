@@ -330,6 +330,25 @@ class TestChanging:
         assert third.due_at == MONDAY + 2 * DAY + timedelta(hours=2)
         assert (third.recurrence["rule"], the_series().start_number) == ("FREQ=DAILY;COUNT=3", 2)
 
+        second.refresh_from_db()
+        assert second.recurrence == third.recurrence
+
+    def test_every_open_one_carries_what_its_series_does(self, ada, pump):
+        asked = {"rule": "FREQ=DAILY", "catch_up": "all"}
+        first = repeating(ada, asked, pump=pump, now=MONDAY, due_at=MONDAY)
+        services.make_due(series_id=first.series_id, now=MONDAY + DAY)
+
+        changes = {"recurrence": asked | {"rule": "FREQ=DAILY;INTERVAL=2"}}
+        tasks.update_task(task_id=first.pk, actor=ada, changes=changes, now=MONDAY)
+        pump.run()
+        rules = [task.recurrence["rule"] for task in open_tasks()]
+        tasks.update_task(task_id=first.pk, actor=ada, changes={"recurrence": None}, now=MONDAY)
+        pump.run()
+
+        assert rules == ["FREQ=DAILY;INTERVAL=2"] * 3
+        assert [task.recurrence for task in open_tasks()] == [None] * 3
+        assert the_series().ended_because == "stopped"
+
     def test_an_occurrence_moved_by_itself_moves_no_other(self, ada, pump, weekly):
         tasks.snooze_task(task_id=weekly.pk, actor=ada, until="2026-05-06", now=MONDAY)
         complete(weekly, pump=pump, now=MONDAY + 2 * DAY)

@@ -84,8 +84,11 @@ def change_occurrences(
     if kept := set(occurrence.only_here) & changes.keys():
         occurrence.only_here = {name: value for name, value in occurrence.only_here.items() if name not in kept}
         occurrence.save(update_fields=["only_here"])
+    starts_anew = bool(_DUE & changes.keys()) and "recurrence" not in changes
+    if starts_anew:
+        changes = {**changes, "recurrence": _what_is_left(series, occurrence)}
     task = _update(task_id, changes, actor=actor, now=now, expected_version=expected_version)
-    if _DUE & changes.keys() and "recurrence" not in changes:
+    if starts_anew:
         _start_anew(series, occurrence, task, actor=actor, now=now)
     shared = {name: value for name, value in changes.items() if name in KEPT}
     if shared:
@@ -127,17 +130,21 @@ def _others(series: Series, occurrence: Occurrence, scope: Scope) -> list[UUID]:
     ]
 
 
+def _what_is_left(series: Series, occurrence: Occurrence) -> dict[str, Any]:
+    """The recurrence with as much of a count as there is from this occurrence on."""
+    rule = rules.parse(series.recurrence["rule"])
+    if rule.count is None:
+        return dict(series.recurrence)
+    left = max(1, rule.count - (occurrence.number - series.start_number))
+    return {**series.recurrence, "rule": rules.with_count(rule, left).text}
+
+
 def _start_anew(series: Series, occurrence: Occurrence, task: Task, *, actor: User, now: datetime) -> None:
-    """Count the rule from where this occurrence is now; of a count what is left."""
+    """Count the rule from where this occurrence is now."""
     if not (task.due_at or task.due_on):
         return
     wall = scheduling.wall_of(task.due_at, task.due_on, zone=series.zone, now=now)
-    rule = rules.parse(series.recurrence["rule"])
-    used = occurrence.number - series.start_number
-    recurrence = dict(series.recurrence)
-    if rule.count is not None:
-        recurrence["rule"] = rules.with_count(rule, max(1, rule.count - used)).text
-    made = {"start": wall_text(wall), "start_number": occurrence.number, "recurrence": recurrence}
+    made = {"start": wall_text(wall), "start_number": occurrence.number, "recurrence": task.recurrence}
     writing.changed(series, made, kind="rule", actor=actor, now=now)
 
 

@@ -1,6 +1,7 @@
 """Opens series, changes how they go on, and ends them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from apps.recurrence.services import advancing
 from apps.recurrence.services import changes as writing
 from apps.tasks import selectors as task_selectors
 from apps.tasks import services as task_services
+from apps.tasks.exceptions import TaskRefused
 
 # What of a recurrence decides which dates there are; with others of these the rule is counted anew.
 _OF_DATES = ("rule", "from", "rdates")
@@ -86,7 +88,9 @@ def change_rule(
         made |= {"start": wall_text(wall), "start_number": occurrence.number, "exdates": []}
     if not series.is_active:
         made |= {"ended_at": None, "ended_because": ""}
-    writing.changed(series, made, kind="rule", actor=_person(actor_id), now=now)
+    person = _person(actor_id)
+    writing.changed(series, made, kind="rule", actor=person, now=now)
+    tell_open_tasks(series, recurrence, but=task_id, actor=person, now=now)
 
 
 @transaction.atomic
@@ -94,7 +98,7 @@ def stop_series(*, series_id: UUID, actor_id: UUID | None, now: datetime) -> Non
     """The task was told to repeat no more. Nothing for a series that has ended or never was."""
     series = writing.found(series_id)
     if series is not None and series.is_active:
-        writing.end(series, because=Series.Ended.STOPPED, actor=_person(actor_id), now=now)
+        _end(series, because=Series.Ended.STOPPED, actor=_person(actor_id), now=now)
 
 
 @transaction.atomic
@@ -110,7 +114,7 @@ def leave_deleted(
     if series is None or occurrence is None or not series.is_active or not was_open:
         return
     if not goes_on:
-        writing.end(series, because=Series.Ended.DELETED, actor=_person(actor_id), now=now)
+        _end(series, because=Series.Ended.DELETED, actor=_person(actor_id), now=now)
     elif occurrence.number == series.last_number and series.paused_at is None:
         advancing.go_on(series, completed_at=now, now=now)
 
@@ -158,9 +162,7 @@ def end_series(*, series_id: UUID, actor: User, now: datetime, expected_version:
     """Make no more; what is open stays, and repeats no more. Raises `SeriesNotFound`, `StaleVersion`, `SeriesEnded`."""
     series = writing.locked(series_id, expected_version=expected_version)
     writing.check_goes_on(series)
-    writing.end(series, because=Series.Ended.ASKED, actor=actor, now=now)
-    for task_id in open_tasks(series):
-        task_services.update_task(task_id=task_id, actor=actor, changes={"recurrence": None}, now=now)
+    _end(series, because=Series.Ended.ASKED, actor=actor, now=now)
     return series
 
 
@@ -169,6 +171,22 @@ def open_tasks(series: Series) -> list[UUID]:
     newest = list(series.occurrences.order_by("-number").values_list("task_id", flat=True)[: advancing.MOST_OPEN])
     still_open = task_selectors.open_among(newest)
     return [task_id for task_id in newest if task_id in still_open]
+
+
+def tell_open_tasks(
+    series: Series, recurrence: Mapping[str, Any] | None, *, but: UUID | None, actor: User | None, now: datetime
+) -> None:
+    """Let the open tasks carry what the series does now; one that it does not fit keeps what it has."""
+    for task_id in open_tasks(series):
+        if task_id != but:
+            with suppress(TaskRefused):
+                task_services.update_task(task_id=task_id, actor=actor, changes={"recurrence": recurrence}, now=now)
+
+
+def _end(series: Series, *, because: Series.Ended, actor: User | None, now: datetime) -> None:
+    """By a person's will: what is open stays, and repeats no more."""
+    writing.end(series, because=because, actor=actor, now=now)
+    tell_open_tasks(series, None, but=None, actor=actor, now=now)
 
 
 def _person(actor_id: UUID | None) -> User | None:
