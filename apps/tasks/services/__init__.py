@@ -6,17 +6,15 @@ transaction; its receiver appends the events there.
 
 from apps.tasks.services.bulk import ItemResult, change_many
 from apps.tasks.services.copies import duplicate_task
+from apps.tasks.services.deletion import SeriesOfDeleted, delete_task, restore_task
 from apps.tasks.services.lists import create_list, delete_list, update_list
 from apps.tasks.services.occurrences import create_occurrence
 from apps.tasks.services.purge import purge_deleted_tasks, purge_owner
 from apps.tasks.services.tags import create_tag, delete_tag, update_tag
 from apps.tasks.services.tasks import (
-    SeriesOfDeleted,
     complete_task,
     create_task,
-    delete_task,
     reopen_task,
-    restore_task,
     snooze_task,
     tag_task,
     update_task,

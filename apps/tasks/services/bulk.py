@@ -23,7 +23,7 @@ from apps.tasks.exceptions import (
 )
 from apps.tasks.models import Task
 from apps.tasks.services import changes as writing
-from apps.tasks.services import family, tasks
+from apps.tasks.services import deletion, family, tasks
 from apps.tasks.services.changes import MAX_TASKS_AT_ONCE
 
 MAX_ITEMS = 100
@@ -35,8 +35,8 @@ _COMMANDS: dict[str, Callable[..., Task]] = {
     "reopen": tasks.reopen_task,
     "move": tasks.update_task,
     "tag": tasks.tag_task,
-    "delete": tasks.delete_task,
-    "restore": tasks.restore_task,
+    "delete": deletion.delete_task,
+    "restore": deletion.restore_task,
 }
 # How a task refuses what was done to it already, in this command: with its parent.
 _DONE_ALREADY: dict[str, type[TaskRefused]] = {

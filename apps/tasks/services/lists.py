@@ -15,7 +15,7 @@ from apps.tasks.models import Task, TaskList
 from apps.tasks.services import changes as writing
 from apps.tasks.services import family
 from apps.tasks.services.changes import MAX_TASKS_AT_ONCE
-from apps.tasks.services.tasks import put_away
+from apps.tasks.services.deletion import put_away
 
 MAX_LISTS = 500
 
