@@ -3,7 +3,7 @@
 C1 every acknowledged change is there, an unknown one at most once, a refused one not at all · C2 versions are
 contiguous · C3 each group handled or set aside exactly the log's events of its types · C4 one effect per event · C5
 order per thing, on the topics (facts and snapshots), in what each group handled and in the trail · C8 the chains
-verify · C9 nothing is left behind. (C10, recovery in time, is `evidence`'s.)
+verify · C9 nothing is left behind. (C10, recovery in time, is `evidence`'s.) Of repeating tasks: `series`.
 
 Judged is every group at work: audit always, another from the moment that its worker has met Kafka.
 
@@ -24,13 +24,15 @@ from apps.events import event_types
 from apps.events.brokers.base import Broker, Record
 from apps.events.models import DeadLetter, Event, GroupProgress, HandledEvent, OutboxEntry
 from apps.events.subscriptions import ConsumerGroup, groups
-from apps.tasks.models import Task
-from tests.faults import topics
+from apps.recurrence.models import Series
+from apps.tasks.models import Evented, Task
+from tests.faults import series, topics
 from tests.faults.journal import Operation
 from tests.faults.verdict import Verdict
 from tests.support.factories import facts
 
 AUDIT = "audit"
+_TOLD_OF: dict[str, type[Evented]] = {"task": Task, "series": Series}
 
 
 def at_work() -> list[ConsumerGroup]:
@@ -85,6 +87,8 @@ def judge(operations: Iterable[Operation], records: Sequence[Record] | None = No
         judge_handling(verdict, group=group)
         judge_order_of_handling(verdict, group=group)
     judge_effects(verdict)
+    if any(group.name == series.GROUP for group in at_work()):
+        series.judge(verdict)
     if records is not None:
         topics.judge_order(verdict, records)
         topics.judge_completeness(verdict, records)
@@ -109,18 +113,19 @@ def judge_operations(verdict: Verdict, operations: Iterable[Operation]) -> None:
 
 
 def judge_versions(verdict: Verdict) -> None:
-    """C2. Also: no task without its events, no event without its task."""
-    versions: dict[UUID, list[int]] = defaultdict(list)
-    told = facts().filter(subject_type="task").order_by("position")
-    for subject_id, version in told.values_list("subject_id", "subject_version"):
-        versions[subject_id].append(version or 0)
-    reached = dict(Task.objects.values_list("pk", "version"))
-    for subject_id in versions.keys() | reached.keys():
-        found, wanted = versions.get(subject_id, []), list(range(1, reached.get(subject_id, 0) + 1))
-        if sorted(found) != wanted:
-            verdict.lost.append(f"task {subject_id}: versions {found} in the log, {wanted} expected")
-        elif found != wanted:
-            verdict.reordered.append(f"task {subject_id}: versions {found} in the log")
+    """C2. Also: no task or series without its events, no event without its thing."""
+    for kind, model in _TOLD_OF.items():
+        versions: dict[UUID, list[int]] = defaultdict(list)
+        told = facts().filter(subject_type=kind).order_by("position")
+        for subject_id, version in told.values_list("subject_id", "subject_version"):
+            versions[subject_id].append(version or 0)
+        reached = dict(model.objects.values_list("pk", "version"))
+        for subject_id in versions.keys() | reached.keys():
+            found, wanted = versions.get(subject_id, []), list(range(1, reached.get(subject_id, 0) + 1))
+            if sorted(found) != wanted:
+                verdict.lost.append(f"{kind} {subject_id}: versions {found} in the log, {wanted} expected")
+            elif found != wanted:
+                verdict.reordered.append(f"{kind} {subject_id}: versions {found} in the log")
 
 
 def judge_handling(verdict: Verdict, *, group: ConsumerGroup) -> None:

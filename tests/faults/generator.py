@@ -108,7 +108,9 @@ def changes(chance: random.Random, states: dict[UUID, str]) -> Iterator[tuple[st
     """What is asked for next, given what is known of the tasks; forever."""
     for number in range(sys.maxsize):
         if not states or chance.random() < 0.3:
-            yield "create", None, {"title": f"Task {number}"}
+            # Every fifth repeats; the next occurrence is somebody else's to make, and not touched here.
+            repeats = {"recurrence": {"rule": "FREQ=DAILY", "from": "completion"}} if number % 5 == 0 else {}
+            yield "create", None, {"title": f"Task {number}"} | repeats
         else:
             task_id = chance.choice(list(states))
             verb = chance.choice(list(_MOVES[states[task_id]]))

@@ -189,7 +189,6 @@ def test_while_redis_is_dead_events_are_handled_and_the_worker_lives(
     evidence.judge(journal, pipeline.broker)
 
 
-@pytest.mark.short
 @pytest.mark.fault("F7", "a consumer is killed, another member takes its partitions", bound=10)
 def test_a_killed_workers_partitions_move_to_another(pipeline: Pipeline, journal: Path, evidence: Evidence) -> None:
     pipeline.start("relay")

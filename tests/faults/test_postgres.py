@@ -25,7 +25,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.urls import database_url
 from tests.support import services
 
-ROLES = ("web", "relay", "worker-audit")
+ROLES = ("web", "relay", "worker-audit", "worker-recurrence")
 PATIENCE_SECONDS = 200
 # Changes go on for so long after they come again; it is no part of the recovery.
 LOAD_SECONDS = 3

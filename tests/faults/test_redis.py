@@ -18,7 +18,7 @@ from tests.faults.pipeline import Pipeline, kill, let_pass, wait_until
 from tests.faults.platform import Platform, asked_steadily, ring_every
 
 SWEEP_SECONDS = 5
-ROLES = ("relay", "worker-audit", "beat")
+ROLES = ("relay", "worker-audit", "worker-recurrence", "beat")
 PATIENCE_SECONDS = 180
 
 

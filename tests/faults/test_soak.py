@@ -27,12 +27,13 @@ from tests.faults.pipeline import Pipeline, freeze, kill, let_pass, thaw, wait_u
 SECONDS = float(os.environ.get("FAULTS_SECONDS") or 120)
 RATE = 30.0
 QUIET_SECONDS = 240.0
+ROLES = {"relay": "relay", "one": "worker-audit", "two": "worker-audit", "series": "worker-recurrence"}
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(SECONDS + 4 * QUIET_SECONDS), pytest.mark.through("postgres")]
 
 
 class Platform:
-    """Relay and two workers, started again by `tend` when they have ended or beat no more, as any supervisor does."""
+    """Relay, two workers of audit, one of series; `tend` starts what has ended or beats no more, as supervisors do."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -41,7 +42,7 @@ class Platform:
         self.tend()
 
     def tend(self) -> None:
-        for name, role in (("relay", "relay"), ("one", "worker-audit"), ("two", "worker-audit")):
+        for name, role in ROLES.items():
             if name in self.roles and self._hangs(name, role):
                 print(f"{name} beats no more and is ended")
                 kill(self.roles[name])
@@ -81,8 +82,9 @@ def freeze_a_role(platform: Platform, chance: random.Random) -> None:
 
 def die_at_a_point(platform: Platform, chance: random.Random) -> None:
     point = chance.choice(["handling.before_commit", "handling.after_commit", "consumer.before_store"])
-    platform.roles["one"].stop(seconds=30)
-    platform.start("one", "worker-audit", CRASH_POINT=f"{point}:{chance.randint(1, 20)}")
+    name = chance.choice(["one", "series"])
+    platform.roles[name].stop(seconds=30)
+    platform.start(name, ROLES[name], CRASH_POINT=f"{point}:{chance.randint(1, 20)}")
 
 
 def freeze_kafka(platform: Platform, chance: random.Random) -> None:
