@@ -1,6 +1,6 @@
 """Fills an empty database with a small believable data set, through the same services as everything else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +13,13 @@ from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from apps.accounts.models import User
-from apps.calendar import zones
+from apps.calendar import rules, zones
+from apps.calendar.expansion import expand
 from apps.dev.people import ADA, GRACE, PEOPLE, Person
+from apps.events import handling, outbox
+from apps.events.envelope import Envelope
 from apps.events.management.manners import PlatformCommand
+from apps.events.subscriptions import group_named
 from apps.tasks import services
 from apps.tasks.models import Task
 
@@ -24,14 +28,20 @@ Priority = Task.Priority
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """`fields` go to the service as they are; `due_in` is from now, `due_in_days` from the owner's today."""
+    """`fields` go to the service as they are; `due_in` is from now, `due_in_days` from the owner's today, `due_by_rule`
+    the first day from then on that its rule names.
+
+    `done_times`: so many occurrences of one that repeats every week were done, the first that many weeks ago.
+    """
 
     title: str
     list: str = ""
     due_in: timedelta | None = None
     due_in_days: int | None = None
+    due_by_rule: bool = False
     subtasks: tuple["Example", ...] = ()
     becomes: str = ""
+    done_times: int = 0
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -78,6 +88,12 @@ EXAMPLES = {
             title="Send the invoice for October", due_in_days=-1, fields={"priority": Priority.HIGH, "tags": ["money"]}
         ),
         Example(title="Buy milk", list="Errands", becomes="completed"),
+        Example(title="Put the bins out", list="Home", due_in_days=2, fields={"recurrence": "every week"}),
+        Example(
+            title="Run around the park",
+            done_times=4,
+            fields={"tags": ["health"], "recurrence": {"rule": "FREQ=WEEKLY", "catch_up": "wait"}},
+        ),
         Example(title="Cancel the old phone contract", fields={"priority": Priority.MEDIUM}, becomes="deleted"),
     ),
     GRACE: (
@@ -95,6 +111,15 @@ EXAMPLES = {
         Example(title="Return the library books", list="Home", due_in_days=4, fields={"priority": Priority.LOW}),
         Example(title="Call the garage about the brakes", due_in=timedelta(hours=26), fields={"tags": ["phone"]}),
         Example(title="File the travel expenses", list="Work", becomes="completed", fields={"tags": ["money"]}),
+        Example(
+            title="Send the timesheet",
+            list="Work",
+            due_by_rule=True,
+            fields={
+                "recurrence": {"rule": "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"},
+                "reminders": [{"before_due": "PT0S"}],
+            },
+        ),
     ),
 }
 
@@ -148,6 +173,8 @@ def _fill(person: Person, *, owner: User) -> int:
 def _make_task(
     example: Example, *, owner: User, lists: Mapping[str, UUID], now: datetime, parent: UUID | None = None
 ) -> int:
+    if example.done_times:
+        return _make_with_history(example, owner=owner, now=now)
     asked = {**example.fields, **_due(example, zone=zones.zone(owner.time_zone), now=now)}
     if example.list:
         asked["list"] = lists[example.list]
@@ -166,9 +193,35 @@ def _make_task(
     return 1 + below
 
 
+def _make_with_history(example: Example, *, owner: User, now: datetime) -> int:
+    """Begun some weeks ago and done each time: every occurrence is made as the worker of series makes it."""
+    began = now - timedelta(weeks=example.done_times)
+    due_on = zones.local_date(began, zones.zone(owner.time_zone))
+    with outbox.recording() as created:
+        task = services.create_task(
+            owner=owner, actor=owner, title=example.title, due_on=due_on, now=began, **example.fields
+        )
+    _hand_to_series(created)
+    for week in range(example.done_times):
+        newest = Task.objects.filter(series_id=task.series_id).order_by("-recurrence_id")[0]
+        with outbox.recording() as completed:
+            services.complete_task(task_id=newest.pk, actor=owner, now=began + timedelta(weeks=week, hours=2))
+        _hand_to_series(completed)
+    return 1 + example.done_times
+
+
+def _hand_to_series(events: Sequence[Envelope]) -> None:
+    """At once; the worker, to which they come too, then knows them as handled."""
+    group = group_named("recurrence")
+    handling.handle(group, [event for event in events if group.wants(event.type)])
+
+
 def _due(example: Example, *, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
     if example.due_in_days is not None:
         return {"due_on": zones.local_date(now, zone) + timedelta(days=example.due_in_days)}
+    if example.due_by_rule:
+        rule = rules.parse(example.fields["recurrence"]["rule"])
+        return {"due_on": next(expand(rule, start=zones.local_date(now, zone)))}
     if example.due_in is not None:
         return {"due_at": (now + example.due_in).replace(second=0, microsecond=0)}
     return {}
