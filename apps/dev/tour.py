@@ -29,6 +29,7 @@ _LOOK_FURTHER = {
     "outbox": "the change has no event: manage.py verify_events",
     "Kafka": "read the log of the role relay; manage.py tail_topic --from-beginning shows what arrived",
     "worker": f"read the log of the role worker-{_GROUP}; manage.py dead_letters list shows what was parked",
+    "recurrence": "read the log of the role worker-recurrence; manage.py dead_letters list shows what was parked",
     "proof": "manage.py verify_audit tells all that is wrong",
     "audit": f"read the log of the role worker-{_GROUP}; GET /api/v1/audit/ shows what is recorded",
 }
@@ -105,13 +106,16 @@ class Tour:
         yield hop("screens", f"{told.topic}, partition {told.partition}, offset {told.offset}: the task as it now is")
         self._wait_for_worker(event.event_id)
         yield hop("worker", f"handled by group {_GROUP}")
-        yield hop("audit", _told(self._audit_record(event.event_id)))
+        yield hop("audit", in_the_trail(self._audit_record(event.event_id)))
 
-    def prove(self) -> Iterator[Hop]:
-        """What the trail tells of the task, and that it is untouched. Raises `HopFailed`."""
-        history = self._client.request("GET", f"/api/v1/tasks/{self._task_id}/history/")
+    def history(self, task_id: str = "") -> Iterator[Hop]:
+        """What the trail tells of the tour's own task, or of another."""
+        history = self._client.request("GET", f"/api/v1/tasks/{task_id or self._task_id}/history/")
         for entry in reversed(history.content["results"]):
             yield Hop("history", entry["sentence"], 0.0)
+
+    def prove(self) -> Iterator[Hop]:
+        """That the trail is untouched. Raises `HopFailed`."""
         began = time.monotonic()
         report = verification.verify(now=timezone.now())
         if report.first is not None:
@@ -157,16 +161,18 @@ class Tour:
             return self._came.pop(wanted)
         raise HopFailed("Kafka", f"event {event_id} did not arrive within {BOUND_SECONDS:g} s")
 
-    def _wait_for_worker(self, event_id: UUID) -> None:
-        handled = HandledEvent.objects.filter(group=_GROUP, event_id=event_id)
+    def _wait_for_worker(self, event_id: UUID, *, group: str = _GROUP) -> None:
+        handled = HandledEvent.objects.filter(group=group, event_id=event_id)
         if not _in_time(handled.exists):
-            raise HopFailed("worker", f"no group {_GROUP} handled {event_id} within {BOUND_SECONDS:g} s")
+            hop = "worker" if group == _GROUP else group
+            raise HopFailed(hop, f"no group {group} handled {event_id} within {BOUND_SECONDS:g} s")
 
-    def _audit_record(self, event_id: UUID) -> dict[str, Any]:
+    def _audit_record(self, event_id: UUID, *, of: UUID | str = "") -> dict[str, Any]:
+        """Of the tour's own task, or `of` another thing."""
         found: list[dict[str, Any]] = []
 
         def look() -> bool:
-            answer = self._client.request("GET", f"/api/v1/audit/?task={self._task_id}")
+            answer = self._client.request("GET", f"/api/v1/audit/?subject={of or self._task_id}")
             found.extend(_matching(answer, event_id=str(event_id)))
             return bool(found)
 
@@ -178,7 +184,7 @@ class Tour:
         return found[0]
 
 
-def _told(record: Mapping[str, Any]) -> str:
+def in_the_trail(record: Mapping[str, Any]) -> str:
     return f"record {record['id']}, {record['sequence']} of chain {record['chain']}: {record['sentence']}"
 
 

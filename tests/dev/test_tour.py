@@ -27,7 +27,10 @@ def test_the_tour_sees_every_hop_of_every_change(fresh_stack):
 
     assert done.returncode == 0, done.stderr
     hops = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
-    assert hops == ["REST", "outbox", "Kafka", "screens", "worker", "audit"] * 6 + ["history"] * 6 + ["proof"]
+    change = ["REST", "outbox", "Kafka", "screens", "worker", "audit"]
+    series = ["worker", "outbox", "Kafka", "next", "audit", "audit", "history"]
+    assert hops == change * 6 + ["history"] * 6 + change * 2 + series + ["proof"]
+    assert "The platform made the next one, due " in done.stdout
 
 
 def test_without_a_relay_the_tour_ends_at_kafka_and_says_where_to_look(fresh_stack):

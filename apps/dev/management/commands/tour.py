@@ -1,27 +1,34 @@
-"""Drives one task through its life against the running stack and prints each hop as it happens."""
+"""Drives one task through its life, and one that repeats to its next, and prints each hop as it happens."""
 
 import statistics
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.utils import timezone
 from rich.console import Console
 
+from apps.calendar.zones import local_date, zone
 from apps.dev.people import ADA
 from apps.dev.rest_client import RequestFailed, RestClient
-from apps.dev.tour import STEPS, HopFailed, Step, Tour
+from apps.dev.tour import STEPS, Hop, HopFailed, Step, Tour
+from apps.dev.tour_of_series import SeriesTour
+from apps.dev.tour_of_series import steps as steps_of_series
 from apps.events.brokers import get_broker
 from apps.events.errors import BrokerFailed
 from apps.events.management.manners import PlatformCommand, could_not_look
+from apps.recurrence.events import TOPIC as SERIES_TOPIC
 from apps.tasks.events import TOPIC, UPDATES_TOPIC
 
-_TOPICS = [TOPIC, UPDATES_TOPIC]
+_TOPICS = [TOPIC, UPDATES_TOPIC, SERIES_TOPIC]
 
 
 class Command(PlatformCommand):
     help = (
-        "Follow one task from REST to its audit record, hop by hop with latencies. "
+        "Follow one task from REST to its audit record, and one that repeats to its next occurrence, hop by hop with "
+        "latencies. "
         "`make tour` does it in a stack of its own."
     )
     exits = {0: "every hop was seen", 1: "a hop failed", 3: "the platform does not run"}
@@ -39,27 +46,31 @@ class Command(PlatformCommand):
             tour = Tour(client, tail=tail)
             tour.wait_until_quiet()
             slowest = [self._show(step, tour) for step in STEPS]
-            self._show_proof(tour)
+            self._print("[bold]look back[/bold]  what the audit trail tells of the task", tour.history())
+            repeating = SeriesTour(client, tail=tail)
+            today = local_date(timezone.now(), zone(ADA.time_zone))
+            slowest += [self._show(step, repeating) for step in steps_of_series(today)]
+            self._print("[bold]repeat[/bold]  what follows in the series", repeating.follow(due=today))
+            self._print("[bold]prove[/bold]  that the trail is whole", tour.prove())
         except HopFailed as reason:
             raise CommandError(f"The tour ended early. {reason}") from reason
         except (RequestFailed, BrokerFailed) as reason:
             raise could_not_look(f"The tour ended early. {reason}") from reason
         self.console.print(
-            f"\n{len(STEPS)} changes, each from its answer to its audit record: "
+            f"\n{len(slowest)} changes, each from its answer to its audit record: "
             f"median {statistics.median(slowest):.0f} ms, slowest {max(slowest):.0f} ms."
         )
 
     def _show(self, step: Step, tour: Tour) -> float:
         """Milliseconds from the answer to the last hop."""
-        self.console.print(f"\n[bold]{step.name}[/bold]  {step.method} {step.path}")
-        milliseconds = 0.0
-        for hop in tour.take(step):
-            milliseconds = hop.milliseconds
-            self.console.print(f"  {hop.name:<7} {milliseconds:>7.1f} ms  [dim]{hop.seen}[/dim]")
-        return milliseconds
+        return self._print(f"[bold]{step.name}[/bold]  {step.method} {step.path}", tour.take(step))
 
-    def _show_proof(self, tour: Tour) -> None:
-        self.console.print("\n[bold]prove[/bold]  what the audit trail tells of the task")
-        for hop in tour.prove():
-            milliseconds = f"{hop.milliseconds:>7.1f} ms" if hop.milliseconds else " " * 10
-            self.console.print(f"  {hop.name:<7} {milliseconds}  [dim]{hop.seen}[/dim]")
+    def _print(self, heading: str, hops: Iterator[Hop]) -> float:
+        """Milliseconds of the last hop."""
+        self.console.print(f"\n{heading}")
+        milliseconds = 0.0
+        for hop in hops:
+            milliseconds = hop.milliseconds
+            took = f"{milliseconds:>7.1f} ms" if milliseconds else " " * 10
+            self.console.print(f"  {hop.name:<7} {took}  [dim]{hop.seen}[/dim]")
+        return milliseconds
