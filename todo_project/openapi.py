@@ -28,6 +28,7 @@ TAGS = {
     "tasks": "What a person has to do. Every change is one event; verbs such as complete have addresses of their own.",
     "lists": "Lists of tasks.",
     "tags": "Tags on tasks.",
+    "recurrence": "How tasks repeat: series, their occurrences, and previews of what a recurrence would do.",
     "audit": "What happened, as it happened, for good.",
     "accounts": "Who you are, and how programs and sockets sign in as you.",
     "health": "Whether the platform runs, for probes and people.",

@@ -164,7 +164,7 @@ def _errors(detail: Any, *, in_query: bool, path: tuple[str, ...] = ()) -> Itera
             nested = isinstance(inner, dict | list)
             yield from _errors(inner, in_query=in_query, path=(*path, str(index)) if nested else path)
     else:
-        where = {"parameter": ".".join(path)} if in_query else {"pointer": _pointer(path)}
+        where = {"parameter": path[0] if path else ""} if in_query else {"pointer": _pointer(path)}
         told = {"detail": str(detail), "code": detail.code or "invalid", **getattr(detail, "extra", {})}
         yield {"field": ".".join(path), **where, **told}
 

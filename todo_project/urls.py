@@ -24,6 +24,7 @@ from apps.accounts.views import (
 )
 from apps.audit.views import AuditRecordViewSet, TaskHistoryView
 from apps.ops.views import health, live, metrics, ready
+from apps.recurrence.views import OccurrencesView, PreviewView, SeriesViewSet, TaskRecurrenceView
 from apps.tasks.views import ListViewSet, TagViewSet, TaskViewSet
 from apps.tasks.views.base import UUID_PATTERN
 from apps.web.account_views import (
@@ -43,7 +44,11 @@ class TodoApi(APIRootView):
     name = "Todo API"
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.api_root_dict = {**(self.api_root_dict or {}), "me": "me"}
+        self.api_root_dict = {
+            **(self.api_root_dict or {}),
+            "recurrence/preview": "recurrence-preview",
+            "me": "me",
+        }
         return super().get(request, *args, **kwargs)
 
 
@@ -53,6 +58,7 @@ router.include_format_suffixes = False
 router.register("tasks", TaskViewSet, basename="task")
 router.register("lists", ListViewSet, basename="list")
 router.register("tags", TagViewSet, basename="tag")
+router.register("series", SeriesViewSet, basename="series")
 router.register("audit", AuditRecordViewSet, basename="audit")
 router.register("tokens", PersonalTokenViewSet, basename="token")
 
@@ -88,6 +94,20 @@ urlpatterns = [
     path("api/v1/ws-ticket/", SocketTicketView.as_view(), name="ws-ticket"),
     # What happened to a task is the audit trail's to tell.
     re_path(rf"^api/v1/tasks/(?P<task_id>{UUID_PATTERN})/history/$", TaskHistoryView.as_view(), name="task-history"),
+    # How it repeats, and what became of each time, is recurrence's.
+    re_path(
+        rf"^api/v1/tasks/(?P<task_id>{UUID_PATTERN})/recurrence/$",
+        TaskRecurrenceView.as_view(
+            {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+        ),
+        name="task-recurrence",
+    ),
+    re_path(
+        rf"^api/v1/tasks/(?P<task_id>{UUID_PATTERN})/occurrences/$",
+        OccurrencesView.as_view({"get": "list"}),
+        name="task-occurrences",
+    ),
+    path("api/v1/recurrence/preview/", PreviewView.as_view(), name="recurrence-preview"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", ApiDocsView.as_view(), name="api-docs"),

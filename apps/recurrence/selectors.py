@@ -1,5 +1,6 @@
 """Reads of series and occurrences. Whose they are is decided here and in `EventedQuerySet.owned_by` alone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -13,6 +14,11 @@ from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall, wall_text
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.models import Occurrence, Series
+from apps.tasks.models import Task
+from apps.tasks.selectors import OPEN
+
+# So many of the newest occurrences are looked at for tasks that are open; a series does not make more.
+LOOKED_AT_FOR_OPEN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,29 @@ def occurrence_of_task(task_id: UUID) -> Occurrence | None:
 def occurrences_of(series: Series) -> QuerySet[Occurrence]:
     """The newest first."""
     return series.occurrences.order_by("-number")
+
+
+def with_newest_tasks(rows: Iterable[Series]) -> list[Series]:
+    """The same series, the tasks of their newest occurrences read in one query."""
+    rows = list(rows)
+    known = Task.objects.in_bulk([series.last_task_id for series in rows])
+    for series in rows:
+        series.__dict__["_newest_task"] = known.get(series.last_task_id)
+    return rows
+
+
+def newest_task(series: Series) -> Task | None:
+    """The task of the newest occurrence; `None` when it is gone for good."""
+    if "_newest_task" not in series.__dict__:
+        with_newest_tasks([series])
+    task: Task | None = series.__dict__["_newest_task"]
+    return task
+
+
+def open_tasks_of(series: Series) -> list[Task]:
+    """Of the newest occurrences those whose tasks are still to be done, the newest first."""
+    newest = list(occurrences_of(series).values_list("task_id", flat=True)[:LOOKED_AT_FOR_OPEN])
+    return list(Task.objects.filter(pk__in=newest, status__in=OPEN).order_by("-id"))
 
 
 def planned(series: Series, *, most: int, now: datetime) -> list[Planned]:

@@ -22,9 +22,11 @@ from apps.audit import paging, selectors
 from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
+from apps.recurrence.models import Series
 from apps.tasks import services
 from apps.tasks.models import EventedQuerySet
 from tests.support.factories import NOW, event, person, task_of
+from tests.support.pump import fresh_pump
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +63,9 @@ class Things:
             recurrence="weekly",
             reminders=[{"before_due": "PT30M"}],
         )
+        with fresh_pump() as pump:
+            pump.run()
+        self.series = Series.objects.get(pk=self.task.series_id)
         self.token = credentials.create_personal_token(
             user=owner, name=f"Token of {owner}", scopes=["read"], expires_at=None, now=datetime.now(UTC)
         ).row
@@ -74,6 +79,7 @@ class Things:
         return {
             ("audit", "id"): self.record.pk,
             ("lists", "list_id"): self.list.pk,
+            ("series", "series_id"): self.series.pk,
             ("tags", "tag_id"): self.tag.pk,
             ("tasks", "task_id"): self.task.pk,
             ("tokens", "token_id"): self.token.pk,
@@ -110,6 +116,8 @@ class Things:
             "no_due": ["true", "false"],
             "overdue": ["true", "false"],
             "recurring": ["true", "false"],
+            "is_active": ["true", "false"],
+            "is_paused": ["true", "false"],
             "priority": ["none"],
             "status": ["pending"],
             "page_size": ["100"],
@@ -124,7 +132,7 @@ class Things:
         return {"chain": str(self.record.chain)} if name == "sequence" else {}
 
     def ids(self):
-        things = [self.owner, self.list, self.tag, self.parent, self.task, self.token]
+        things = [self.owner, self.list, self.tag, self.parent, self.task, self.series, self.token]
         return {str(self.record.event_id), *(str(one.pk) for one in things)}
 
 
@@ -335,6 +343,9 @@ def second_token_and_list(things):
     acting = {"owner": things.owner, "actor": things.owner, "now": NOW}
     services.create_list(**acting, name="Second")
     services.create_tag(**acting, name="zz-second")
+    services.create_task(**acting, title="Second", due_on=NOW.date(), recurrence="daily")
+    with fresh_pump() as pump:
+        pump.run()
     credentials.create_personal_token(
         user=things.owner, name="Second", scopes=["read"], expires_at=None, now=datetime.now(UTC)
     )
@@ -394,7 +405,7 @@ def no_owners(monkeypatch):
 def test_without_owners_the_walk_of_the_paths_goes_red(no_owners, api, ada, eve):
     let_in = {path for (_, path, _), told in walk_paths(api, eve).items() if told != [404]}
 
-    assert let_in == {path for _, path, _ in with_things_in_path() if path.startswith(("/api/v1/t", "/api/v1/l"))} - {
+    assert let_in == {path for _, path, _ in with_things_in_path() if path.startswith(("/api/v1/t", "/api/v1/l", "/api/v1/s"))} - {
         "/api/v1/tokens/{token_id}/",
         "/api/v1/tasks/{task_id}/history/",
     }

@@ -19,6 +19,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import FailureGroup
 
 from apps.accounts.models import User
+from apps.recurrence.services import end_series, pause_series
 from apps.tasks import services
 from tests.support.factories import NOW, person, task_of
 from tests.support.pump import fresh_pump
@@ -43,10 +44,16 @@ CONFIG = SchemathesisConfig.from_dict(
         "analysis": {"constants": {"enabled": False}},
         "generation": {"deterministic": True, "max-examples": 25, "with-security-parameters": False},
         # Text of which only some is understood: without these hardly ever any would be.
-        "dictionaries": {"times": {"values": ["tomorrow", "next_week"]}, "zones": {"values": ["Europe/London"]}},
+        "dictionaries": {
+            "times": {"values": ["tomorrow", "next_week"]},
+            "zones": {"values": ["Europe/London"]},
+            "rules": {"values": ["daily", "FREQ=MONTHLY;BYMONTHDAY=31"]},
+        },
         "parameters": {
             "body.until": {"dictionary": "times", "probability": 0.5},
             "body.due_time_zone": {"dictionary": "zones", "probability": 0.5},
+            "body.recurrence": {"dictionary": "rules", "probability": 0.5},
+            "query.recurrence": {"dictionary": "rules", "probability": 0.8},
         },
         # What a method that is not named gets is another test's matter.
         "phases": {"coverage": {"unexpected-methods": []}},
@@ -75,9 +82,13 @@ def owner() -> User:
         services.delete_task(task_id=task_of(owner, title=gone).pk, actor=owner, now=NOW)
     for title in ("Call the landlord", "Buy boxes", "Tell friends"):
         task_of(owner, title=title)
+    repeating = [task_of(owner, title=title, due_on=NOW.date(), recurrence="daily") for title in "abcdef"]
     services.create_list(owner=owner, actor=owner, name="Errands", now=NOW)
     with fresh_pump() as pump:
         pump.run()
+    for paused in repeating[:2]:
+        pause_series(series_id=paused.series_id, actor=owner, now=NOW)
+    end_series(series_id=repeating[2].series_id, actor=owner, now=NOW)
     return owner
 
 

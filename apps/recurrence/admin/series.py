@@ -1,0 +1,243 @@
+"""The pages of series."""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from apps.calendar import zones
+from apps.calendar.errors import CalendarError
+from apps.events.read_only import ReadOnly
+from apps.recurrence import preview, selectors, services
+from apps.recurrence.admin.filters import EndedBecauseFilter, StateFilter, found_by
+from apps.recurrence.admin.shown import link_to_task, on_the_wall, trail_of, zone_of
+from apps.recurrence.exceptions import RecurrenceRefused
+from apps.recurrence.models import Series
+from apps.tasks.admin.base import REFUSALS, CappedPaginator, OwnersFirst, acting
+from apps.tasks.admin.filters import OwnerFilter
+from apps.tasks.models import Task
+
+NEWEST = 10_000
+MAX_AT_ONCE = 100
+OCCURRENCES_SHOWN = 50
+PLANNED_SHOWN = 10
+_NARROWS = {"owner", "q"}
+
+# What each action asks before it is done, and what is then told.
+_VERBS: dict[str, tuple[Callable[..., Series], str, str]] = {
+    "pause": (services.pause_series, "Nothing is made until it is resumed; what is open stays open.", "paused"),
+    "resume": (services.resume_series, "It goes on; dates that passed meanwhile are skipped.", "resumed"),
+    "end": (services.end_series, "It makes no more, for good; what is open stays open and repeats no more.", "ended"),
+}
+
+
+class SeriesChangeList(OwnersFirst):
+    """Without an owner or a search, filters look at the newest series only: no index has them for all at once."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Series]:
+        series: QuerySet[Series] = super().get_queryset(request, exclude_parameters)
+        if any(request.GET.get(name) for name in _NARROWS):
+            return series
+        oldest = Series.objects.order_by("-id").values_list("id", flat=True)[NEWEST - 1 : NEWEST]
+        return series.filter(id__gte=next(iter(oldest), UUID(int=0)))
+
+
+@admin.register(Series)
+class SeriesAdmin(ReadOnly):
+    list_display = ("task", "sentence", "owner", "state", "last_number", "next_date", "updated_at")
+    list_display_links = ("task",)
+    list_filter = (OwnerFilter, StateFilter, EndedBecauseFilter)
+    list_max_show_all = 50
+    paginator = CappedPaginator
+    ordering = ("-id",)
+    sortable_by = ()
+    search_fields = ("id",)
+    search_help_text = (
+        "Searches whole ids, of a series or of a task in it, and beginnings of owners' names. Without a search or an "
+        f"owner, the newest {NEWEST:,} series are looked at."
+    )
+    actions = ("pause", "resume", "end")
+    change_form_template = "admin/recurrence/series.html"
+    fieldsets = (
+        (None, {"fields": ("newest", "owner", "sentence", "state", "generated", "planned")}),
+        ("Rule", {"fields": ("formatted_recurrence", "start", "time_zone", "follows_owner", "left_out")}),
+        ("Occurrences", {"fields": ("occurrences_table",)}),
+        ("Facts", {"fields": ("id", "version", "opener", "created_at", "updated_at", "looks_at", "audit_trail")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return tuple(name for _, options in self.fieldsets for name in options["fields"])
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return SeriesChangeList
+
+    def with_all_they_show(self, rows: Iterable[Series]) -> list[Series]:
+        return selectors.with_newest_tasks(rows)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Series], search_term: str
+    ) -> tuple[QuerySet[Series], bool]:
+        return found_by(queryset, search_term), False
+
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        """Who may change series may pause, resume and end them."""
+        return bool(request.user.has_perm("recurrence.change_series"))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What happened to a series stands in the audit trail."""
+        return HttpResponseRedirect(trail_of(unquote(object_id)))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        series = self.get_object(request, unquote(object_id))
+        verbs = _possible(series) if series and self.has_steer_permission(request) else []
+        told = {"verbs": verbs, "checkbox": ACTION_CHECKBOX_NAME}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **told})
+
+    # --- what is shown ---
+
+    @admin.display(description="task")
+    def task(self, series: Series) -> str:
+        task = selectors.newest_task(series)
+        return str(task) if task else f"series {series.pk}"
+
+    @admin.display(description="newest task")
+    def newest(self, series: Series) -> str | SafeString:
+        return link_to_task(series.last_task_id, selectors.newest_task(series))
+
+    @admin.display(description="opened by")
+    def opener(self, series: Series) -> str | SafeString:
+        return link_to_task(series.opened_by, Task.objects.filter(pk=series.opened_by).first())
+
+    @admin.display(description="repeats")
+    def sentence(self, series: Series) -> str:
+        today = zones.local_date(datetime.now(UTC), zone_of(series))
+        return preview.sentence_of(series.recurrence, today=today)
+
+    @admin.display(description="state")
+    def state(self, series: Series) -> str:
+        if series.ended_at is not None:
+            return f"ended: {series.get_ended_because_display()}"
+        return "paused" if series.paused_at is not None else "goes on"
+
+    @admin.display(description="occurrences so far")
+    def generated(self, series: Series) -> int:
+        return series.last_number
+
+    @admin.display(description="next", empty_value="")
+    def next_date(self, series: Series) -> str:
+        return next(iter(_planned(series, most=1)), "")
+
+    @admin.display(description="planned next")
+    def planned(self, series: Series) -> str | SafeString:
+        dates = _planned(series, most=PLANNED_SHOWN)
+        if not dates:
+            return "Nothing: what comes next counts from when this one is done." if series.is_active else "Nothing."
+        return format_html(
+            '<ul class="planned">{}</ul>', format_html_join("", "<li>{}</li>", [(date,) for date in dates])
+        )
+
+    @admin.display(description="recurrence")
+    def formatted_recurrence(self, series: Series) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(series.recurrence, indent=2, ensure_ascii=False))
+
+    @admin.display(description="left out by hand")
+    def left_out(self, series: Series) -> str:
+        return ", ".join(series.exdates) or "Nothing."
+
+    @admin.display(description="audit trail")
+    def audit_trail(self, series: Series) -> SafeString:
+        return format_html('<a href="{}">All that happened to it</a>', trail_of(series.pk))
+
+    @admin.display(description="the newest")
+    def occurrences_table(self, series: Series) -> SafeString:
+        rows = list(selectors.occurrences_of(series)[:OCCURRENCES_SHOWN])
+        tasks = Task.objects.in_bulk([one.task_id for one in rows if one.task_id])
+        zone = zone_of(series)
+        cells = [
+            (one.number, on_the_wall(one, zone=zone), link_to_task(one.task_id, task), task.status if task else "")
+            for one, task in [(one, tasks.get(one.task_id)) for one in rows]
+        ]
+        everything = f"{reverse('admin:recurrence_occurrence_changelist')}?series__id__exact={series.pk}"
+        return format_html(
+            '<table class="occurrences"><thead><tr><th>No.</th><th>Planned for</th><th>Task</th><th>Status</th></tr>'
+            '</thead><tbody>{}</tbody></table><p><a href="{}">As a list</a></p>',
+            format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells),
+            everything,
+        )
+
+    # --- what is done ---
+
+    @admin.action(description="Pause selected series", permissions=["steer"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Series]) -> HttpResponse | None:
+        return self._asked(request, queryset, "pause")
+
+    @admin.action(description="Resume selected series", permissions=["steer"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Series]) -> HttpResponse | None:
+        return self._asked(request, queryset, "resume")
+
+    @admin.action(description="End selected series", permissions=["steer"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Series]) -> HttpResponse | None:
+        return self._asked(request, queryset, "end")
+
+    def _asked(self, request: HttpRequest, queryset: QuerySet[Series], verb: str) -> HttpResponse | None:
+        service, told, done = _VERBS[verb]
+        chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
+        if len(chosen) > MAX_AT_ONCE:
+            self.message_user(request, f"At most {MAX_AT_ONCE} at once: nothing was {done}.", messages.ERROR)
+            return None
+        if request.POST.get("confirmed") == "yes":
+            self._each(request, chosen, service, done)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{verb.capitalize()} series",
+            "opts": self.opts,
+            "series": [{"pk": one.pk, "task": self.task(one), "sentence": self.sentence(one)} for one in chosen],
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "action": verb,
+            "told": told,
+        }
+        return TemplateResponse(request, "admin/recurrence/confirm.html", context)
+
+    def _each(self, request: HttpRequest, chosen: list[Series], service: Callable[..., Series], done: str) -> None:
+        count = 0
+        for one in chosen:
+            try:
+                service(series_id=one.pk, **acting(request))
+                count += 1
+            except (RecurrenceRefused, *REFUSALS) as reason:
+                self.message_user(request, f"{self.task(one)}: {reason}", messages.WARNING)
+        self.message_user(request, f"{count} {done}.", messages.SUCCESS if count else messages.WARNING)
+
+
+def _possible(series: Series) -> list[str]:
+    if not series.is_active:
+        return []
+    return ["resume" if series.paused_at is not None else "pause", "end"]
+
+
+def _planned(series: Series, *, most: int) -> list[str]:
+    now, zone = datetime.now(UTC), zone_of(series)
+    today = zones.local_date(now, zone)
+    try:
+        found = selectors.planned(series, most=most, now=now)
+    except CalendarError as reason:
+        return [str(reason)]
+    dates = [preview.planned_date(one.wall, zone=zone, today=today) for one in found]
+    return [f"{one.weekday} {one.local}" for one in dates]

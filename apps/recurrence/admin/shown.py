@@ -1,0 +1,47 @@
+"""How dates, tasks and trails are shown on the pages of series."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from apps.calendar.errors import CalendarError
+from apps.recurrence.models import Occurrence, Series
+from apps.tasks.models import Task
+
+TITLE_SHOWN = 80
+
+
+def zone_of(series: Series) -> ZoneInfo:
+    try:
+        return series.zone
+    except CalendarError:  # a zone that the database of zones has lost
+        return ZoneInfo("UTC")
+
+
+def on_the_wall(occurrence: Occurrence, *, zone: ZoneInfo) -> str:
+    """When it was planned for, as clocks and calendars of its series show it."""
+    if occurrence.due_on is not None:
+        return f"{occurrence.due_on:%a} {occurrence.due_on}"
+    return clock(occurrence.due_at, zone=zone) if occurrence.due_at else "whenever it is done"
+
+
+def clock(instant: datetime, *, zone: ZoneInfo) -> str:
+    return f"{instant.astimezone(zone):%a %Y-%m-%d %H:%M}"
+
+
+def link_to_task(task_id: UUID | None, task: Task | None) -> str | SafeString:
+    if task is None:
+        return "gone for good" if task_id else "not made yet"
+    title = Truncator(task.title).chars(TITLE_SHOWN)
+    return format_html('<a href="{}">{}</a>', reverse("admin:tasks_task_change", args=[task.pk]), title)
+
+
+def trail_of(thing_id: Any) -> str:
+    return f"{reverse('admin:audit_auditrecord_changelist')}?{urlencode({'subject': thing_id})}"

@@ -1,0 +1,213 @@
+"""What a person may not expect of a recurrence, told before it happens. Pure.
+
+A `warning` is worth another look, a `note` is good to know.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import islice, pairwise, takewhile
+from typing import Any, Literal
+
+from apps.calendar import rules, sentences, zones
+from apps.calendar.expansion import TooCostly, Wall, expand
+from apps.calendar.rules import Frequency, Rule, Skip
+from apps.recurrence.schedule import Schedule
+
+# So many dates are looked through for months that lack a day: five years of months.
+_LOOKED_THROUGH = 60
+# A clock may jump in dates as far ahead as this.
+_JUMPS_AHEAD = timedelta(days=400)
+_FAR_YEARS = 2
+_YEAR_DAYS = 365.2425
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """`code` tells it to programs, `detail` to people."""
+
+    code: str
+    kind: Literal["warning", "note"]
+    detail: str
+
+
+def cautions(
+    schedule: Schedule, *, intent: Mapping[str, Any], walls: Sequence[Wall], is_all: bool, today: date
+) -> list[Caution]:
+    """What there is to say of a schedule whose first dates are `walls`; warnings come first."""
+    rule = rules.parse(intent["rule"])
+    first = _first_of(schedule)
+    found = [
+        *_unnamed_start(schedule, first, today=today),
+        *_never_again(schedule, first, walls, is_all=is_all, today=today),
+        *_end(rule, walls, is_all=is_all, today=today),
+        *_far_apart(schedule, walls, today=today),
+        *_month_ends(schedule, month_end=intent["month_end"]),
+        *_jumps_of_clocks(schedule, walls, today=today),
+        *_from_completion(schedule),
+    ]
+    return sorted(found, key=lambda caution: caution.kind != "warning")
+
+
+def _unnamed_start(schedule: Schedule, first: Wall | None, *, today: date) -> Iterator[Caution]:
+    start = schedule.start
+    if first not in {None, start} and not schedule.from_completion:
+        told = (
+            f"Starts on {_told(start, today)}, which the rule does not name; it counts as the first all the same."
+            f" The first that the rule names is {_told(first, today)}."  # type: ignore[arg-type]
+        )
+        yield Caution(code="unnamed_start", kind="warning", detail=told)
+
+
+def _never_again(
+    schedule: Schedule, first: Wall | None, walls: Sequence[Wall], *, is_all: bool, today: date
+) -> Iterator[Caution]:
+    if len(walls) != 1 or not is_all or schedule.recurrence.rule.count == 1 or schedule.left == 0:
+        return
+    start = schedule.start
+    if first is None or (first == start and _first_of(schedule, after=start) is None):
+        told = f"Never happens after {_told(start, today)}: a task that is to repeat so is refused."
+        yield Caution(code="never_happens", kind="warning", detail=told)
+    else:
+        told = f"Happens once, on {_told(start, today)}: it ends before there is a second date."
+        yield Caution(code="happens_once", kind="warning", detail=told)
+
+
+def _end(rule: Rule, walls: Sequence[Wall], *, is_all: bool, today: date) -> Iterator[Caution]:
+    if is_all and (len(walls) > 1 or rule.count == 1):
+        times = "once" if len(walls) == 1 else f"{len(walls)} times"
+        told = f"Happens {times}: the last is on {_told(walls[-1], today)}."
+    elif rule.count is not None:
+        told = f"Ends after {rule.count:,} times."
+    elif rule.until is not None and len(walls) > 1:
+        last = rule.until.date() if isinstance(rule.until, datetime) else rule.until
+        told = f"Ends with {sentences.day_in_words(last, today=today)}."
+    else:
+        return
+    yield Caution(code="ends", kind="note", detail=told)
+
+
+def _far_apart(schedule: Schedule, walls: Sequence[Wall], *, today: date) -> Iterator[Caution]:
+    """Years without a date, where the rule does not ask for them by its interval."""
+    rule = schedule.recurrence.rule
+    asked = rule.interval if rule.frequency is Frequency.YEARLY else 1
+    for one, following in pairwise(walls):
+        years = round((_day(following) - _day(one)).days / _YEAR_DAYS)
+        if years >= _FAR_YEARS and years > asked:
+            told = f"After {_told(one, today)}, the next is {years:,} years away: {_told(following, today)}."
+            yield Caution(code="far_apart", kind="warning", detail=told)
+            return
+
+
+def _month_ends(schedule: Schedule, *, month_end: str) -> Iterator[Caution]:
+    """Days that some months do not have, and what becomes of them."""
+    lost, kept = _days_that_lack(schedule)
+    if not lost:
+        return
+    if month_end == "skip":
+        but = " except in leap years" if lost == {2} and 2 in kept else ""
+        told = f"Skips {sentences.joined([f'{date(2000, month, 1):%B}' for month in sorted(lost)])}{but}."
+        yield Caution(code="skips_months", kind="warning", detail=told)
+    elif month_end == "roll":
+        yield Caution(code="month_end", kind="note", detail="In shorter months on the 1st of the next.")
+    else:
+        yield Caution(code="month_end", kind="note", detail="In shorter months on their last day.")
+
+
+def _days_that_lack(schedule: Schedule) -> tuple[set[int], set[int]]:
+    """The months in which a day is lacking that the rule names, and those in which one is there."""
+    rule, start = schedule.recurrence.rule, schedule.start
+    if rule.frequency not in {Frequency.MONTHLY, Frequency.YEARLY} or not _names_late_days(rule, start):
+        return set(), set()
+    endless = replace(rule, count=None, until=None)
+    try:
+        moved = list(islice(expand(rules.with_skip(endless, Skip.BACKWARD), start=start), _LOOKED_THROUGH))
+        whole = rules.with_skip(replace(endless, until=_day(moved[-1])), Skip.OMIT)
+        there = set(expand(whole, start=start))
+    except TooCostly:
+        return set(), set()
+    return {wall.month for wall in moved if wall not in there}, {wall.month for wall in there}
+
+
+def _names_late_days(rule: Rule, start: Wall) -> bool:
+    by_start = not (rule.by_day or rule.by_month_day or rule.by_year_day or rule.by_week_no)
+    return any(abs(day) > 28 for day in rule.by_month_day) or (by_start and start.day > 28)
+
+
+def _jumps_of_clocks(schedule: Schedule, walls: Sequence[Wall], *, today: date) -> Iterator[Caution]:
+    """The next date that falls in an hour which clocks leave out, and the next in one which they show twice."""
+    told: set[str] = set()
+    for wall in _walls_near_jumps(schedule, walls):
+        shown = zones.attach(wall, schedule.zone).astimezone(schedule.zone)
+        day = sentences.day_in_words(wall.date(), today=today)
+        if shown.replace(tzinfo=None) != wall:
+            code, detail = "dst_gap", f"Falls in a DST gap on {day}: {_clock(wall)} becomes {_clock(shown)}."
+        elif shown.utcoffset() != shown.replace(fold=1).utcoffset():
+            code, detail = "dst_fold", f"Clocks show {_clock(wall)} twice on {day}: the first is taken."
+        else:
+            continue
+        if code not in told:
+            told.add(code)
+            yield Caution(code=code, kind="warning", detail=detail)
+
+
+def _walls_near_jumps(schedule: Schedule, walls: Sequence[Wall]) -> Iterator[datetime]:
+    """The dates on days around which the zone's clocks jump, within a year and the dates that are shown."""
+    start = walls[0] if walls else schedule.start
+    if not isinstance(start, datetime) or schedule.from_completion:
+        return
+    reach = max(start + _JUMPS_AHEAD, walls[-1]) if isinstance(walls[-1], datetime) else start
+    try:
+        if schedule.recurrence.rule.count is not None:
+            # Without COUNT dates can be looked up anywhere; with it they are walked to.
+            near = islice(schedule.recurrence.dates(), 1000)
+            jumps = set(_days_of_jumps(schedule, start, to=start + _JUMPS_AHEAD))
+            yield from (wall for wall in near if isinstance(wall, datetime) and wall.date() in jumps)
+            return
+        for day in _days_of_jumps(schedule, start, to=min(reach, start + 5 * _JUMPS_AHEAD)):
+            yield from _dates_of_day(schedule, day)
+    except TooCostly:
+        return
+
+
+def _days_of_jumps(schedule: Schedule, start: datetime, *, to: datetime) -> Iterator[date]:
+    midnight = datetime.combine(start.date(), datetime.min.time(), tzinfo=schedule.zone)
+    while midnight.replace(tzinfo=None) < to:
+        following = midnight + timedelta(days=1)
+        if midnight.utcoffset() != following.utcoffset():
+            yield midnight.date()
+        midnight = following
+
+
+def _dates_of_day(schedule: Schedule, day: date) -> Iterator[datetime]:
+    before = datetime.combine(day, datetime.min.time()) - timedelta(seconds=1)
+    dates = schedule.recurrence.dates(after=max(before, schedule.start - timedelta(seconds=1)))  # type: ignore[type-var,operator]
+    return takewhile(lambda wall: wall.date() == day, dates)  # type: ignore[arg-type,attr-defined,return-value]
+
+
+def _from_completion(schedule: Schedule) -> Iterator[Caution]:
+    if schedule.from_completion:
+        told = "Each next one counts from when one is done: these dates hold when each is done on its due."
+        yield Caution(code="from_completion", kind="note", detail=told)
+
+
+def _first_of(schedule: Schedule, *, after: Wall | None = None) -> Wall | None:
+    """The first date that the rule itself names, were it to go on for ever; the start where that cannot be told."""
+    endless = replace(schedule.recurrence.rule, count=None, until=None)
+    try:
+        return next(expand(endless, start=schedule.start, after=after), None)
+    except TooCostly:
+        return schedule.start
+
+
+def _told(wall: Wall, today: date) -> str:
+    day = f"{wall:%A} {sentences.day_in_words(_day(wall), today=today)}"
+    return f"{day} at {_clock(wall)}" if isinstance(wall, datetime) else day
+
+
+def _day(wall: Wall) -> date:
+    return wall.date() if isinstance(wall, datetime) else wall
+
+
+def _clock(wall: datetime) -> str:
+    return f"{wall:%H:%M:%S}" if wall.second else f"{wall:%H:%M}"

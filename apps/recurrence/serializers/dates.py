@@ -1,0 +1,33 @@
+"""How a date of a series looks."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.recurrence.preview import PlannedDate
+
+
+class PlannedDateSerializer(serializers.Serializer[Any]):
+    """A date of a series, due at an instant or on a day."""
+
+    recurrence_id = serializers.CharField(help_text="Names the date in its series: 20300503 or 20300503T090000.")
+    due_at = serializers.DateTimeField(allow_null=True)
+    due_on = serializers.DateField(allow_null=True)
+    weekday = serializers.CharField(help_text="In English.")
+    local = serializers.CharField(help_text="What calendars and clocks show then, in the time zone of the series.")
+
+
+def shown(planned: PlannedDate) -> Mapping[str, Any]:
+    return {
+        "recurrence_id": planned.recurrence_id,
+        "due_at": instant(planned.due_at),
+        "due_on": planned.due_on.isoformat() if planned.due_on else None,
+        "weekday": planned.weekday,
+        "local": planned.local,
+    }
+
+
+def instant(value: datetime | None) -> str | None:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None

@@ -1,0 +1,75 @@
+"""What a preview is asked for, and what it answers."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.accounts.serializers import RefusesUnknownFields
+from apps.recurrence.preview import MOST_DATES
+from apps.recurrence.serializers.dates import PlannedDateSerializer
+from apps.tasks.serializers.fields import DueAtField, RecurrenceField
+
+DEFAULT_COUNT = 10
+
+
+class PreviewSerializer(RefusesUnknownFields):
+    """A recurrence, and the due of the task that is to repeat."""
+
+    recurrence = RecurrenceField(
+        help_text="Words such as every 2 weeks on mon, thu; an RRULE such as FREQ=MONTHLY;BYDAY=-1FR; or an object "
+        "with policies."
+    )
+    due_on = serializers.DateField(
+        required=False,
+        allow_null=True,
+        help_text="The day it starts on. Without this and `due_at` the first day from today on that the rule names.",
+    )
+    due_at = DueAtField(
+        required=False,
+        allow_null=True,
+        help_text="The instant it starts at. Without an offset it is the wall clock's time in `due_time_zone`.",
+    )
+    due_time_zone = serializers.CharField(
+        required=False, allow_null=True, max_length=64, help_text="The IANA time zone of `due_at`; null for your own."
+    )
+    count = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_DATES,
+        help_text=f"How many dates, at most {MOST_DATES}; {DEFAULT_COUNT} when it is left out.",
+    )
+    completed_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="What would follow, were the first one completed then: which dates are made, which skipped.",
+        style={"input_type": "text", "placeholder": "2030-05-03T09:00+02:00"},
+    )
+
+
+class CautionSerializer(serializers.Serializer[Any]):
+    """Something that a person may not expect."""
+
+    code = serializers.CharField(help_text="skips_months, month_end, dst_gap, dst_fold, never_happens, ends, …")
+    kind = serializers.ChoiceField(choices=["warning", "note"])
+    detail = serializers.CharField()
+
+
+class CompletionSerializer(serializers.Serializer[Any]):
+    """What completing the first one leads to."""
+
+    completed_at = serializers.DateTimeField()
+    made = PlannedDateSerializer(many=True, help_text="What is made next; nothing where the series ends.")
+    skipped = PlannedDateSerializer(many=True, help_text="The first of those that are passed over.")
+    skipped_count = serializers.IntegerField()
+
+
+class PreviewAnswerSerializer(serializers.Serializer[Any]):
+    """What the recurrence would do."""
+
+    recurrence = serializers.JSONField(help_text="As a task would keep it, all policies named.")
+    sentence = serializers.CharField()
+    time_zone = serializers.CharField()
+    dates = PlannedDateSerializer(many=True)
+    is_all = serializers.BooleanField(help_text="There is no further date.")
+    warnings = CautionSerializer(many=True)
+    completion = CompletionSerializer(allow_null=True)

@@ -1,0 +1,115 @@
+"""What a recurrence would do, over REST. Nothing is changed."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.models import User
+from apps.accounts.parameters import RefusesUnknownParameters
+from apps.calendar import zones
+from apps.calendar.errors import CalendarError
+from apps.recurrence import examples, preview
+from apps.recurrence.preview import Preview
+from apps.recurrence.serializers import PreviewAnswerSerializer, PreviewSerializer
+from apps.recurrence.serializers.dates import instant, shown
+from apps.recurrence.serializers.preview import DEFAULT_COUNT
+from apps.tasks import intents
+from apps.tasks.exceptions import InvalidTask
+from apps.tasks.models import Task
+from apps.tasks.services import fields
+from apps.tasks.views.refusals import refusals_as_problems
+
+_PARAMETERS = [
+    OpenApiParameter(name, kind, description=str(PreviewSerializer().fields[name].help_text), required=required)
+    for name, kind, required in [
+        ("recurrence", str, True),
+        ("due_on", date, False),
+        ("due_at", str, False),
+        ("due_time_zone", str, False),
+        ("count", int, False),
+        ("completed_at", datetime, False),
+    ]
+]
+
+
+@extend_schema(tags=["recurrence"], responses=PreviewAnswerSerializer)
+class PreviewView(RefusesUnknownParameters, generics.GenericAPIView[Any]):
+    """Try a recurrence: its first dates, what it means in words, and what you may not expect of it. Nothing is kept."""
+
+    serializer_class = PreviewSerializer
+
+    def get_view_name(self) -> str:
+        return "Preview of a recurrence"
+
+    def known_parameters(self) -> set[str]:
+        return set(PreviewSerializer().fields) if self.request.method in {"GET", "HEAD"} else set()
+
+    @extend_schema(operation_id="recurrence_preview_retrieve", summary="Try a recurrence", parameters=_PARAMETERS)
+    def get(self, request: Request) -> Response:
+        return self._answer(request.query_params)
+
+    @extend_schema(
+        operation_id="recurrence_preview",
+        summary="Try a recurrence, sent as a body",
+        examples=examples.PREVIEWS,
+    )
+    def post(self, request: Request) -> Response:
+        return self._answer(request.data)
+
+    def _answer(self, asked: Any) -> Response:
+        serializer = self.get_serializer(data=asked)
+        serializer.is_valid(raise_exception=True)
+        now = datetime.now(UTC)
+        user = self.request.user
+        assert isinstance(user, User)
+        with refusals_as_problems(lambda thing: None):
+            intent, told = _preview(serializer.validated_data, user=user, now=now)
+        return Response(_shown(intent, told))
+
+
+def _preview(asked: Mapping[str, Any], *, user: User, now: datetime) -> tuple[Mapping[str, Any], Preview]:
+    """The recurrence as a task would keep it, and what it would do. Raises `InvalidTask`."""
+    task = Task(owner=user)
+    given = {name: asked[name] for name in ("due_at", "due_on", "due_time_zone") if asked.get(name) is not None}
+    due = fields.due_of(task, fields.columns(task, given, actor=user, now=now), actor=user)
+    intent = intents.checked_recurrence(asked["recurrence"], today=zones.local_date(now, due.zone))
+    if intent is None:
+        raise InvalidTask(field="recurrence", reason="Give words, an RRULE or an object: null repeats nothing.")
+    try:
+        start = due.wall if due.wall is not None else preview.usual_start(intent, zone=due.zone, now=now)
+        intents.check_recurrence_goes_with(intent, start=start, zone=due.zone)
+        told = preview.preview(
+            intent,
+            start=start,
+            zone=due.zone,
+            count=asked.get("count") or DEFAULT_COUNT,
+            now=now,
+            completed_at=asked.get("completed_at"),
+        )
+    except CalendarError as reason:
+        raise intents.refused_rule(reason) from reason
+    return intent, told
+
+
+def _shown(intent: Mapping[str, Any], told: Preview) -> dict[str, Any]:
+    done = told.completion
+    return {
+        "recurrence": intent,
+        "sentence": told.sentence,
+        "time_zone": told.zone.key,
+        "dates": [shown(one) for one in told.dates],
+        "is_all": told.is_all,
+        "warnings": [{"code": one.code, "kind": one.kind, "detail": one.detail} for one in told.cautions],
+        "completion": done
+        and {
+            "completed_at": instant(done.completed_at),
+            "made": [shown(one) for one in done.made],
+            "skipped": [shown(one) for one in done.skipped],
+            "skipped_count": done.skipped_count,
+        },
+    }
