@@ -23,6 +23,7 @@ _NEXT_STEP = {
     "group_died": "its worker ends and starts again; `manage.py doctor` looks closer",
     "group_hangs": "its worker ends and starts again; `manage.py doctor` looks closer",
     "metrics_not_served": "free the port, or set METRICS_PORT",
+    "series_repaired": "its next occurrence was missing and is made; `manage.py verify_events` looks for the loss",
     "relay_refused": "nothing is lost and it is offered again; `manage.py held` says why",
 }
 
