@@ -140,7 +140,10 @@ def _in_each(
 
 
 def _joined(found: Iterator[DayTimes]) -> Iterator[DayTimes]:
-    """With each day once: SKIP may move the end of a period onto the beginning of the next."""
-    for day, group in groupby(found, lambda one: one[0]):
-        times = [times for _, times in group]
-        yield day, times[0] if len(times) == 1 else sorted({second for some in times for second in some})
+    """In order and with each day once: SKIP may move a period's last week or day into the next, or the other way."""
+    held: dict[int, Times] = {}
+    for day, times in found:
+        for certain in [one for one in sorted(held) if one < day - 7]:
+            yield certain, held.pop(certain)
+        held[day] = times if held.get(day, times) == times else sorted({*times, *held[day]})
+    yield from sorted(held.items())

@@ -96,15 +96,15 @@ class Year:
         """The day that the first week with four days or more in this year begins on: -3 to 3."""
         return 3 - (self._weekday + 3 - week_start) % 7
 
-    def in_weeks(self, numbers: Iterable[int], *, week_start: int) -> set[int]:
+    def in_weeks(self, numbers: Iterable[int], *, week_start: int, skip: Skip) -> set[int]:
         first = self.first_week(week_start)
-        weeks = (self.length + Year(self.number + 1).first_week(week_start) - first) // 7
-        found = (number - 1 if number > 0 else weeks + number for number in numbers if abs(number) <= weeks)
+        weeks = range((self.length + Year(self.number + 1).first_week(week_start) - first) // 7)
+        found = (week for number in numbers for week in _numbered(weeks, number, skip=skip))
         return {day for week in found for day in range(first + week * 7, first + week * 7 + 7)}
 
 
 def _numbered(days: range, number: int, *, skip: Skip) -> tuple[int, ...]:
-    """The day of that number of a month or year, counted from its end where negative; or what SKIP makes of it."""
+    """The day, or week, of that number of these, counted from the end where negative; or what SKIP makes of it."""
     if abs(number) <= len(days):
         return (days[number - 1 if number > 0 else number],)
     if skip is Skip.OMIT:
@@ -149,7 +149,7 @@ def days_limited(parts: DayParts) -> Days:
 
 def _expanded(year: Year, parts: DayParts) -> list[int]:
     if parts.week_numbers:
-        found = _limited(year, year.in_weeks(parts.week_numbers, week_start=parts.week_start), parts)
+        found = _limited(year, year.in_weeks(parts.week_numbers, week_start=parts.week_start, skip=parts.skip), parts)
     elif parts.year_days:
         found = _on_year_days(year, parts)
     elif parts.month_days:
