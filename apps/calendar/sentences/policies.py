@@ -1,0 +1,99 @@
+"""How a repeating task behaves, as a sentence: its rule, the ends of months, what becomes of missed dates.
+
+Invariant: a policy is told where it can change a date, and only there.
+"""
+
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from apps.calendar import rules
+from apps.calendar.rules import Frequency, Rule, Skip
+from apps.calendar.sentences.plain import MONTHS, joined, ordinal
+from apps.calendar.sentences.rule import rule_in_words
+
+_SKIP = {"clamp": Skip.BACKWARD, "roll": Skip.FORWARD, "skip": Skip.OMIT}
+_CATCH_UP = {
+    "latest": "missed ones are caught up with the latest",
+    "all": "each comes on its date, whether the one before is done or not",
+    "wait": "each waits for the one before, and none is left out",
+    "skip": "missed ones are left out",
+}
+_WHATEVER_THE_START = {
+    "clamp": "in shorter months on their last day",
+    "roll": "in shorter months on the 1st of the next",
+    "skip": "skips months that do not have its day",
+}
+_LEAP_YEAR, _COMMON_YEAR = 2024, 2023
+_IN_EVERY_MONTH = 28
+
+
+def policy_in_words(recurrence: Mapping[str, Any], *, today: date, starts_on: date | None = None) -> str:
+    """`every month on the 31st, in shorter months on their last day; missed ones are caught up with the latest`.
+
+    `starts_on`, where it is known, tells which day of the month a rule means that names none.
+    """
+    rule = rules.parse(recurrence["rule"])
+    from_completion = recurrence.get("from") == "completion"
+    told = month_end_in_words(recurrence, starts_on=starts_on)
+    skip = _SKIP[recurrence.get("month_end", "clamp")]
+    if told and skip is not Skip.OMIT:
+        rule, told = replace(rule, skip=skip), None
+    sentence = rule_in_words(rule.text, today=today, from_completion=from_completion)
+    catch_up = None if from_completion else _CATCH_UP[recurrence.get("catch_up", "latest")]
+    return "; ".join(part for part in (sentence, told, catch_up) if part)
+
+
+def month_end_in_words(recurrence: Mapping[str, Any], *, starts_on: date | None = None) -> str | None:
+    """`skips February`, `in shorter months on their last day`; `None` where every month has the days of the rule."""
+    rule = rules.parse(recurrence["rule"])
+    if starts_on is None and rule.frequency is Frequency.MONTHLY and not (rule.by_month_day or rule.by_day):
+        return _WHATEVER_THE_START[recurrence.get("month_end", "clamp")]
+    days = _late_days(rule, starts_on=starts_on)
+    months = _months(rule, starts_on=starts_on)
+    lacking = {day: [month for month in months if monthrange(_COMMON_YEAR, month)[1] < abs(day)] for day in days}
+    if rule.skip is not Skip.OMIT or not any(lacking.values()):
+        return None
+    policy = recurrence.get("month_end", "clamp")
+    if policy == "skip":
+        return f"skips {_skipped({day: found for day, found in lacking.items() if found})}"
+    if min(days) < 0:
+        return f"a day that there is not moved to the one {'before' if policy == 'clamp' else 'after'}"
+    return _WHATEVER_THE_START[policy]
+
+
+def _late_days(rule: Rule, *, starts_on: date | None) -> list[int]:
+    """Days of the month that some months do not have."""
+    if rule.frequency not in {Frequency.MONTHLY, Frequency.YEARLY} or rule.by_year_day:
+        return []
+    days: Sequence[int] = rule.by_month_day
+    if starts_on and not (days or rule.by_day or rule.by_week_no):
+        days = [starts_on.day]
+    return [day for day in days if abs(day) > _IN_EVERY_MONTH]
+
+
+def _months(rule: Rule, *, starts_on: date | None) -> list[int]:
+    every = list(range(1, 13))
+    if rule.frequency is Frequency.MONTHLY and starts_on:
+        every = sorted({(starts_on.month - 1 + step * rule.interval) % 12 + 1 for step in range(12)})
+    elif rule.frequency is Frequency.YEARLY and not rule.by_month_day and starts_on and not rule.by_month:
+        every = [starts_on.month]
+    return [month for month in every if month in rule.by_month] if rule.by_month else every
+
+
+def _skipped(lacking: Mapping[int, Sequence[int]]) -> str:
+    if len(lacking) == 1:
+        [(day, months)] = lacking.items()
+        return _months_without(day, months)
+    told = [
+        f"the {ordinal(day)}{' day' if day < 0 else ''} in {_months_without(day, months)}"
+        for day, months in lacking.items()
+    ]
+    return joined(told)
+
+
+def _months_without(day: int, months: Sequence[int]) -> str:
+    told = joined([MONTHS[month - 1] for month in months])
+    return f"{told} except in leap years" if abs(day) == monthrange(_LEAP_YEAR, 2)[1] else told
