@@ -11,6 +11,7 @@ from django.dispatch import Signal
 
 from apps.accounts.models import User
 from apps.events import envelope, outbox
+from apps.events.envelope import Envelope
 from apps.events.event_types import EventType
 from apps.recurrence import signals
 from apps.recurrence.events import RecurrenceEvent
@@ -26,19 +27,20 @@ PUBLISHED: dict[Signal, EventType] = {
 
 def publish(
     signal: Signal, series: Series, actor: User | None, occurred_at: datetime, told: Mapping[str, Any], **_: Any
-) -> None:
-    outbox.append(
-        envelope.new(
-            PUBLISHED[signal],
-            subject_type="series",
-            subject_id=series.pk,
-            version=series.version,
-            owner_id=series.owner_id,
-            actor_id=actor.pk if actor else None,
-            occurred_at=occurred_at,
-            data={"series": state(series), **told},
-        )
+) -> Envelope:
+    """Append the fact; the fact."""
+    fact = envelope.new(
+        PUBLISHED[signal],
+        subject_type="series",
+        subject_id=series.pk,
+        version=series.version,
+        owner_id=series.owner_id,
+        actor_id=actor.pk if actor else None,
+        occurred_at=occurred_at,
+        data={"series": state(series), **told},
     )
+    outbox.append(fact)
+    return fact
 
 
 def state(series: Series) -> dict[str, Any]:

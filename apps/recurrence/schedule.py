@@ -10,12 +10,12 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from apps.calendar import rules, zones
+from apps.calendar import zones
 from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import Recurrence, instant_of, parse_wall
-from apps.calendar.rules import Frequency, Skip
+from apps.calendar.rules import Frequency
+from apps.tasks.intents import rule_of
 
-SKIP_OF_MONTH_END = {"clamp": Skip.BACKWARD, "skip": Skip.OMIT, "roll": Skip.FORWARD}
 # Of dates that nobody will see again so many are named, and so many counted.
 MOST_NAMED = 100
 MOST_COUNTED = 10_000
@@ -64,7 +64,7 @@ def schedule_of(
 
     Raises `rules.InvalidRule` for a text that is no rule any more.
     """
-    rule = rules.with_skip(rules.parse(intent["rule"]), SKIP_OF_MONTH_END[intent["month_end"]])
+    rule = rule_of(intent)
     from_completion = intent["from"] == "completion"
     left: int | None = None
     if from_completion and rule.count is not None:

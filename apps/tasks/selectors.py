@@ -48,6 +48,11 @@ def completed(*, before: datetime) -> Any:
     return Task.objects.filter(status=Task.Status.COMPLETED, completed_at__lt=before)
 
 
+def is_there(task_id: UUID) -> bool:
+    """Also of one that is deleted; of one that was purged not."""
+    return bool(Task.objects.filter(pk=task_id).exists())
+
+
 def open_among(task_ids: Collection[UUID]) -> set[UUID]:
     """Those of these that are still to be done."""
     return set(Task.objects.filter(pk__in=task_ids, status__in=OPEN).values_list("pk", flat=True))

@@ -69,8 +69,8 @@ class Repeating(RuleBasedStateMachine):
 
     @rule(intent=INTENTS, timed=st.booleans())
     def create(self, intent: dict[str, str], timed: bool) -> None:
-        due = {"due_at": self.now()} if timed else {"due_on": self.now().date()}
-        asked = {"title": "Water the plants", "recurrence": intent, **due}
+        due: dict[str, Any] = {"due_at": self.now()} if timed else {"due_on": self.now().date()}
+        asked: dict[str, Any] = {"title": "Water the plants", "recurrence": intent, **due}
         self._try(lambda: tasks.create_task(owner=self.owner, actor=self.owner, now=self.now(), **asked))
 
     @rule(which=st.integers(0, 9))
@@ -99,7 +99,7 @@ class Repeating(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 9), scope=st.sampled_from(["this", "following", "all"]), hour=st.integers(0, 23))
     def change_occurrences(self, which: int, scope: str, hour: int) -> None:
-        changes = {"title": f"At {hour}"}
+        changes: dict[str, Any] = {"title": f"At {hour}"}
         if scope != "this":
             changes["due_at"] = self.now().replace(hour=hour)
         self._change(services.change_occurrences, which, scope=scope, changes=changes)
@@ -133,16 +133,17 @@ class Repeating(RuleBasedStateMachine):
     def handle(self) -> None:
         self.pump.consume(group)
 
-    @rule(point=st.sampled_from(CRASHES), passes=st.integers(1, 3))
-    def die_while_handling(self, point: str, passes: int) -> None:
+    @rule(where=st.sampled_from(CRASHES), passes=st.integers(1, 3))
+    def die_while_handling(self, where: str, passes: int) -> None:
         left = [passes]
 
-        def at(name: str) -> None:
-            left[0] -= name == point
+        def at(point: str) -> None:
+            left[0] -= point == where
             if left[0] == 0:
                 raise Died
 
-        crash_at, crash.at = crash.at, at
+        crash_at = crash.at
+        crash.at = at
         try:
             with suppress(Died):
                 self.pump.consume(group)

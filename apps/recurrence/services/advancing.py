@@ -26,7 +26,6 @@ from apps.recurrence.schedule import Advance
 from apps.recurrence.services import changes as writing
 from apps.tasks import selectors as task_selectors
 from apps.tasks import services as task_services
-from apps.tasks.exceptions import TaskNotFound
 
 log = structlog.get_logger(__name__)
 
@@ -63,17 +62,14 @@ def go_on(
         )
     except TooCostly:  # so far away that nobody would wait for it
         following, over = Advance(), Series.Ended.NEVER
+    if not task_selectors.is_there(series.last_task_id):  # purged, a month after it was deleted
+        following, over = Advance(), Series.Ended.DELETED
     if following.skipped_count:
         _tell_skipped(series, following, because="paused" if catch_up else "catch_up", now=now)
-    try:
-        for wall in following.made:
-            with transaction.atomic():
-                _make(series, wall, now=now)
-    except TaskNotFound:  # purged, a month after it was deleted
-        writing.end(series, because=Series.Ended.DELETED, actor=actor, now=now)
-    else:
-        if not following.made:
-            writing.end(series, because=over, actor=actor, now=now)
+    for wall in following.made:
+        _make(series, wall, now=now)
+    if not following.made:
+        writing.end(series, because=over, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -106,7 +102,7 @@ def repair(*, now: datetime, most: int = 500) -> int:
 
 
 def _make(series: Series, wall: Wall, *, now: datetime) -> None:
-    """The occurrence first, then its task, then the telling. Raises `TaskNotFound` when there is nothing to copy."""
+    """The occurrence first, then its telling, which causes its task. Raises `TaskNotFound` without one to copy."""
     due_at, due_on = scheduling.dates_as_due(wall, zone=series.zone)
     before = Occurrence.objects.get(series=series, number=series.last_number)
     made = Occurrence.objects.create(
@@ -118,6 +114,10 @@ def _make(series: Series, wall: Wall, *, now: datetime) -> None:
         due_on=due_on,
         created_at=now,
     )
+    last = {"last_number": made.number, "last_recurrence_id": made.recurrence_id, "last_task_id": made.task_id}
+    after = {"task_id": str(before.task_id), "recurrence_id": before.recurrence_id}
+    told = {"occurrence": _told(made), "after": after}
+    generated = writing.change(series, last, signals.occurrence_generated, actor=None, now=now, told=told)
     crash.at("recurrence.before_task")
     task_services.create_occurrence(
         of=before.task_id,
@@ -131,12 +131,9 @@ def _make(series: Series, wall: Wall, *, now: datetime) -> None:
         recurrence=series.recurrence,
         keep=before.only_here,
         now=now,
+        cause=generated,
     )
     crash.at("recurrence.after_task")
-    last = {"last_number": made.number, "last_recurrence_id": made.recurrence_id, "last_task_id": made.task_id}
-    after = {"task_id": str(before.task_id), "recurrence_id": before.recurrence_id}
-    told = {"occurrence": _told(made), "after": after}
-    writing.change(series, last, signals.occurrence_generated, actor=None, now=now, told=told)
     log.info("occurrence_generated", series_id=str(series.pk), number=made.number, task_id=str(made.task_id))
 
 

@@ -9,6 +9,7 @@ from django.dispatch import Signal
 
 from apps.accounts.models import User
 from apps.calendar.recurrences import parse_wall
+from apps.events.envelope import Envelope
 from apps.recurrence import schedule as scheduling
 from apps.recurrence import signals
 from apps.recurrence.exceptions import SeriesEnded, SeriesNotFound
@@ -49,14 +50,21 @@ def change(
     actor: User | None,
     now: datetime,
     told: Mapping[str, Any],
-) -> None:
-    """Set columns of a locked row, count the change and announce it."""
+) -> Envelope:
+    """Set columns of a locked row, count the change and announce it; the event."""
     for name, value in values.items():
         setattr(series, name, value)
     series.looks_at = _next_look(series)
     series.advance(now=now)
     series.save(update_fields=[*values, "looks_at", "version", "updated_at"])
-    signal.send(sender=Series, series=series, actor=actor, occurred_at=now, told=told)
+    return announce(series, signal, actor=actor, now=now, told=told)
+
+
+def announce(series: Series, signal: Signal, *, actor: User | None, now: datetime, told: Mapping[str, Any]) -> Envelope:
+    answers = signal.send(sender=Series, series=series, actor=actor, occurred_at=now, told=told)
+    # Others may listen too; the publisher is the one that answers with the event.
+    told_of: list[Any] = [answer for _, answer in answers]
+    return next(answer for answer in told_of if isinstance(answer, Envelope))
 
 
 def insert(series: Series, *, actor: User | None, now: datetime) -> None:
@@ -64,7 +72,7 @@ def insert(series: Series, *, actor: User | None, now: datetime) -> None:
     series.looks_at = _next_look(series)
     series.save(force_insert=True)
     told = {"change": "opened", "changes": {}}
-    signals.series_changed.send(sender=Series, series=series, actor=actor, occurred_at=now, told=told)
+    announce(series, signals.series_changed, actor=actor, now=now, told=told)
 
 
 def look_again(series: Series, *, at: datetime) -> None:

@@ -52,7 +52,7 @@ def forget_owner(*, owner_id: UUID, now: datetime, most: int = 100) -> int:
     for series in going:
         series.advance(now=now)
         told = {"because": str(Series.Ended.ERASED)}
-        signals.series_ended.send(sender=Series, series=series, actor=None, occurred_at=now, told=told)
+        writing.announce(series, signals.series_ended, actor=None, now=now, told=told)
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM recurrence_occurrence WHERE series_id = %s", [series.pk])
             cursor.execute("DELETE FROM recurrence_series WHERE id = %s", [series.pk])
