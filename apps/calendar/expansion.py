@@ -18,6 +18,9 @@ __all__ = ["TooCostly", "Wall", "expand"]
 # A date, or a naive date-time in whole seconds.
 Wall = date | datetime
 
+# What going by a day costs whose dates are only counted.
+_COUNTED = 2
+
 # A day, as `date.toordinal` counts, and a second of it.
 _Place = tuple[int, int]
 
@@ -81,7 +84,7 @@ def _asked_for(
             times = times[:left]
             left -= len(times)
         if day <= beyond[0]:
-            steps.take()
+            steps.take(_COUNTED)
             times = times[bisect_right(times, beyond[1]) :] if day == beyond[0] else ()
         yield day, times
         if left == 0 or day > end[0]:

@@ -4,11 +4,12 @@ Invariant: pure arithmetic on the Gregorian calendar, also for the years just ou
 its year, or before its beginning, is one of the neighbour's: SKIP and weeks reach over there.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from apps.calendar.rules import DayOfWeek, Skip
+from apps.calendar.rules import DayOfWeek, Skip, Weekday
 
 ALL_MONTHS = tuple(range(1, 13))
 # What the Gregorian calendar repeats after: 20,871 weeks.
@@ -28,6 +29,10 @@ def first_day(year: int) -> int:
 
 def is_leap(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def _length(year: int) -> int:
+    return 366 if is_leap(year) else 365
 
 
 def week_year(day: int, *, about: int, week_start: int) -> int:
@@ -56,7 +61,7 @@ class Year:
     def __init__(self, number: int) -> None:
         self.number = number
         self.leap = is_leap(number)
-        self.length = 366 if self.leap else 365
+        self.length = _length(number)
         self._starts = _STARTS[self.leap]
         self._weekday = (first_day(number) - 1) % 7
 
@@ -91,6 +96,31 @@ class Year:
                 elif abs(ordinal) <= len(such):
                     found.add(such[ordinal - 1 if ordinal > 0 else ordinal])
         return found
+
+    def names_of(self, day: int, *, in_months: bool) -> tuple[DayOfWeek, DayOfWeek, DayOfWeek]:
+        """What a day of this year or a neighbour is called: a Friday, the second Friday, the last but two."""
+        if day < 0:
+            return Year(self.number - 1).names_of(day + _length(self.number - 1), in_months=in_months)
+        if day >= self.length:
+            return Year(self.number + 1).names_of(day - self.length, in_months=in_months)
+        begin, end = 0, self.length
+        if in_months:
+            month = bisect_right(self._starts, day)
+            begin, end = self._starts[month - 1], self._starts[month]
+        weekday = Weekday((self._weekday + day) % 7)
+        return (
+            DayOfWeek(0, weekday),
+            DayOfWeek((day - begin) // 7 + 1, weekday),
+            DayOfWeek(-((end - 1 - day) // 7 + 1), weekday),
+        )
+
+    def keep_weekdays(self, days: set[int], named: Iterable[DayOfWeek], *, in_months: bool) -> set[int]:
+        """Those of the days that have one of the names."""
+        if not any(ordinal for ordinal, _ in named):
+            wanted = {(weekday - self._weekday) % 7 for _, weekday in named}
+            return {day for day in days if day % 7 in wanted}
+        names = set(named)
+        return {day for day in days if not names.isdisjoint(self.names_of(day, in_months=in_months))}
 
     def first_week(self, week_start: int) -> int:
         """The day that the first week with four days or more in this year begins on: -3 to 3."""
@@ -155,7 +185,8 @@ def _expanded(year: Year, parts: DayParts) -> list[int]:
     elif parts.month_days:
         found = year.on_month_days(parts.months or ALL_MONTHS, parts.month_days, skip=parts.skip)
     else:
-        return sorted(year.on_weekdays(parts.weekdays, within=_counted_in(year, parts, parts.months)))
+        within = year.months(parts.months) if parts.counted_in_months else [range(year.length)]
+        return sorted(year.on_weekdays(parts.weekdays, within=within))
     return sorted(_limited(year, found, DayParts(weekdays=parts.weekdays, counted_in_months=parts.counted_in_months)))
 
 
@@ -178,9 +209,7 @@ def _limited(year: Year, found: set[int], parts: DayParts) -> set[int]:
     if parts.month_days:
         found = _kept(year, found, lambda one: one.on_month_days(ALL_MONTHS, parts.month_days))
     if parts.weekdays:
-        found = _kept(
-            year, found, lambda one: one.on_weekdays(parts.weekdays, within=_counted_in(one, parts, ALL_MONTHS))
-        )
+        found = year.keep_weekdays(found, parts.weekdays, in_months=parts.counted_in_months)
     return found
 
 
@@ -195,7 +224,3 @@ def _kept(year: Year, found: set[int], wanted: Callable[[Year], set[int]]) -> se
     if max(found) >= year.length:
         kept |= {day + year.length for day in wanted(Year(year.number + 1))}
     return found & kept
-
-
-def _counted_in(year: Year, parts: DayParts, months: tuple[int, ...]) -> list[range]:
-    return list(year.months(months)) if parts.counted_in_months else [range(year.length)]
