@@ -85,7 +85,8 @@ def _parts(rule: Rule, start: date) -> DayParts:
             weekdays = (DayOfWeek(0, Weekday(start.weekday())),)
         else:
             month_days = (start.day,)
-            months = months or ((start.month,) if rule.frequency is Frequency.YEARLY else ())
+    if rule.frequency is Frequency.YEARLY and month_days and not (months or rule.by_week_no or rule.by_year_day):
+        months = (start.month,)
     return DayParts(
         months=months,
         week_numbers=rule.by_week_no,

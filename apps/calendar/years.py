@@ -183,7 +183,7 @@ def _expanded(year: Year, parts: DayParts) -> list[int]:
     elif parts.year_days:
         found = _on_year_days(year, parts)
     elif parts.month_days:
-        found = year.on_month_days(parts.months or ALL_MONTHS, parts.month_days, skip=parts.skip)
+        found = year.on_month_days(parts.months, parts.month_days, skip=parts.skip)
     else:
         within = year.months(parts.months) if parts.counted_in_months else [range(year.length)]
         return sorted(year.on_weekdays(parts.weekdays, within=within))

@@ -93,15 +93,17 @@ def _names_day(rule: Rule, start: date, day: date) -> bool:
 
 def _is_as_the_start(rule: Rule, start: date, day: date) -> bool:
     """What no part names comes from the start."""
+    if rule.frequency is Frequency.YEARLY and not (rule.by_month or rule.by_week_no or rule.by_year_day):
+        if rule.by_month_day or not rule.by_day:
+            return day.month == start.month and bool(rule.by_month_day or day.day == start.day)
+        return True
     if rule.by_day or rule.by_month_day or rule.by_year_day:
         return True
     if rule.by_week_no or rule.frequency is Frequency.WEEKLY:
         return day.weekday() == start.weekday()
     if rule.frequency is Frequency.MONTHLY:
         return day.day == start.day
-    if rule.frequency is Frequency.YEARLY:
-        return day.day == start.day and bool(rule.by_month or day.month == start.month)
-    return True
+    return rule.frequency is not Frequency.YEARLY or day.day == start.day
 
 
 def _is_numbered(numbers: tuple[int, ...], number: int, of: int) -> bool:
@@ -140,8 +142,7 @@ def _days_by_number(rule: Rule, start: date, limit: date) -> list[tuple[int, dat
         if rule.by_year_day:
             found += [(year, _numbered(rule, first, length, number)) for number in rule.by_year_day]
             continue
-        whole_year = rule.frequency is Frequency.MONTHLY or rule.by_month_day
-        for month in rule.by_month or (range(1, 13) if whole_year else (start.month,)):
+        for month in rule.by_month or (range(1, 13) if rule.frequency is Frequency.MONTHLY else (start.month,)):
             first, length = date(year, month, 1), monthrange(year, month)[1]
             period = _period(rule, first)
             found += [(period, _numbered(rule, first, length, one)) for one in rule.by_month_day or (start.day,)]
