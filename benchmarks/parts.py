@@ -19,6 +19,7 @@ READER = {"username": "reader", "password": "reads-a-hundred-thousand"}
 PAGE = "/api/v1/tasks/?page_size=50"
 ROUNDS = 3
 RATE = 100
+COMPLETIONS = 50
 
 
 def measure_idle(ground: Ground, note: Notebook, scale: float) -> None:
@@ -77,7 +78,7 @@ def measure_backlog(ground: Ground, note: Notebook, scale: float) -> None:
     insert = [raw.audit_insert_alone(count=count // 2) for _ in range(ROUNDS)]
     speeds = [each.per_second for each in through]
     note.figure(
-        f"backlog of {count:,} facts through relay, Kafka and the audit group with its chains",
+        f"backlog of {count:,} facts through relay, Kafka, the audit group with its chains and the recurrence group",
         f"{statistics.median(speeds):.0f} facts/s ({rounds(speeds)}); "
         f"{_others(statistics.median(each.others for each in through))}",
         f"relay alone {_median(each.per_second for each in relay)}/s; "
@@ -114,6 +115,26 @@ def measure_rest(ground: Ground, note: Notebook, scale: float) -> None:
     note.roles("a change as fast as it goes, ms", _texts(_times(each, 1000), "{:.2f}"))
 
 
+def measure_recurrence(ground: Ground, note: Notebook, scale: float) -> None:
+    """Repeating tasks that are done, and their next ones."""
+    from benchmarks import recurrence
+
+    count = int(1000 * scale)
+    tasks = recurrence.Repeated()
+    through = recurrence.backlog(ground, tasks, count=count)
+    paced, reached = recurrence.paced(ground, tasks, count=count, rate=COMPLETIONS)
+    alone = recurrence.group_alone(ground, tasks, count=count // 2)
+    note.figure(
+        f"{count:,} completed repeating tasks through relay, Kafka and the recurrence group, audited beside",
+        f"{through.per_second:.0f} next occurrences/s; {_others(through.others)}",
+        f"the group's handling alone, in one process: {alone:.0f}/s",
+    )
+    note.figure(
+        f"commit of a completion → commit of the next occurrence, at {COMPLETIONS} completions/s",
+        f"{pace_reached(int(reached * 100), seconds=100, rate=COMPLETIONS)}{paced.latency}; {_others(paced.others)}",
+    )
+
+
 def measure_protocols(ground: Ground, note: Notebook, scale: float) -> None:
     """The two protocols that members of a group may speak, by turns."""
     from benchmarks import pipeline, protocols
@@ -129,6 +150,7 @@ def measure_protocols(ground: Ground, note: Notebook, scale: float) -> None:
         starts[protocol].append(first)
     ground.stack.stop_roles("worker-audit")
     ground.start_role("worker-audit")  # what is measured next is on the stack as it usually is
+    pipeline.start_others(ground)
     for protocol, each in passages.items():
         moves = protocols.moves(protocol, rounds=ROUNDS if scale == 1 else 1)
         note.protocol("a first member has all partitions", protocol, protocols.told(moves.first))
@@ -183,6 +205,7 @@ PARTS: dict[str, Measure] = {
     "pace": measure_pace,
     "backlog": measure_backlog,
     "rest": measure_rest,
+    "recurrence": measure_recurrence,
     "protocols": measure_protocols,
     "reads": measure_reads,
 }
@@ -204,9 +227,9 @@ def _median(values: Iterable[float]) -> str:
     return f"{statistics.median(values):.0f}"
 
 
-def pace_reached(done: int, *, seconds: int) -> str:
-    """What to say first where the web could not keep up with the rate: then the figures are of another one."""
-    return "" if done >= RATE * seconds * 0.99 else f"**at {done / seconds:.0f}/s only**: "
+def pace_reached(done: int, *, seconds: int, rate: int = RATE) -> str:
+    """What to say first where the rate could not be kept up: then the figures are of another one."""
+    return "" if done >= rate * seconds * 0.99 else f"**at {done / seconds:.0f}/s only**: "
 
 
 def _others(taken: float) -> str:

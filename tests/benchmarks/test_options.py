@@ -20,6 +20,7 @@ def test_what_takes_long_is_measured_only_when_asked_for() -> None:
         "pace",
         "backlog",
         "rest",
+        "recurrence",
         "reads",
     ]
     assert benchmarks._parts(options("trail"), kind="mock", beside_mock=False) == ["trail"]
