@@ -107,7 +107,11 @@ urlpatterns = [
         OccurrencesView.as_view({"get": "list"}),
         name="task-occurrences",
     ),
-    path("api/v1/recurrence/preview/", PreviewView.as_view(), name="recurrence-preview"),
+    path(
+        "api/v1/recurrence/preview/",
+        PreviewView.as_view({"get": "retrieve", "post": "create"}),
+        name="recurrence-preview",
+    ),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", ApiDocsView.as_view(), name="api-docs"),

@@ -6,16 +6,14 @@ A `warning` is worth another look, a `note` is good to know.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import islice, pairwise, takewhile
+from itertools import islice, pairwise
 from typing import Any, Literal
 
 from apps.calendar import rules, sentences, zones
 from apps.calendar.expansion import TooCostly, Wall, expand
-from apps.calendar.rules import Frequency, Rule, Skip
+from apps.calendar.rules import Frequency, Rule
 from apps.recurrence.schedule import Schedule
 
-# So many dates are looked through for months that lack a day: five years of months.
-_LOOKED_THROUGH = 60
 # A clock may jump in dates as far ahead as this.
 _JUMPS_AHEAD = timedelta(days=400)
 _FAR_YEARS = 2
@@ -42,7 +40,7 @@ def cautions(
         *_never_again(schedule, first, walls, is_all=is_all, today=today),
         *_end(rule, walls, is_all=is_all, today=today),
         *_far_apart(schedule, walls, today=today),
-        *_month_ends(schedule, month_end=intent["month_end"]),
+        *_month_ends(schedule, intent=intent),
         *_jumps_of_clocks(schedule, walls, today=today),
         *_from_completion(schedule),
     ]
@@ -51,10 +49,10 @@ def cautions(
 
 def _unnamed_start(schedule: Schedule, first: Wall | None, *, today: date) -> Iterator[Caution]:
     start = schedule.start
-    if first not in {None, start} and not schedule.from_completion:
+    if first is not None and first != start and not schedule.from_completion:
         told = (
             f"Starts on {_told(start, today)}, which the rule does not name; it counts as the first all the same."
-            f" The first that the rule names is {_told(first, today)}."  # type: ignore[arg-type]
+            f" The first that the rule names is {_told(first, today)}."
         )
         yield Caution(code="unnamed_start", kind="warning", detail=told)
 
@@ -99,39 +97,15 @@ def _far_apart(schedule: Schedule, walls: Sequence[Wall], *, today: date) -> Ite
             return
 
 
-def _month_ends(schedule: Schedule, *, month_end: str) -> Iterator[Caution]:
+def _month_ends(schedule: Schedule, *, intent: Mapping[str, Any]) -> Iterator[Caution]:
     """Days that some months do not have, and what becomes of them."""
-    lost, kept = _days_that_lack(schedule)
-    if not lost:
-        return
-    if month_end == "skip":
-        but = " except in leap years" if lost == {2} and 2 in kept else ""
-        told = f"Skips {sentences.joined([f'{date(2000, month, 1):%B}' for month in sorted(lost)])}{but}."
-        yield Caution(code="skips_months", kind="warning", detail=told)
-    elif month_end == "roll":
-        yield Caution(code="month_end", kind="note", detail="In shorter months on the 1st of the next.")
-    else:
-        yield Caution(code="month_end", kind="note", detail="In shorter months on their last day.")
-
-
-def _days_that_lack(schedule: Schedule) -> tuple[set[int], set[int]]:
-    """The months in which a day is lacking that the rule names, and those in which one is there."""
-    rule, start = schedule.recurrence.rule, schedule.start
-    if rule.frequency not in {Frequency.MONTHLY, Frequency.YEARLY} or not _names_late_days(rule, start):
-        return set(), set()
-    endless = replace(rule, count=None, until=None)
-    try:
-        moved = list(islice(expand(rules.with_skip(endless, Skip.BACKWARD), start=start), _LOOKED_THROUGH))
-        whole = rules.with_skip(replace(endless, until=_day(moved[-1])), Skip.OMIT)
-        there = set(expand(whole, start=start))
-    except TooCostly:
-        return set(), set()
-    return {wall.month for wall in moved if wall not in there}, {wall.month for wall in there}
-
-
-def _names_late_days(rule: Rule, start: Wall) -> bool:
-    by_start = not (rule.by_day or rule.by_month_day or rule.by_year_day or rule.by_week_no)
-    return any(abs(day) > 28 for day in rule.by_month_day) or (by_start and start.day > 28)
+    told = sentences.month_end_in_words(intent, starts_on=schedule.start)
+    if told is not None:
+        detail = f"{told[0].upper()}{told[1:]}."
+        if intent["month_end"] == "skip":
+            yield Caution(code="skips_months", kind="warning", detail=detail)
+        else:
+            yield Caution(code="month_end", kind="note", detail=detail)
 
 
 def _jumps_of_clocks(schedule: Schedule, walls: Sequence[Wall], *, today: date) -> Iterator[Caution]:
@@ -181,8 +155,10 @@ def _days_of_jumps(schedule: Schedule, start: datetime, *, to: datetime) -> Iter
 
 def _dates_of_day(schedule: Schedule, day: date) -> Iterator[datetime]:
     before = datetime.combine(day, datetime.min.time()) - timedelta(seconds=1)
-    dates = schedule.recurrence.dates(after=max(before, schedule.start - timedelta(seconds=1)))  # type: ignore[type-var,operator]
-    return takewhile(lambda wall: wall.date() == day, dates)  # type: ignore[arg-type,attr-defined,return-value]
+    for wall in schedule.recurrence.dates(after=before):
+        if not isinstance(wall, datetime) or wall.date() != day:
+            return
+        yield wall
 
 
 def _from_completion(schedule: Schedule) -> Iterator[Caution]:

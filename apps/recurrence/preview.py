@@ -51,6 +51,7 @@ class Preview:
     """`is_all`: there is no further date."""
 
     sentence: str
+    in_full: str
     zone: ZoneInfo
     dates: list[PlannedDate]
     is_all: bool
@@ -70,6 +71,7 @@ def preview(
     walls, is_all = _first(planned, most=count)
     return Preview(
         sentence=sentence_of(intent, today=today),
+        in_full=sentences.policy_in_words(intent, today=today, starts_on=start),
         zone=zone,
         dates=[planned_date(wall, zone=zone, today=today) for wall in walls],
         is_all=is_all,
@@ -92,7 +94,7 @@ def usual_start(intent: Mapping[str, Any], *, zone: ZoneInfo, now: datetime) -> 
 
 def sentence_of(intent: Mapping[str, Any], *, today: date) -> str:
     """A recurrence in words."""
-    return sentences.rule_in_words(intent["rule"], today=today)
+    return sentences.rule_in_words(intent["rule"], today=today, from_completion=intent["from"] == "completion")
 
 
 def planned_date(wall: Wall, *, zone: ZoneInfo, today: date) -> PlannedDate:

@@ -86,9 +86,10 @@ def owner() -> User:
     services.create_list(owner=owner, actor=owner, name="Errands", now=NOW)
     with fresh_pump() as pump:
         pump.run()
-    for paused in repeating[:2]:
-        pause_series(series_id=paused.series_id, actor=owner, now=NOW)
-    end_series(series_id=repeating[2].series_id, actor=owner, now=NOW)
+    paused, also_paused, ended, *_ = [task.series_id for task in repeating if task.series_id]
+    for series_id in (paused, also_paused):
+        pause_series(series_id=series_id, actor=owner, now=NOW)
+    end_series(series_id=ended, actor=owner, now=NOW)
     return owner
 
 

@@ -29,7 +29,7 @@ class OccurrenceAdmin(ReadOnly):
     fields = ("of_series", "number", "recurrence_id", "planned_for", "task", "only_here", "created_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return self.fields  # type: ignore[return-value]
+        return self.fields
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == "series__id__exact" or super().lookup_allowed(lookup, value, request)
@@ -53,8 +53,6 @@ class OccurrenceAdmin(ReadOnly):
         return format_html('<a href="{}">{}</a>', address, occurrence.series_id)
 
     @admin.display(description="task")
-    def task(self, occurrence: Occurrence) -> str | SafeString:
-        if occurrence.task_id is None:
-            return ""
+    def task(self, occurrence: Occurrence) -> SafeString:
         address = reverse("admin:tasks_task_change", args=[occurrence.task_id])
         return format_html('<a href="{}">{}</a>', address, occurrence.task_id)

@@ -16,13 +16,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 from apps.events.read_only import ReadOnly
 from apps.recurrence import preview, selectors, services
 from apps.recurrence.admin.filters import EndedBecauseFilter, StateFilter, found_by
-from apps.recurrence.admin.shown import link_to_task, on_the_wall, trail_of, zone_of
+from apps.recurrence.admin.shown import TITLE_SHOWN, link_to_task, on_the_wall, trail_of, zone_of
 from apps.recurrence.exceptions import RecurrenceRefused
 from apps.recurrence.models import Series
 from apps.tasks.admin.base import REFUSALS, CappedPaginator, OwnersFirst, acting
@@ -56,8 +57,9 @@ class SeriesChangeList(OwnersFirst):
 
 @admin.register(Series)
 class SeriesAdmin(ReadOnly):
-    list_display = ("task", "sentence", "owner", "state", "last_number", "next_date", "updated_at")
-    list_display_links = ("task",)
+    list_display = ("short_title", "sentence", "owner", "short_state", "made", "next_date")
+    list_display_links = ("short_title",)
+    show_facets = admin.ShowFacets.NEVER
     list_filter = (OwnerFilter, StateFilter, EndedBecauseFilter)
     list_max_show_all = 50
     paginator = CappedPaginator
@@ -78,7 +80,7 @@ class SeriesAdmin(ReadOnly):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return tuple(name for _, options in self.fieldsets for name in options["fields"])
+        return tuple(str(name) for _, options in self.fieldsets for name in options["fields"])
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
         return SeriesChangeList
@@ -112,17 +114,17 @@ class SeriesAdmin(ReadOnly):
     # --- what is shown ---
 
     @admin.display(description="task")
-    def task(self, series: Series) -> str:
+    def short_title(self, series: Series) -> str:
         task = selectors.newest_task(series)
-        return str(task) if task else f"series {series.pk}"
+        return Truncator(task.title).chars(TITLE_SHOWN) if task else f"series {series.pk}"
 
     @admin.display(description="newest task")
     def newest(self, series: Series) -> str | SafeString:
-        return link_to_task(series.last_task_id, selectors.newest_task(series))
+        return link_to_task(selectors.newest_task(series))
 
     @admin.display(description="opened by")
     def opener(self, series: Series) -> str | SafeString:
-        return link_to_task(series.opened_by, Task.objects.filter(pk=series.opened_by).first())
+        return link_to_task(Task.objects.filter(pk=series.opened_by).first())
 
     @admin.display(description="repeats")
     def sentence(self, series: Series) -> str:
@@ -130,10 +132,19 @@ class SeriesAdmin(ReadOnly):
         return preview.sentence_of(series.recurrence, today=today)
 
     @admin.display(description="state")
-    def state(self, series: Series) -> str:
+    def short_state(self, series: Series) -> str:
         if series.ended_at is not None:
-            return f"ended: {series.get_ended_because_display()}"
+            return "ended"
         return "paused" if series.paused_at is not None else "goes on"
+
+    @admin.display(description="state")
+    def state(self, series: Series) -> str:
+        why = f": {series.get_ended_because_display()}" if series.ended_at is not None else ""
+        return f"{self.short_state(series)}{why}"
+
+    @admin.display(description="made")
+    def made(self, series: Series) -> int:
+        return series.last_number
 
     @admin.display(description="occurrences so far")
     def generated(self, series: Series) -> int:
@@ -145,12 +156,11 @@ class SeriesAdmin(ReadOnly):
 
     @admin.display(description="planned next")
     def planned(self, series: Series) -> str | SafeString:
-        dates = _planned(series, most=PLANNED_SHOWN)
-        if not dates:
-            return "Nothing: what comes next counts from when this one is done." if series.is_active else "Nothing."
-        return format_html(
-            '<ul class="planned">{}</ul>', format_html_join("", "<li>{}</li>", [(date,) for date in dates])
-        )
+        if dates := _planned(series, most=PLANNED_SHOWN):
+            listed = format_html_join("", "<li>{}</li>", [(date,) for date in dates])
+            return format_html('<ul class="subtasks">{}</ul>', listed)
+        waits = series.is_active and series.paused_at is None and series.recurrence["from"] == "completion"
+        return "It counts from when the open one is done." if waits else "Nothing."
 
     @admin.display(description="recurrence")
     def formatted_recurrence(self, series: Series) -> SafeString:
@@ -167,10 +177,10 @@ class SeriesAdmin(ReadOnly):
     @admin.display(description="the newest")
     def occurrences_table(self, series: Series) -> SafeString:
         rows = list(selectors.occurrences_of(series)[:OCCURRENCES_SHOWN])
-        tasks = Task.objects.in_bulk([one.task_id for one in rows if one.task_id])
+        tasks = Task.objects.in_bulk([one.task_id for one in rows])
         zone = zone_of(series)
         cells = [
-            (one.number, on_the_wall(one, zone=zone), link_to_task(one.task_id, task), task.status if task else "")
+            (one.number, on_the_wall(one, zone=zone), link_to_task(task), task.status if task else "")
             for one, task in [(one, tasks.get(one.task_id)) for one in rows]
         ]
         everything = f"{reverse('admin:recurrence_occurrence_changelist')}?series__id__exact={series.pk}"
@@ -208,7 +218,7 @@ class SeriesAdmin(ReadOnly):
             **self.admin_site.each_context(request),
             "title": f"{verb.capitalize()} series",
             "opts": self.opts,
-            "series": [{"pk": one.pk, "task": self.task(one), "sentence": self.sentence(one)} for one in chosen],
+            "series": [{"pk": one.pk, "task": self.short_title(one), "sentence": self.sentence(one)} for one in chosen],
             "checkbox": ACTION_CHECKBOX_NAME,
             "action": verb,
             "told": told,
@@ -222,7 +232,7 @@ class SeriesAdmin(ReadOnly):
                 service(series_id=one.pk, **acting(request))
                 count += 1
             except (RecurrenceRefused, *REFUSALS) as reason:
-                self.message_user(request, f"{self.task(one)}: {reason}", messages.WARNING)
+                self.message_user(request, f"{self.short_title(one)}: {reason}", messages.WARNING)
         self.message_user(request, f"{count} {done}.", messages.SUCCESS if count else messages.WARNING)
 
 

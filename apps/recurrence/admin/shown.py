@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.urls import reverse
@@ -36,9 +35,9 @@ def clock(instant: datetime, *, zone: ZoneInfo) -> str:
     return f"{instant.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 
-def link_to_task(task_id: UUID | None, task: Task | None) -> str | SafeString:
+def link_to_task(task: Task | None) -> str | SafeString:
     if task is None:
-        return "gone for good" if task_id else "not made yet"
+        return "gone for good"
     title = Truncator(task.title).chars(TITLE_SHOWN)
     return format_html('<a href="{}">{}</a>', reverse("admin:tasks_task_change", args=[task.pk]), title)
 

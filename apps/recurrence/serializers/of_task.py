@@ -16,7 +16,7 @@ from apps.recurrence.serializers.series import MOST_PLANNED, SeriesSerializer, b
 from apps.tasks import schemas
 from apps.tasks.models import Task
 from apps.tasks.serializers import TaskSerializer
-from apps.tasks.serializers.fields import RecurrenceField, WordField
+from apps.tasks.serializers.fields import RecurrenceField, WordField, Words
 from apps.tasks.serializers.things import Represented
 
 _RECURRENCE = {**schemas.RECURRENCE, "oneOf": [*schemas.RECURRENCE["oneOf"], {"type": "null"}]}
@@ -32,11 +32,13 @@ class RecurrenceSerializer(RefusesUnknownFields):
     """How a task is to repeat, from this occurrence on."""
 
     recurrence = RecurrenceField(
-        help_text="Words such as every 2 weeks on mon, thu; an RRULE; or an object with policies. DELETE stops it."
+        help_text="Words such as every 2 weeks on mon, thu; an RRULE; or an object with policies. DELETE stops it.",
+        style={"rows": 7},
     )
 
     def to_representation(self, task: Task) -> dict[str, Any]:
-        return {"recurrence": task.recurrence, "version": task.version}
+        """As a form starts with it."""
+        return {"recurrence": task.recurrence or Words(""), "version": task.version}
 
 
 class OccurrencesChangeSerializer(TaskSerializer):
@@ -136,7 +138,7 @@ class TaskRecurrenceSerializer(Represented):
     @staticmethod
     def _planned(task: Task, series: Series | None, *, now: datetime) -> list[Mapping[str, Any]]:
         if series is not None:
-            return SeriesSerializer.planned(series, most=MOST_PLANNED, now=now)
+            return SeriesSerializer.upcoming(series, most=MOST_PLANNED, now=now)
         if task.recurrence is None:
             return []
         # As the series will be, that is about to be opened.

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from apps.accounts.serializers import RefusesUnknownFields
 from apps.recurrence.preview import MOST_DATES
 from apps.recurrence.serializers.dates import PlannedDateSerializer
-from apps.tasks.serializers.fields import DueAtField, RecurrenceField
+from apps.tasks.serializers.fields import DueAtField, RecurrenceField, Words
 
 DEFAULT_COUNT = 10
 
@@ -17,7 +17,8 @@ class PreviewSerializer(RefusesUnknownFields):
 
     recurrence = RecurrenceField(
         help_text="Words such as every 2 weeks on mon, thu; an RRULE such as FREQ=MONTHLY;BYDAY=-1FR; or an object "
-        "with policies."
+        "with policies.",
+        error_messages={"required": "Say how it repeats: every 2 weeks on mon, thu, or an RRULE such as FREQ=DAILY."},
     )
     due_on = serializers.DateField(
         required=False,
@@ -45,6 +46,14 @@ class PreviewSerializer(RefusesUnknownFields):
         style={"input_type": "text", "placeholder": "2030-05-03T09:00+02:00"},
     )
 
+    def get_initial(self) -> dict[str, Any]:
+        """A form starts with what the address asks for."""
+        if hasattr(self, "initial_data"):
+            return super().get_initial()
+        context: dict[str, Any] = self.context  # type: ignore[assignment]
+        asked = context["request"].query_params if "request" in context else {}
+        return {name: Words(asked.get(name, "")) for name in self.fields}
+
 
 class CautionSerializer(serializers.Serializer[Any]):
     """Something that a person may not expect."""
@@ -67,7 +76,8 @@ class PreviewAnswerSerializer(serializers.Serializer[Any]):
     """What the recurrence would do."""
 
     recurrence = serializers.JSONField(help_text="As a task would keep it, all policies named.")
-    sentence = serializers.CharField()
+    sentence = serializers.CharField(help_text="The rule in words.")
+    in_full = serializers.CharField(help_text="The rule in words, and what becomes of ends of months and missed dates.")
     time_zone = serializers.CharField()
     dates = PlannedDateSerializer(many=True)
     is_all = serializers.BooleanField(help_text="There is no further date.")

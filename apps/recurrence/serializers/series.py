@@ -119,7 +119,7 @@ class SeriesSerializer(Represented):
             "time_zone": series.time_zone,
             "parent": str(series.opened_by),
             "newest": self._newest(selectors.newest_task(series)),
-            "next_due": next(iter(self.planned(series, most=1, now=now)), None),
+            "next_due": next(iter(self.upcoming(series, most=1, now=now)), None),
             "generated_count": series.last_number,
             "ends": {"count": rule.count, "until": _until(rule)},
             "is_active": series.is_active,
@@ -139,7 +139,7 @@ class SeriesSerializer(Represented):
         return None if task is None else brief(task, base=self.base_address())
 
     @staticmethod
-    def planned(series: Series, *, most: int, now: datetime) -> list[Mapping[str, Any]]:
+    def upcoming(series: Series, *, most: int, now: datetime) -> list[Mapping[str, Any]]:
         zone = series.zone
         today = zones.local_date(now, zone)
         found: list[Planned] = selectors.planned(series, most=most, now=now)
@@ -150,16 +150,14 @@ class SeriesDetailSerializer(SeriesSerializer):
     """A series of tasks, with what is open of it and what comes."""
 
     open_tasks = NewestSerializer(read_only=True, many=True, help_text="The newest first, at most 100.")
-    planned = PlannedDateSerializer(  # type: ignore[assignment]
-        read_only=True, many=True, help_text="The next dates that are not made yet."
-    )
+    planned = PlannedDateSerializer(read_only=True, many=True, help_text="The next dates that are not made yet.")
 
     def to_representation(self, series: Series) -> dict[str, Any]:
         base = self.base_address()
         return {
             **super().to_representation(series),
             "open_tasks": [brief(task, base=base) for task in selectors.open_tasks_of(series)],
-            "planned": self.planned(series, most=MOST_PLANNED, now=datetime.now(UTC)),
+            "planned": self.upcoming(series, most=MOST_PLANNED, now=datetime.now(UTC)),
         }
 
 

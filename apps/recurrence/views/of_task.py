@@ -161,7 +161,7 @@ class OccurrencesView(EventedViewSet):
         found = selectors.occurrences_of(series) if series else Occurrence.objects.none()
         page = self.paginate_queryset(found)
         assert page is not None
-        tasks = task_selectors.tasks_of(owner=self.actor).in_bulk([one.task_id for one in page if one.task_id])
+        tasks = task_selectors.tasks_of(owner=self.actor).in_bulk([one.task_id for one in page])
         base = reverse("api-root", request=request)
         context = {**self.get_serializer_context(), "tasks": tasks, "base_address": base}
         return self.get_paginated_response(OccurrenceSerializer(page, many=True, context=context).data)

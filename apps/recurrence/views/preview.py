@@ -1,16 +1,15 @@
 """What a recurrence would do, over REST. Nothing is changed."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.serializer_helpers import ReturnDict
 
 from apps.accounts.models import User
-from apps.accounts.parameters import RefusesUnknownParameters
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 from apps.recurrence import examples, preview
@@ -22,6 +21,7 @@ from apps.tasks import intents
 from apps.tasks.exceptions import InvalidTask
 from apps.tasks.models import Task
 from apps.tasks.services import fields
+from apps.tasks.views.base import EventedViewSet
 from apps.tasks.views.refusals import refusals_as_problems
 
 _PARAMETERS = [
@@ -38,19 +38,18 @@ _PARAMETERS = [
 
 
 @extend_schema(tags=["recurrence"], responses=PreviewAnswerSerializer)
-class PreviewView(RefusesUnknownParameters, generics.GenericAPIView[Any]):
+class PreviewView(EventedViewSet):
     """Try a recurrence: its first dates, what it means in words, and what you may not expect of it. Nothing is kept."""
 
+    plural = singular = "Preview of a recurrence"
     serializer_class = PreviewSerializer
-
-    def get_view_name(self) -> str:
-        return "Preview of a recurrence"
+    queryset = Task.objects.none()
 
     def known_parameters(self) -> set[str]:
         return set(PreviewSerializer().fields) if self.request.method in {"GET", "HEAD"} else set()
 
     @extend_schema(operation_id="recurrence_preview_retrieve", summary="Try a recurrence", parameters=_PARAMETERS)
-    def get(self, request: Request) -> Response:
+    def retrieve(self, request: Request) -> Response:
         return self._answer(request.query_params)
 
     @extend_schema(
@@ -58,18 +57,14 @@ class PreviewView(RefusesUnknownParameters, generics.GenericAPIView[Any]):
         summary="Try a recurrence, sent as a body",
         examples=examples.PREVIEWS,
     )
-    def post(self, request: Request) -> Response:
+    def create(self, request: Request) -> Response:
         return self._answer(request.data)
 
-    def _answer(self, asked: Any) -> Response:
-        serializer = self.get_serializer(data=asked)
-        serializer.is_valid(raise_exception=True)
-        now = datetime.now(UTC)
-        user = self.request.user
-        assert isinstance(user, User)
+    def _answer(self, given: Any) -> Response:
+        asked = self.checked(given)
         with refusals_as_problems(lambda thing: None):
-            intent, told = _preview(serializer.validated_data, user=user, now=now)
-        return Response(_shown(intent, told))
+            intent, told = _preview(asked, user=self.actor, now=self.now())
+        return Response(ReturnDict(_shown(intent, told), serializer=self.typed))
 
 
 def _preview(asked: Mapping[str, Any], *, user: User, now: datetime) -> tuple[Mapping[str, Any], Preview]:
@@ -101,6 +96,7 @@ def _shown(intent: Mapping[str, Any], told: Preview) -> dict[str, Any]:
     return {
         "recurrence": intent,
         "sentence": told.sentence,
+        "in_full": told.in_full,
         "time_zone": told.zone.key,
         "dates": [shown(one) for one in told.dates],
         "is_all": told.is_all,

@@ -63,7 +63,7 @@ class TaskAdmin(EventedAdmin):
     )
     facts = (
         *EventedAdmin.facts,
-        *("subtasks", "completed_at", "deleted_at", "series_id", "recurrence_id"),
+        *("subtasks", "completed_at", "deleted_at", "series", "recurrence_id"),
     )
     actions = ("complete", "reopen", "restore", "put_away")
     delete_confirmation_template = "admin/tasks/delete_task.html"
@@ -152,6 +152,16 @@ class TaskAdmin(EventedAdmin):
         )
         shown = format_html_join("", '<li><a href="{}">{}</a> ({})</li>', rows)
         return format_html('<ul class="subtasks">{}<li>{}</li></ul>', shown, everything)
+
+    @admin.display(description="series")
+    def series(self, task: Task) -> str | SafeString:
+        """Recurrence knows tasks and not the other way round: its page goes by its name. One has just been opened, or
+        is gone, as like as not; the page then says so.
+        """
+        if task.series_id is None:
+            return "None."
+        address = reverse("admin:recurrence_series_change", args=[task.series_id])
+        return format_html('<a href="{}">{}</a>', address, task.series_id)
 
     # --- what is done to many ---
 

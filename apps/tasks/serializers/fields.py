@@ -71,6 +71,13 @@ class DueAtField(serializers.DateTimeField):
         return value
 
 
+class Words(str):
+    """Plain words where JSON could stand: forms show them as they are, without the quotation marks of JSON."""
+
+    __slots__ = ()
+    is_json_string = True
+
+
 class IntentField(serializers.JSONField):
     """Checked by the services. In forms also plain words, and nothing for nothing said."""
 
@@ -82,7 +89,13 @@ class IntentField(serializers.JSONField):
             return typed
         if not typed.strip():
             return None
-        return super().get_value(dictionary) if typed.strip()[0] in '{["n' else typed
+        return super().get_value(dictionary) if typed.strip()[0] in '{["n' else Words(typed)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return str(data) if isinstance(data, Words) else super().to_internal_value(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return Words(value) if isinstance(value, str) else super().to_representation(value)
 
 
 @extend_schema_field(schemas.RECURRENCE)
