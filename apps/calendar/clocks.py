@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple, overload
 
-from apps.calendar.rules import Frequency, Rule
+from apps.calendar.rrule import Frequency, Rule
 
 DAY_SECONDS = 24 * 3600
 UNIT_SECONDS = {Frequency.DAILY: DAY_SECONDS, Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}

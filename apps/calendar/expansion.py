@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from apps.calendar import grids, periods
 from apps.calendar.clocks import DAY_SECONDS, UNIT_SECONDS, DayTimes, Span
-from apps.calendar.rules import Frequency, InvalidRule, Rule
+from apps.calendar.rrule import Frequency, InvalidRule, Rule
 from apps.calendar.steps import Steps, TooCostly
 
 __all__ = ["TooCostly", "Wall", "expand"]

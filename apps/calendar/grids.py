@@ -12,7 +12,7 @@ from math import gcd
 
 from apps.calendar import clocks, years
 from apps.calendar.clocks import DAY_SECONDS, DayTimes, Span, Times
-from apps.calendar.rules import Frequency, Rule
+from apps.calendar.rrule import Frequency, Rule
 from apps.calendar.steps import Steps
 from apps.calendar.years import DayParts, Days
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from apps.calendar import clocks, years
 from apps.calendar.clocks import DayTimes, Span, Times
-from apps.calendar.rules import DayOfWeek, Frequency, Rule, Skip, Weekday
+from apps.calendar.rrule import DayOfWeek, Frequency, Rule, Skip, Weekday
 from apps.calendar.steps import Steps
 from apps.calendar.years import DayParts
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from apps.calendar import expansion, zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.expansion import TooCostly, Wall
-from apps.calendar.rules import Rule
+from apps.calendar.rrule import Rule
 
 # No clock was ever set forward by more than a day: Samoa left one out.
 _WIDEST_GAP = timedelta(hours=25)

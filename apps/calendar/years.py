@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from apps.calendar.rules import DayOfWeek, Skip, Weekday
+from apps.calendar.rrule import DayOfWeek, Skip, Weekday
 
 ALL_MONTHS = tuple(range(1, 13))
 # What the Gregorian calendar repeats after: 20,871 weeks.

@@ -2,13 +2,14 @@
 
 # ruff: noqa: DTZ001 - an UNTIL without a zone is naive.
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.calendar import rules
+from apps.calendar import rules, steps, zones
 from apps.calendar.rules import DayOfWeek, Frequency, Rule, Skip, Weekday
 
 
@@ -297,3 +298,68 @@ def test_a_rule_that_does_not_go_with_its_start_is_refused(text, start, part):
         rules.check_against_start(rule, start=start)
 
     assert refusal.value.part == part
+
+
+BERLIN, WALL = zones.zone("Europe/Berlin"), datetime(2026, 11, 23, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("FREQ=DAILY", DAY),
+        ("FREQ=DAILY;COUNT=2", DAY),
+        ("FREQ=DAILY;COUNT=1", DAY),
+        ("FREQ=DAILY;UNTIL=20261126", DAY),
+        ("FREQ=HOURLY;UNTIL=20261123T090000Z", WALL),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", DAY),
+        ("FREQ=YEARLY;INTERVAL=100;BYMONTH=2;BYMONTHDAY=29", date(2000, 2, 29)),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=31;SKIP=BACKWARD;RSCALE=GREGORIAN", DAY),
+    ],
+)
+def test_a_rule_that_happens_after_its_start_is_let_in(text, start):
+    assert rules.check_happens(rules.parse(text), start=start, zone=BERLIN) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "part"),
+    [
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=31", DAY, "BYMONTHDAY"),
+        ("FREQ=MONTHLY;INTERVAL=12;BYMONTHDAY=31", date(2026, 11, 30), "BYMONTHDAY"),
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6", DAY, "BYSETPOS"),
+        ("FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6", DAY, "BYMONTH"),
+        ("FREQ=YEARLY;BYYEARDAY=200;BYMONTH=2", DAY, "BYYEARDAY"),
+        ("FREQ=DAILY;INTERVAL=7;BYDAY=TU", DAY, "BYDAY"),
+        ("FREQ=HOURLY;INTERVAL=24;BYHOUR=3", WALL, "BYHOUR"),
+        ("FREQ=YEARLY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=29", date(2025, 2, 28), "BYMONTHDAY"),
+        ("FREQ=YEARLY;INTERVAL=10000", DAY, ""),
+    ],
+)
+def test_a_rule_that_never_happens_is_refused_by_the_part_that_stands_in_the_way(text, start, part):
+    with pytest.raises(rules.InvalidRule, match="never happens") as refusal:
+        rules.check_happens(rules.parse(text), start=start, zone=BERLIN)
+
+    assert refusal.value.part == part
+
+
+def test_a_rule_that_ends_before_it_happens_again_is_refused():
+    rule = rules.parse("FREQ=WEEKLY;UNTIL=20261201")
+
+    with pytest.raises(rules.InvalidRule, match="ends before it repeats") as refusal:
+        rules.check_happens(rule, start=DAY, zone=BERLIN)
+
+    assert refusal.value.part == "UNTIL"
+
+
+def test_a_rule_that_costs_too_much_to_look_through_is_refused(monkeypatch):
+    monkeypatch.setattr(steps, "MOST", 100)
+    rule = rules.parse("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31")
+
+    with pytest.raises(rules.InvalidRule, match="not found in time"):
+        rules.check_happens(rule, start=DAY, zone=BERLIN)
+
+
+@pytest.mark.parametrize("skip", list(Skip))
+def test_a_rule_is_given_another_skip(skip):
+    rule = rules.parse("FREQ=MONTHLY;BYMONTHDAY=31;SKIP=FORWARD;RSCALE=GREGORIAN")
+
+    assert rules.with_skip(rule, skip) == replace(rule, skip=skip)
