@@ -71,6 +71,7 @@ UNDERSTOOD = [
     ("every weekend", "FREQ=WEEKLY;BYDAY=SA,SU", "every week on weekends"),
     ("mondays", "FREQ=WEEKLY;BYDAY=MO", "every week on Monday"),
     ("on mondays and thursdays", "FREQ=WEEKLY;BYDAY=MO,TH", "every week on Monday and Thursday"),
+    ("monday and thursday every week", "FREQ=WEEKLY;BYDAY=MO,TH", "every week on Monday and Thursday"),
     ("mondays, every 2 weeks", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", "every 2 weeks on Monday"),
     ("every 2 weeks on mon, thu", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH", "every 2 weeks on Monday and Thursday"),
     ("every other week on monday", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", "every 2 weeks on Monday"),
@@ -302,6 +303,9 @@ RATE = "Say on which days instead, such as every week on mon and thu"
         ("9am every day", "9am", TIME),
         ("every morning", "morning", TIME),
         ("every workday at noon", "at noon", TIME),
+        ("every day at", "at", TIME),
+        ("every month at the end", "at", "say every month on the last day"),
+        ("end of every month", "end", "Say every month on the last day"),
         # rates
         ("twice a week", "twice", RATE),
         ("3 times a week", "times", RATE),

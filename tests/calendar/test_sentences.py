@@ -1,11 +1,14 @@
 """Days, durations and rules in words."""
 
+from collections import defaultdict
+from contextlib import suppress
 from datetime import date, timedelta
+from itertools import product
 
 import pytest
 
-from apps.calendar import sentences
-from apps.calendar.rules import InvalidRule
+from apps.calendar import rules, sentences
+from apps.calendar.rules import Frequency, InvalidRule
 
 TODAY = date(2026, 11, 20)
 
@@ -252,10 +255,51 @@ def test_a_rule_without_a_day_has_the_one_of_its_start():
             "3 days after it is completed",
         ),
         ({"rule": "FREQ=DAILY"}, "every day; missed ones are caught up with the latest"),
+        (
+            {"rule": "FREQ=WEEKLY", "exdates": ["20261123", "20270104"], "rdates": ["20261125T090000"]},
+            (
+                "every week, but not on 23 November and 4 January 2027, and also on 25 November at 09:00;"
+                " missed ones are caught up with the latest"
+            ),
+        ),
+        (
+            {"rule": "FREQ=WEEKLY", "exdates": ["20261123", "20261130", "20261207", "20261214"], "catch_up": "skip"},
+            "every week, but not on 4 days; missed ones are left out",
+        ),
     ],
 )
 def test_a_whole_intent_is_told(recurrence, words):
     assert sentences.policy_in_words(recurrence, today=TODAY) == words
+
+
+def rules_of_few_values():
+    """Each part absent or with a value or two, wherever it may stand: close neighbours."""
+    parts = {
+        "INTERVAL": ["", "2"],
+        "BYMONTH": ["", "1", "1,2"],
+        "BYWEEKNO": ["", "1"],
+        "BYMONTHDAY": ["", "1", "-1"],
+        "BYYEARDAY": ["", "1"],
+        "BYDAY": ["", "MO", "MO,TU", "1MO", "MO,TU,WE,TH,FR"],
+        "BYHOUR": ["", "9"],
+        "BYMINUTE": ["", "30"],
+        "BYSETPOS": ["", "1"],
+        "SKIP": ["", "BACKWARD;RSCALE=GREGORIAN", "FORWARD;RSCALE=GREGORIAN"],
+    }
+    for frequency in Frequency:
+        for values in product(*parts.values()):
+            given = [f"{name}={value}" for name, value in zip(parts, values, strict=True) if value]
+            with suppress(InvalidRule):
+                yield rules.parse(";".join([f"FREQ={frequency}", *given]))
+
+
+def test_no_two_rules_share_a_sentence():
+    told = defaultdict(set)
+    for rule in rules_of_few_values():
+        told[sentences.rule_in_words(rule.text, today=TODAY)].add(rule.text)
+
+    assert [same for same in told.values() if len(same) > 1] == []
+    assert len(told) > 10_000
 
 
 def test_what_is_no_rule_is_refused():

@@ -38,6 +38,8 @@ _INSTEAD = {
     "except": "Leave out single days as exdates beside the rule, or name the days that it does have.",
     "skipping": "What becomes of a day that a month does not have is said by month_end, beside the rule.",
     "minutely": _SHORT,
+    "at": f"{_TIME} For the end of a month, say every month on the last day.",
+    "end": "Say every month on the last day; or until a day, such as until 1 june.",
     "before": "Say until, with the last day that it may be on, such as until 31 may.",
 }
 

@@ -74,10 +74,10 @@ class Words:
     def peek_whole(self) -> Word:
         """The next word; with the time of day that stands behind an `at`."""
         at, time = self.peek(), self.peek(1)
-        if at.text not in {"at", "@"}:
+        if at.text not in {"at", "@"} or time.kind not in {Kind.TIME, Kind.NUMBER}:
             return at
-        end = time.span[1] if time.kind in {Kind.TIME, Kind.NUMBER} else at.span[1]
-        return Word(self.text[at.span[0] : end], (at.span[0], end), Kind.TIME)
+        start, end = at.span[0], time.span[1]
+        return Word(self.text[start:end], (start, end), Kind.TIME)
 
     def next(self) -> Word:
         word = self.peek()

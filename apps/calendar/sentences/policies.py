@@ -6,12 +6,13 @@ Invariant: a policy is told where it can change a date, and only there.
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from apps.calendar import rules
+from apps.calendar.recurrences import parse_wall
 from apps.calendar.rules import Frequency, Rule, Skip
-from apps.calendar.sentences.plain import MONTHS, joined, ordinal
+from apps.calendar.sentences.plain import MONTHS, counted, day_in_words, joined, ordinal
 from apps.calendar.sentences.rule import rule_in_words
 
 _SKIP = {"clamp": Skip.BACKWARD, "roll": Skip.FORWARD, "skip": Skip.OMIT}
@@ -28,12 +29,14 @@ _WHATEVER_THE_START = {
 }
 _LEAP_YEAR, _COMMON_YEAR = 2024, 2023
 _IN_EVERY_MONTH = 28
+_SHOWN = 3
 
 
 def policy_in_words(recurrence: Mapping[str, Any], *, today: date, starts_on: date | None = None) -> str:
     """`every month on the 31st, in shorter months on their last day; missed ones are caught up with the latest`.
 
-    `starts_on`, where it is known, tells which day of the month a rule means that names none.
+    `starts_on`, where it is known, tells which day of the month a rule means that names none. Raises a `CalendarError`
+    for what is no recurrence.
     """
     rule = rules.parse(recurrence["rule"])
     from_completion = recurrence.get("from") == "completion"
@@ -43,7 +46,7 @@ def policy_in_words(recurrence: Mapping[str, Any], *, today: date, starts_on: da
         rule, told = replace(rule, skip=skip), None
     sentence = rule_in_words(rule.text, today=today, from_completion=from_completion)
     catch_up = None if from_completion else _CATCH_UP[recurrence.get("catch_up", "latest")]
-    return "; ".join(part for part in (sentence, told, catch_up) if part)
+    return "; ".join(part for part in (sentence + _dates(recurrence, today=today), told, catch_up) if part)
 
 
 def month_end_in_words(recurrence: Mapping[str, Any], *, starts_on: date | None = None) -> str | None:
@@ -62,6 +65,23 @@ def month_end_in_words(recurrence: Mapping[str, Any], *, starts_on: date | None 
     if min(days) < 0:
         return f"a day that there is not moved to the one {'before' if policy == 'clamp' else 'after'}"
     return _WHATEVER_THE_START[policy]
+
+
+def _dates(recurrence: Mapping[str, Any], *, today: date) -> str:
+    """`, but not on 4 May, and also on 6 May at 09:00`; many are counted."""
+    told = ""
+    for name, words in (("exdates", "but not"), ("rdates", "and also")):
+        dates = [_wall_in_words(parse_wall(text), today=today) for text in recurrence.get(name) or ()]
+        if dates:
+            told += f", {words} on {joined(dates) if len(dates) <= _SHOWN else counted(len(dates), 'day')}"
+    return told
+
+
+def _wall_in_words(wall: date, *, today: date) -> str:
+    day = day_in_words(wall, today=today)
+    if not isinstance(wall, datetime):
+        return day
+    return f"{day} at {wall:%H:%M:%S}" if wall.second else f"{day} at {wall:%H:%M}"
 
 
 def _late_days(rule: Rule, *, starts_on: date | None) -> list[int]:
