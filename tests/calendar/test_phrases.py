@@ -466,7 +466,7 @@ def either_way(high):
 
 @st.composite
 def rules_in_reach(draw):
-    """Every rule that tasks may have and that names no time of day."""
+    """Rules that tasks may have and that name no time of day; WKST and SKIP only where they change a date."""
     frequency = draw(st.sampled_from(list(Frequency)[2:]))
     yearly, monthly = frequency is Frequency.YEARLY, frequency is Frequency.MONTHLY
     short = frequency in {Frequency.HOURLY, Frequency.DAILY}
@@ -482,6 +482,8 @@ def rules_in_reach(draw):
     interval = draw(st.sampled_from([1, 1, 2, 10_000]))
     weekly = frequency is Frequency.WEEKLY
     week_matters = weeks or (weekly and (places or (weekdays and interval > 1)))
+    late = any(abs(day) > 28 for day in month_days) or any(abs(day) > 365 for day in year_days)
+    skip_matters = (yearly or monthly) and (late or not (month_days or year_days or weekdays or weeks))
     rule = Rule(
         frequency=frequency,
         interval=interval,
@@ -493,7 +495,7 @@ def rules_in_reach(draw):
         by_month=months,
         by_set_pos=places,
         week_start=draw(st.sampled_from(Weekday)) if week_matters else Weekday.MO,
-        skip=draw(st.sampled_from(Skip)),
+        skip=draw(st.sampled_from(Skip)) if skip_matters else Skip.OMIT,
     )
     until = draw(st.none() | st.dates(date(2000, 1, 1), date(2999, 12, 31)))
     return rules.parse(rule.text) if rule.count or not until else rules.parse(f"{rule.text};UNTIL={until:%Y%m%d}")

@@ -13,7 +13,7 @@ from apps.calendar import rules
 from apps.calendar.recurrences import parse_wall
 from apps.calendar.rules import Frequency, Rule, Skip
 from apps.calendar.sentences.plain import MONTHS, counted, day_in_words, joined, ordinal
-from apps.calendar.sentences.rule import rule_in_words
+from apps.calendar.sentences.rule import IN_EVERY_MONTH, may_lack_days, rule_in_words
 
 _SKIP = {"clamp": Skip.BACKWARD, "roll": Skip.FORWARD, "skip": Skip.OMIT}
 _CATCH_UP = {
@@ -28,7 +28,6 @@ _WHATEVER_THE_START = {
     "skip": "skips months that do not have its day",
 }
 _LEAP_YEAR, _COMMON_YEAR = 2024, 2023
-_IN_EVERY_MONTH = 28
 _SHOWN = 3
 
 
@@ -86,12 +85,12 @@ def _wall_in_words(wall: date, *, today: date) -> str:
 
 def _late_days(rule: Rule, *, starts_on: date | None) -> list[int]:
     """Days of the month that some months do not have."""
-    if rule.frequency not in {Frequency.MONTHLY, Frequency.YEARLY} or rule.by_year_day:
+    if not may_lack_days(rule) or rule.by_year_day:
         return []
     days: Sequence[int] = rule.by_month_day
     if starts_on and not (days or rule.by_day or rule.by_week_no):
         days = [starts_on.day]
-    return [day for day in days if abs(day) > _IN_EVERY_MONTH]
+    return [day for day in days if abs(day) > IN_EVERY_MONTH]
 
 
 def _months(rule: Rule, *, starts_on: date | None) -> list[int]:

@@ -34,6 +34,9 @@ UNIT = {
 SHORT = {Frequency.SECONDLY, Frequency.MINUTELY, Frequency.HOURLY, Frequency.DAILY}
 
 
+IN_EVERY_MONTH, IN_EVERY_YEAR = 28, 365
+
+
 class Clause(NamedTuple):
     """`apart`: with a comma before it, as then all that follows it."""
 
@@ -62,6 +65,16 @@ def names_dates(rule: Rule) -> bool:
     """Whether the rule names days, months, weeks or times, rather than only how often."""
     days = rule.by_day or rule.by_month_day or rule.by_year_day or rule.by_week_no or rule.by_month
     return bool(days or rule.by_hour or rule.by_minute or rule.by_second)
+
+
+def may_lack_days(rule: Rule) -> bool:
+    """Whether a month or year may lack a day that the rule, or its start, asks for; so that SKIP changes a date."""
+    if rule.frequency not in {Frequency.MONTHLY, Frequency.YEARLY}:
+        return False
+    if rule.by_year_day or rule.by_month_day:
+        late_in_month = any(abs(day) > IN_EVERY_MONTH for day in rule.by_month_day)
+        return late_in_month or any(abs(day) > IN_EVERY_YEAR for day in rule.by_year_day)
+    return not (rule.by_day or rule.by_week_no)
 
 
 def _joined(clauses: list[Clause]) -> str:
@@ -96,7 +109,7 @@ def _places(rule: Rule) -> Iterator[Clause]:
 
 
 def _skip(rule: Rule) -> Iterator[Clause]:
-    if rule.skip is Skip.OMIT:
+    if rule.skip is Skip.OMIT or not may_lack_days(rule):
         return
     back = rule.skip is Skip.BACKWARD
     if rule.by_year_day or any(day < 0 for day in rule.by_month_day):
