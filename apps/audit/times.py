@@ -100,8 +100,8 @@ def changed_recurrence(before: Any, after: Any, setting: Setting) -> str:
 
 
 def recurrence(recurrence: Mapping[str, Any], setting: Setting) -> str:
-    told = rule_in_words(recurrence["rule"], today=setting.today)
-    return f"{told}, counted from completion" if recurrence.get("from") == "completion" else told
+    from_completion = recurrence.get("from") == "completion"
+    return rule_in_words(recurrence["rule"], today=setting.today, from_completion=from_completion)
 
 
 def reminder(reminder: Mapping[str, Any], setting: Setting) -> str:

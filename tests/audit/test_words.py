@@ -163,7 +163,7 @@ def test_this_year_is_the_readers():
         ),
         (
             {"recurrence": (None, DAILY | {"from": "completion"})},
-            "Ada made it repeat every day, counted from completion",
+            "Ada made it repeat 1 day after it is completed",
         ),
         ({"reminders": (None, [])}, "Ada took all reminders away"),
         ({"reminders": ([], None)}, "Ada went back to the usual reminder"),

@@ -187,6 +187,7 @@ UNDERSTOOD = [
         "FREQ=YEARLY;INTERVAL=4;BYDAY=TU;BYMONTHDAY=2,3,4,5,6,7,8;BYMONTH=11",
         "every 4 years on the 2nd to 8th of November when that is a Tuesday",
     ),
+    ("every year on the 1st of the same month", "FREQ=YEARLY;BYMONTHDAY=1", "every year on the 1st of the same month"),
     # limits
     ("every monday in may", "FREQ=WEEKLY;BYDAY=MO;BYMONTH=5", "every week on Monday in May"),
     ("every day only in january", "FREQ=DAILY;BYMONTH=1", "every day in January"),
@@ -346,6 +347,10 @@ RATE = "Say on which days instead, such as every week on mon and thu"
         ("every month on the 31st skipping february", "skipping", "is said by month_end"),
         ("every day starting 1 june", "starting", "The repeat starts at the due"),
         ("every day from 1 june", "from", "The repeat starts at the due"),
+        ("every year on the 1st of every month", "1st of every month", "say every month on the 1st"),
+        ("every month on the 1st of the same month", "1st of the same month", "Beside months say"),
+        ("every may on the 1st of the same month", "1st of the same month", "Say once of what they are"),
+        ("every may on the last friday of the year", "last friday of the year", "Say once of what they are"),
         ("every week on the 1st", "1st", "Beside weeks say on mon and thu"),
         ("every day in week 3", "week", "Weeks are counted beside years"),
         ("every day when it is a friday", "a", "the 13th when it is a friday"),
@@ -482,7 +487,8 @@ def rules_in_reach(draw):
     interval = draw(st.sampled_from([1, 1, 2, 10_000]))
     weekly = frequency is Frequency.WEEKLY
     week_matters = weeks or (weekly and (places or (weekdays and interval > 1)))
-    late = any(abs(day) > 28 for day in month_days) or any(abs(day) > 365 for day in year_days)
+    late = max([abs(day) + 337 for day in month_days] + [abs(day) for day in year_days] + [0]) > 365
+    late = late or 53 in weeks or -53 in weeks
     skip_matters = (yearly or monthly) and (late or not (month_days or year_days or weekdays or weeks))
     rule = Rule(
         frequency=frequency,

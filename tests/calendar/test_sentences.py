@@ -79,7 +79,7 @@ TODAY = date(2026, 11, 20)
         ),
         # of the year
         ("FREQ=YEARLY;BYMONTH=1;BYMONTHDAY=1", "every year on the 1st of January"),
-        ("FREQ=YEARLY;BYMONTHDAY=1", "every year on the 1st of every month"),
+        ("FREQ=YEARLY;BYMONTHDAY=1", "every year on the 1st of the same month"),
         ("FREQ=YEARLY;BYMONTH=1,2,3,7", "every year in January to March and July"),
         ("FREQ=YEARLY;BYMONTH=11;BYDAY=4TH", "every year on the 4th Thursday of November"),
         ("FREQ=YEARLY;BYDAY=20MO", "every year on the 20th Monday of the year"),
@@ -149,11 +149,22 @@ TODAY = date(2026, 11, 20)
             "FREQ=MONTHLY;BYMONTHDAY=-31;RSCALE=GREGORIAN;SKIP=FORWARD",
             "every month on the 31st last day, a day that there is not moved to the one after",
         ),
+        (
+            "FREQ=YEARLY;BYWEEKNO=-53;RSCALE=GREGORIAN;SKIP=FORWARD",
+            "every year in the 53rd last week of the year, a week that there is not moved to the one after",
+        ),
+        (
+            "FREQ=YEARLY;BYWEEKNO=53;BYMONTHDAY=31;RSCALE=GREGORIAN;SKIP=BACKWARD",
+            (
+                "every year on the 31st of every month, only in the 53rd week of the year,"
+                " a day or week that there is not moved to the one before"
+            ),
+        ),
         ("FREQ=YEARLY;RSCALE=GREGORIAN;SKIP=BACKWARD", "every year, in shorter months on their last day"),
         # nor are they told where every month and year has them, or where a day only limits
         ("FREQ=MONTHLY;BYMONTHDAY=28,-28;RSCALE=GREGORIAN;SKIP=BACKWARD", "every month on the 28th and 28th last day"),
         ("FREQ=MONTHLY;BYDAY=5MO;RSCALE=GREGORIAN;SKIP=BACKWARD", "every month on the 5th Monday"),
-        ("FREQ=YEARLY;BYWEEKNO=53;RSCALE=GREGORIAN;SKIP=FORWARD", "every year in the 53rd week of the year"),
+        ("FREQ=YEARLY;BYWEEKNO=52;RSCALE=GREGORIAN;SKIP=FORWARD", "every year in the 52nd week of the year"),
         ("FREQ=YEARLY;BYYEARDAY=365;RSCALE=GREGORIAN;SKIP=FORWARD", "every year on the 365th day of the year"),
         ("FREQ=DAILY;BYMONTHDAY=31;RSCALE=GREGORIAN;SKIP=BACKWARD", "every day, only on the 31st"),
         ("FREQ=WEEKLY;RSCALE=GREGORIAN;SKIP=BACKWARD", "every week"),
@@ -204,6 +215,14 @@ def month_end(rule, policy="clamp", **start):
         ("FREQ=MONTHLY;BYMONTHDAY=-30", "roll", "a day that there is not moved to the one after"),
         ("FREQ=MONTHLY;BYMONTHDAY=31;BYMONTH=1,4", "skip", "skips April"),
         ("FREQ=YEARLY;BYMONTHDAY=29;BYMONTH=2", "skip", "skips February except in leap years"),
+        ("FREQ=YEARLY;BYMONTHDAY=31", "skip", "skips months that do not have its day"),
+        ("FREQ=YEARLY;BYMONTHDAY=31", "clamp", "in shorter months on their last day"),
+        ("FREQ=YEARLY;BYYEARDAY=366", "skip", "skips years without such a day"),
+        ("FREQ=YEARLY;BYYEARDAY=366", "clamp", "a day that there is not moved to the one before"),
+        ("FREQ=YEARLY;BYWEEKNO=53", "skip", "skips years without such a week"),
+        ("FREQ=YEARLY;BYWEEKNO=53", "roll", "a week that there is not moved to the one after"),
+        ("FREQ=MONTHLY;BYMONTH=4", "skip", "skips months that do not have its day"),
+        ("FREQ=YEARLY;BYMONTH=4", "clamp", "in shorter months on their last day"),
         ("FREQ=MONTHLY", "clamp", "in shorter months on their last day"),
         ("FREQ=MONTHLY", "skip", "skips months that do not have its day"),
     ],
@@ -221,8 +240,10 @@ def test_what_becomes_of_a_day_that_a_month_does_not_have_is_told(rule, policy, 
         "FREQ=MONTHLY;BYDAY=5MO",
         "FREQ=WEEKLY",
         "FREQ=DAILY;BYMONTHDAY=31",
-        "FREQ=YEARLY;BYYEARDAY=366",
-        "FREQ=YEARLY;BYWEEKNO=53",
+        "FREQ=YEARLY;BYYEARDAY=365",
+        "FREQ=YEARLY;BYWEEKNO=52",
+        "FREQ=YEARLY",
+        "FREQ=YEARLY;BYMONTH=1,3",
         "FREQ=MONTHLY;BYMONTHDAY=31;RSCALE=GREGORIAN;SKIP=BACKWARD",
     ],
 )
@@ -237,6 +258,8 @@ def test_a_rule_without_a_day_has_the_one_of_its_start():
     assert month_end("FREQ=MONTHLY;INTERVAL=12", "skip", starts_on=date(2026, 1, 31)) is None
     assert month_end("FREQ=YEARLY", "skip", starts_on=date(2024, 2, 29)) == "skips February except in leap years"
     assert month_end("FREQ=YEARLY", "skip", starts_on=date(2024, 3, 31)) is None
+    assert month_end("FREQ=YEARLY;BYMONTHDAY=31", "skip", starts_on=date(2026, 4, 30)) == "skips April"
+    assert month_end("FREQ=YEARLY;BYMONTHDAY=31", "skip", starts_on=date(2026, 5, 31)) is None
 
 
 @pytest.mark.parametrize(

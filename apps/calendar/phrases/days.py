@@ -27,6 +27,7 @@ class Within(StrEnum):
 
     NOTHING = auto()
     MONTH = auto()
+    SAME_MONTH = auto()
     EVERY_MONTH = auto()
     MONTHS = auto()
     WEEKS = auto()
@@ -175,6 +176,8 @@ def _read_within(words: Words, days: Days) -> None:
     words.next()
     if words.take_phrase("the month"):
         days.within = Within.MONTH
+    elif words.take_phrase("the same month"):
+        days.within = Within.SAME_MONTH
     elif words.take_phrase("every|each month"):
         days.within = Within.EVERY_MONTH
     elif words.take_phrase("the year"):

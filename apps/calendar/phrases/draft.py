@@ -98,7 +98,7 @@ class Draft:
         """The rule in its normal form. Raises `NotUnderstood` where days do not tell of which month they are."""
         assert self.frequency is not None
         days = self.days
-        if days is not None:
+        if days is not None and days.kind not in {DaysKind.OF_YEAR, DaysKind.PLAIN}:
             self._check_within(days)
         self._check_condition()
         kind = days.kind if days else None
@@ -150,21 +150,23 @@ class Draft:
             raise NotUnderstood(told, span=self.condition_span)
 
     def _check_within(self, days: Days) -> None:
-        """What counts by the year says of what: of months, of every month, or of the year, and of one of them."""
-        of_year = days.within is Within.YEAR and days.kind is not DaysKind.OF_YEAR
-        counted = any(day.ordinal for day in days.weekdays) or days.kind is not DaysKind.COUNTED
-        if self.frequency is Frequency.YEARLY:
-            open_ = days.kind not in {DaysKind.OF_YEAR, DaysKind.PLAIN} and days.within in {
-                Within.NOTHING,
-                Within.MONTH,
-            }
-            if open_ and not self.months and counted:
-                told = "Say of which month they are, such as of may; or of the year."
-                raise NotUnderstood(f"Years have many such days. {told}", span=days.span)
-            if of_year and (self.months or days.kind is DaysKind.OF_MONTH):
-                raise NotUnderstood("Days are of the year or of months, not of both.", span=days.span)
-            if days.kind is DaysKind.CHOSEN and len(self.months) > 1:
-                told = "Say every month on the first workday, only in january and july."
-                raise NotUnderstood(f"Of several months together there is one first. {told}", span=days.span)
-        elif of_year:
-            raise self._unfit(days)
+        """What counts by the year says of what: of months, or of the year; and of one of them."""
+        of_year = days.within is Within.YEAR
+        same_month = days.within is Within.SAME_MONTH
+        if self.frequency is not Frequency.YEARLY:
+            if of_year or same_month:
+                raise self._unfit(days)
+            return
+        by_number = days.kind in {DaysKind.OF_MONTH, DaysKind.CHOSEN} or any(day.ordinal for day in days.weekdays)
+        if by_number and days.within in {Within.NOTHING, Within.MONTH} and not self.months:
+            told = "Say of which month they are, such as of may; or of the year."
+            raise NotUnderstood(f"Years have many such days. {told}", span=days.span)
+        if (of_year and (self.months or days.kind is DaysKind.OF_MONTH)) or (
+            same_month and (self.months or self.weeks or days.kind is not DaysKind.OF_MONTH)
+        ):
+            raise NotUnderstood("Say once of what they are: of may, of the same month, or of the year.", span=days.span)
+        if days.within is Within.EVERY_MONTH and (self.months or not self.weeks):
+            raise NotUnderstood("Of every month they repeat by the month: say every month on the 1st.", span=days.span)
+        if days.kind is DaysKind.CHOSEN and len(self.months) > 1:
+            told = "Say every month on the first workday, only in january and july."
+            raise NotUnderstood(f"Of several months together there is one first. {told}", span=days.span)

@@ -139,7 +139,7 @@ def _week_start(words: Words, draft: Draft) -> None:
 
 def _moved(words: Words, draft: Draft) -> None:
     word = words.peek()
-    if not words.take_phrase("a day that there is not moved to the one before|after"):
+    if not words.take_phrase("a day|week [or] [week] that there is not moved to the one before|after"):
         raise not_understood(word, instead=MORE)
     draft.skip_to(Skip.BACKWARD if words.peek(-1).text == "before" else Skip.FORWARD, word=word)
 

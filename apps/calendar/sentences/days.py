@@ -19,7 +19,8 @@ def days_in_words(rule: Rule) -> str:
         return f"on the {ordinals(rule.by_year_day)} day of the year"
     yearly = rule.frequency is Frequency.YEARLY
     if rule.by_month_day:
-        months = (months_in_words(rule.by_month) or "every month") if yearly else ""
+        of_any = "every month" if rule.by_week_no else "the same month"
+        months = (months_in_words(rule.by_month) or of_any) if yearly else ""
         return f"on the {_days_of_month(rule.by_month_day)}{f' of {months}' if months else ''}"
     if rule.by_day:
         return f"on {_weekdays(rule)}"

@@ -13,7 +13,7 @@ from apps.calendar import rules
 from apps.calendar.recurrences import parse_wall
 from apps.calendar.rules import Frequency, Rule, Skip
 from apps.calendar.sentences.plain import MONTHS, counted, day_in_words, joined, ordinal
-from apps.calendar.sentences.rule import IN_EVERY_MONTH, may_lack_days, rule_in_words
+from apps.calendar.sentences.rule import IN_EVERY_MONTH, late, may_lack_days, rule_in_words, years_may_lack
 
 _SKIP = {"clamp": Skip.BACKWARD, "roll": Skip.FORWARD, "skip": Skip.OMIT}
 _CATCH_UP = {
@@ -49,21 +49,36 @@ def policy_in_words(recurrence: Mapping[str, Any], *, today: date, starts_on: da
 
 
 def month_end_in_words(recurrence: Mapping[str, Any], *, starts_on: date | None = None) -> str | None:
-    """`skips February`, `in shorter months on their last day`; `None` where every month has the days of the rule."""
+    """`skips February`, `in shorter months on their last day`; `None` where no date depends on it.
+
+    Of a yearly rule that leaves its day to a start that is not known, that is not told: 29 February is rare.
+    """
     rule = rules.parse(recurrence["rule"])
-    if starts_on is None and rule.frequency is Frequency.MONTHLY and not (rule.by_month_day or rule.by_day):
-        return _WHATEVER_THE_START[recurrence.get("month_end", "clamp")]
-    days = _late_days(rule, starts_on=starts_on)
-    months = _months(rule, starts_on=starts_on)
-    lacking = {day: [month for month in months if monthrange(_COMMON_YEAR, month)[1] < abs(day)] for day in days}
-    if rule.skip is not Skip.OMIT or not any(lacking.values()):
-        return None
     policy = recurrence.get("month_end", "clamp")
+    if rule.skip is not Skip.OMIT or not may_lack_days(rule):
+        return None
+    if lacking := years_may_lack(rule):
+        return f"skips years without such a {lacking}" if policy == "skip" else _moved(lacking, policy)
+    return _of_months(rule, policy=policy, starts_on=starts_on)
+
+
+def _of_months(rule: Rule, *, policy: str, starts_on: date | None) -> str | None:
+    # Where the start is not known, its day is looked at as if it were a 31st, and told without naming months.
+    days = late(rule.by_month_day or [starts_on.day if starts_on else 31], IN_EVERY_MONTH)
+    months = _months(rule, starts_on=starts_on)
+    lacks = {day: [month for month in months if monthrange(_COMMON_YEAR, month)[1] < abs(day)] for day in days}
+    month_of_start = rule.frequency is Frequency.YEARLY and not (rule.by_month or rule.by_week_no)
+    if not any(lacks.values()):
+        return None
+    if starts_on is None and (month_of_start or not rule.by_month_day):
+        return None if month_of_start and not rule.by_month_day else _WHATEVER_THE_START[policy]
     if policy == "skip":
-        return f"skips {_skipped({day: found for day, found in lacking.items() if found})}"
-    if min(days) < 0:
-        return f"a day that there is not moved to the one {'before' if policy == 'clamp' else 'after'}"
-    return _WHATEVER_THE_START[policy]
+        return f"skips {_skipped({day: found for day, found in lacks.items() if found})}"
+    return _moved("day", policy) if min(days) < 0 else _WHATEVER_THE_START[policy]
+
+
+def _moved(what: str, policy: str) -> str:
+    return f"a {what} that there is not moved to the one {'before' if policy == 'clamp' else 'after'}"
 
 
 def _dates(recurrence: Mapping[str, Any], *, today: date) -> str:
@@ -83,21 +98,11 @@ def _wall_in_words(wall: date, *, today: date) -> str:
     return f"{day} at {wall:%H:%M:%S}" if wall.second else f"{day} at {wall:%H:%M}"
 
 
-def _late_days(rule: Rule, *, starts_on: date | None) -> list[int]:
-    """Days of the month that some months do not have."""
-    if not may_lack_days(rule) or rule.by_year_day:
-        return []
-    days: Sequence[int] = rule.by_month_day
-    if starts_on and not (days or rule.by_day or rule.by_week_no):
-        days = [starts_on.day]
-    return [day for day in days if abs(day) > IN_EVERY_MONTH]
-
-
 def _months(rule: Rule, *, starts_on: date | None) -> list[int]:
     every = list(range(1, 13))
-    if rule.frequency is Frequency.MONTHLY and starts_on:
+    if starts_on and rule.frequency is Frequency.MONTHLY:
         every = sorted({(starts_on.month - 1 + step * rule.interval) % 12 + 1 for step in range(12)})
-    elif rule.frequency is Frequency.YEARLY and not rule.by_month_day and starts_on and not rule.by_month:
+    elif starts_on and not (rule.by_month or rule.by_week_no):
         every = [starts_on.month]
     return [month for month in every if month in rule.by_month] if rule.by_month else every
 

@@ -5,7 +5,7 @@ parts are the same; `phrases.read` reads each back that names no time of day. Wh
 `only`, since it does not begin the counting anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ UNIT = {
 SHORT = {Frequency.SECONDLY, Frequency.MINUTELY, Frequency.HOURLY, Frequency.DAILY}
 
 
-IN_EVERY_MONTH, IN_EVERY_YEAR = 28, 365
+IN_EVERY_MONTH, DAYS_IN_EVERY_YEAR, WEEKS_IN_EVERY_YEAR = 28, 365, 52
 
 
 class Clause(NamedTuple):
@@ -68,13 +68,25 @@ def names_dates(rule: Rule) -> bool:
 
 
 def may_lack_days(rule: Rule) -> bool:
-    """Whether a month or year may lack a day that the rule, or its start, asks for; so that SKIP changes a date."""
+    """Whether a month may lack a day, or a year a day or week, that the rule or its start asks for.
+
+    Only there SKIP changes a date.
+    """
     if rule.frequency not in {Frequency.MONTHLY, Frequency.YEARLY}:
         return False
-    if rule.by_year_day or rule.by_month_day:
-        late_in_month = any(abs(day) > IN_EVERY_MONTH for day in rule.by_month_day)
-        return late_in_month or any(abs(day) > IN_EVERY_YEAR for day in rule.by_year_day)
-    return not (rule.by_day or rule.by_week_no)
+    if rule.by_year_day or rule.by_month_day or rule.by_week_no:
+        return bool(late(rule.by_month_day, IN_EVERY_MONTH)) or bool(years_may_lack(rule))
+    return not rule.by_day
+
+
+def years_may_lack(rule: Rule) -> str:
+    """`day`, `week` or both: what a rule names that some years do not have."""
+    days, weeks = late(rule.by_year_day, DAYS_IN_EVERY_YEAR), late(rule.by_week_no, WEEKS_IN_EVERY_YEAR)
+    return " or ".join([*(["day"] if days else []), *(["week"] if weeks else [])])
+
+
+def late(numbers: Sequence[int], bound: int) -> list[int]:
+    return [number for number in numbers if abs(number) > bound]
 
 
 def _joined(clauses: list[Clause]) -> str:
@@ -112,8 +124,10 @@ def _skip(rule: Rule) -> Iterator[Clause]:
     if rule.skip is Skip.OMIT or not may_lack_days(rule):
         return
     back = rule.skip is Skip.BACKWARD
-    if rule.by_year_day or any(day < 0 for day in rule.by_month_day):
-        yield Clause(f"a day that there is not moved to the one {'before' if back else 'after'}", apart=True)
+    lacking, days = years_may_lack(rule), late(rule.by_month_day, IN_EVERY_MONTH)
+    if lacking or any(day < 0 for day in days):
+        what = "day or week" if days and lacking == "week" else lacking or "day"
+        yield Clause(f"a {what} that there is not moved to the one {'before' if back else 'after'}", apart=True)
     else:
         words = "in shorter months on their last day" if back else "in shorter months on the 1st of the next"
         yield Clause(words, apart=True)
