@@ -75,11 +75,13 @@ def _asked_for(
     """What is found from the start to the end, `count` of it, and of that what comes beyond a place."""
     left = count
     for day, some in found:
+        if day > end[0]:
+            return
         times = some
         if day <= start[0]:
             times = times[bisect_left(times, start[1]) :] if day == start[0] else ()
-        if day >= end[0]:
-            times = times[: bisect_right(times, end[1])] if day == end[0] else ()
+        if day == end[0]:
+            times = times[: bisect_right(times, end[1])]
         if left is not None:
             times = times[:left]
             left -= len(times)
@@ -87,7 +89,7 @@ def _asked_for(
             steps.take(_COUNTED)
             times = times[bisect_right(times, beyond[1]) :] if day == beyond[0] else ()
         yield day, times
-        if left == 0 or day > end[0]:
+        if left == 0:
             return
 
 

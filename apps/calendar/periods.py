@@ -13,6 +13,9 @@ from apps.calendar.rrule import DayOfWeek, Frequency, Rule, Skip, Weekday
 from apps.calendar.steps import Steps
 from apps.calendar.years import DayParts
 
+# A period takes about as long as going by so many dates.
+_PERIOD = 2
+
 # The first day of a period, or of its year, and the period's days counted from there.
 _Period = tuple[int, tuple[int, ...]]
 
@@ -133,9 +136,8 @@ def _in_each(
         found = chosen(days)
         for day, times in found:
             yield first_day + day, times
+        steps.take(_PERIOD)
         empty = 0 if found else empty + 1
-        if empty:
-            steps.take()
         if empty >= cycle:
             return
 

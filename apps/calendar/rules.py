@@ -67,19 +67,17 @@ def check_against_start(rule: Rule, *, start: date | datetime) -> None:
 def check_happens(rule: Rule, *, start: date | datetime, zone: ZoneInfo) -> None:
     """Raises `InvalidRule` where a rule names no date after its start, a date or a naive wall-clock time, at all.
 
-    One that names a date only beyond what may be looked through is refused too. COUNT=1 is allowed to.
+    Its own end is not looked at: COUNT=1, or UNTIL on the first day, is what somebody may want. A next date beyond
+    what may be looked through is refused.
     """
-    if rule.count == 1:
-        return
+    endless = replace(rule, count=None, until=None)
     try:
-        if _happens(rule, start=start, zone=zone):
+        if _happens(endless, start=start, zone=zone):
             return
     except TooCostly as reason:
         raise InvalidRule("A next date is not found in time: let the rule name dates more often.") from reason
-    if rule.until is not None and _seems_to_happen(replace(rule, until=None), start=start, zone=zone):
-        raise InvalidRule("It ends before it repeats: UNTIL is before the next date.", part="UNTIL")
     for part, field in _MAY_STAND_IN_THE_WAY.items():
-        if getattr(rule, field) and _seems_to_happen(_without(rule, field), start=start, zone=zone):
+        if getattr(rule, field) and _seems_to_happen(_without(endless, field), start=start, zone=zone):
             raise InvalidRule(f"This never happens: {part} does not meet the rest of the rule.", part=part)
     raise InvalidRule("This never happens: no date is all that the rule asks for.")
 

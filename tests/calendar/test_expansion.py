@@ -37,3 +37,21 @@ def named(text, *, start, after=None, most=6):
 )
 def test_a_rule_names_dates(text, start, dates):
     assert named(text, start=start) == dates
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "dates"),
+    [
+        ("FREQ=WEEKLY;INTERVAL=9973", datetime(9800, 11, 21, 9), "98001121T090000 99920110T090000"),
+        ("FREQ=WEEKLY;INTERVAL=400;BYDAY=SA,SU", datetime(9995, 1, 2, 9), "99950107T090000 99950108T090000"),
+        ("FREQ=YEARLY;BYYEARDAY=146", datetime(9999, 12, 31, 23, 59, 59), ""),
+        ("FREQ=YEARLY;BYMONTH=11,12", date(9999, 12, 30), "99991230"),
+        ("FREQ=MONTHLY;SKIP=FORWARD;RSCALE=GREGORIAN", date(9999, 11, 30), "99991130 99991230"),
+        ("FREQ=YEARLY;BYYEARDAY=366;SKIP=FORWARD;RSCALE=GREGORIAN", date(9997, 1, 2), "99980101 99990101"),
+        ("FREQ=YEARLY;BYWEEKNO=52;BYDAY=MO,SU", date(9999, 12, 1), "99991227"),
+        ("FREQ=DAILY", date(9999, 12, 30), "99991230 99991231"),
+        ("FREQ=SECONDLY;INTERVAL=7000", datetime(9999, 12, 31, 22), "99991231T220000 99991231T235640"),
+    ],
+)
+def test_a_rule_ends_with_the_calendar(text, start, dates):
+    assert named(text, start=start) == dates
