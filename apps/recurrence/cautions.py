@@ -47,6 +47,17 @@ def cautions(
     return sorted(found, key=lambda caution: caution.kind != "warning")
 
 
+def of_start(asked_for: datetime | None, start: Wall, *, today: date) -> Iterator[Caution]:
+    """A wall-clock time that there is not on the day of the start, where clocks leap over it."""
+    if asked_for is None or asked_for.tzinfo is not None or not isinstance(start, datetime):
+        return
+    asked_for = asked_for.replace(microsecond=0)
+    if asked_for != start:
+        told = f"There is no {_clock(asked_for)} on {sentences.day_in_words(asked_for.date(), today=today)}"
+        detail = f"{told}: it starts at {_clock(start)}, and that is its time from then on."
+        yield Caution(code="start_in_gap", kind="warning", detail=detail)
+
+
 def _unnamed_start(schedule: Schedule, first: Wall | None, *, today: date) -> Iterator[Caution]:
     start = schedule.start
     if first is not None and first != start and not schedule.from_completion:

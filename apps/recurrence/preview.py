@@ -60,11 +60,19 @@ class Preview:
 
 
 def preview(
-    intent: Mapping[str, Any], *, start: Wall, zone: ZoneInfo, count: int, now: datetime, completed_at: datetime | None
+    intent: Mapping[str, Any],
+    *,
+    start: Wall,
+    zone: ZoneInfo,
+    count: int,
+    now: datetime,
+    asked_for: datetime | None = None,
+    completed_at: datetime | None = None,
 ) -> Preview:
     """The first `count` dates of a recurrence that starts at a wall-clock time, and what to know about it.
 
-    Raises `rules.InvalidRule`, and `TooCostly` where not even the second date can be found with bounded work.
+    `asked_for` is what somebody gave for the start, naive where it was a wall-clock time. Raises `rules.InvalidRule`,
+    and `TooCostly` where not even the second date can be found with bounded work.
     """
     planned = schedule.schedule_of(intent, start=start, zone=zone)
     today = zones.local_date(now, zone)
@@ -75,7 +83,10 @@ def preview(
         zone=zone,
         dates=[planned_date(wall, zone=zone, today=today) for wall in walls],
         is_all=is_all,
-        cautions=cautions.cautions(planned, intent=intent, walls=walls, is_all=is_all, today=today),
+        cautions=[
+            *cautions.of_start(asked_for, start, today=today),
+            *cautions.cautions(planned, intent=intent, walls=walls, is_all=is_all, today=today),
+        ],
         completion=_completion(planned, completed_at, today=today) if completed_at else None,
     )
 

@@ -83,11 +83,12 @@ POSITION: dict[str, Any] = {
 _ADDRESS = {"type": "string", "format": "uri"}
 LINKS: dict[str, Any] = {
     "type": "object",
-    "required": ["list", "parent", "subtasks", "audit"],
+    "required": ["list", "parent", "subtasks", "recurrence", "audit"],
     "properties": {
         "list": {"type": ["string", "null"], "format": "uri"},
         "parent": {"type": ["string", "null"], "format": "uri"},
         "subtasks": _ADDRESS,
+        "recurrence": _ADDRESS,
         "audit": _ADDRESS,
     },
 }

@@ -98,7 +98,7 @@ def test_a_list_shows_each_series_by_its_task(admin, task):
     page = shown(admin.get(LIST))
 
     assert "Water the plants" in page
-    assert "Monday 11 May" in page
+    assert "2026-05-11" in page
     assert "goes on" in page
 
 

@@ -345,6 +345,34 @@ def test_a_wall_clock_time_hangs_in_the_zone_that_is_named(api):
     ]
 
 
+def test_a_start_that_clocks_leap_over_is_told_where_it_went(api):
+    asked = {"recurrence": "daily", "due_at": "2027-03-28T02:30", "count": 2}
+
+    told = api.post(PREVIEW, asked).json()
+
+    assert [one["local"] for one in told["dates"]] == ["28 March 2027 at 03:30", "29 March 2027 at 03:30"]
+    assert told["warnings"] == [
+        {
+            "code": "start_in_gap",
+            "kind": "warning",
+            "detail": "There is no 02:30 on 28 March 2027: it starts at 03:30, and that is its time from then on.",
+        }
+    ]
+
+
+@pytest.mark.parametrize("due_at", ["2027-03-28T01:30", "2027-03-28T03:30:00.5", "2027-03-28T01:30:00Z"])
+def test_a_start_that_there_is_is_not_warned_of(api, due_at):
+    told = api.post(PREVIEW, {"recurrence": "daily", "due_at": due_at}).json()
+
+    assert "start_in_gap" not in [warning["code"] for warning in told["warnings"]]
+
+
+def test_a_completion_without_an_offset_is_the_persons_wall_clock(api):
+    asked = {"recurrence": "daily", "due_on": "2027-01-01", "completed_at": "2027-01-03T13:00"}
+
+    assert api.post(PREVIEW, asked).json()["completion"]["completed_at"] == "2027-01-03T12:00:00Z"
+
+
 def test_without_a_due_it_starts_on_the_first_day_from_today_on(api):
     told = api.get(PREVIEW, {"recurrence": "FREQ=WEEKLY;BYDAY=WE", "count": 2}).json()
 

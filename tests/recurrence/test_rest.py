@@ -314,6 +314,13 @@ def test_a_task_whose_series_is_not_opened_yet_tells_what_it_will_be(api, ada):
     assert [one["due_on"] for one in told["planned"]][:2] == ["2026-05-11", "2026-05-18"]
 
 
+def test_a_task_leads_to_how_it_repeats(api, task):
+    address = api.get(f"{TASKS}{task.pk}/").json()["links"]["recurrence"]
+
+    assert address.endswith(of(task))
+    assert api.get(address).status_code == 200
+
+
 def test_a_task_that_does_not_repeat_says_so(api, ada):
     task = task_of(ada)
 

@@ -26,6 +26,7 @@ from apps.recurrence.admin.filters import EndedBecauseFilter, StateFilter, found
 from apps.recurrence.admin.shown import TITLE_SHOWN, link_to_task, on_the_wall, trail_of, zone_of
 from apps.recurrence.exceptions import RecurrenceRefused
 from apps.recurrence.models import Series
+from apps.recurrence.selectors import Planned
 from apps.tasks.admin.base import REFUSALS, CappedPaginator, OwnersFirst, acting
 from apps.tasks.admin.filters import OwnerFilter
 from apps.tasks.models import Task
@@ -152,12 +153,16 @@ class SeriesAdmin(ReadOnly):
 
     @admin.display(description="next", empty_value="")
     def next_date(self, series: Series) -> str:
-        return next(iter(_planned(series, most=1)), "")
+        found = _planned(series, most=1)
+        return f"{found[0].wall:{'%Y-%m-%d %H:%M' if found[0].due_at else '%Y-%m-%d'}}" if found else ""
 
     @admin.display(description="planned next")
     def planned(self, series: Series) -> str | SafeString:
-        if dates := _planned(series, most=PLANNED_SHOWN):
-            listed = format_html_join("", "<li>{}</li>", [(date,) for date in dates])
+        if found := _planned(series, most=PLANNED_SHOWN):
+            zone = zone_of(series)
+            today = zones.local_date(datetime.now(UTC), zone)
+            dates = [preview.planned_date(one.wall, zone=zone, today=today) for one in found]
+            listed = format_html_join("", "<li>{} {}</li>", [(one.weekday, one.local) for one in dates])
             return format_html('<ul class="subtasks">{}</ul>', listed)
         waits = series.is_active and series.paused_at is None and series.recurrence["from"] == "completion"
         return "It counts from when the open one is done." if waits else "Nothing."
@@ -242,12 +247,8 @@ def _possible(series: Series) -> list[str]:
     return ["resume" if series.paused_at is not None else "pause", "end"]
 
 
-def _planned(series: Series, *, most: int) -> list[str]:
-    now, zone = datetime.now(UTC), zone_of(series)
-    today = zones.local_date(now, zone)
+def _planned(series: Series, *, most: int) -> list[Planned]:
     try:
-        found = selectors.planned(series, most=most, now=now)
-    except CalendarError as reason:
-        return [str(reason)]
-    dates = [preview.planned_date(one.wall, zone=zone, today=today) for one in found]
-    return [f"{one.weekday} {one.local}" for one in dates]
+        return selectors.planned(series, most=most, now=datetime.now(UTC))
+    except CalendarError:  # it was checked when it was set; whoever looks is not to be turned away
+        return []

@@ -39,11 +39,10 @@ class PreviewSerializer(RefusesUnknownFields):
         max_value=MOST_DATES,
         help_text=f"How many dates, at most {MOST_DATES}; {DEFAULT_COUNT} when it is left out.",
     )
-    completed_at = serializers.DateTimeField(
+    completed_at = DueAtField(
         required=False,
         allow_null=True,
         help_text="What would follow, were the first one completed then: which dates are made, which skipped.",
-        style={"input_type": "text", "placeholder": "2030-05-03T09:00+02:00"},
     )
 
     def get_initial(self) -> dict[str, Any]:
@@ -52,7 +51,7 @@ class PreviewSerializer(RefusesUnknownFields):
             return super().get_initial()
         context: dict[str, Any] = self.context  # type: ignore[assignment]
         asked = context["request"].query_params if "request" in context else {}
-        return {name: Words(asked.get(name, "")) for name in self.fields}
+        return {name: Words(asked.get(name, "")) for name in self._declared_fields}
 
 
 class CautionSerializer(serializers.Serializer[Any]):

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from apps.accounts.serializers import RefusesUnknownFields
 from apps.calendar import rules, zones
+from apps.calendar.errors import CalendarError
 from apps.calendar.rules import Rule
 from apps.recurrence import preview, selectors
 from apps.recurrence.models import MAX_RECURRENCE_ID_LENGTH, Series
@@ -142,7 +143,10 @@ class SeriesSerializer(Represented):
     def upcoming(series: Series, *, most: int, now: datetime) -> list[Mapping[str, Any]]:
         zone = series.zone
         today = zones.local_date(now, zone)
-        found: list[Planned] = selectors.planned(series, most=most, now=now)
+        try:
+            found: list[Planned] = selectors.planned(series, most=most, now=now)
+        except CalendarError:  # it was checked when it was set; whoever reads is not to be turned away
+            return []
         return [shown(preview.planned_date(one.wall, zone=zone, today=today)) for one in found]
 
 

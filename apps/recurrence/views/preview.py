@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -32,7 +33,7 @@ _PARAMETERS = [
         ("due_at", str, False),
         ("due_time_zone", str, False),
         ("count", int, False),
-        ("completed_at", datetime, False),
+        ("completed_at", str, False),
     ]
 ]
 
@@ -84,11 +85,17 @@ def _preview(asked: Mapping[str, Any], *, user: User, now: datetime) -> tuple[Ma
             zone=due.zone,
             count=asked.get("count") or DEFAULT_COUNT,
             now=now,
-            completed_at=asked.get("completed_at"),
+            asked_for=given.get("due_at"),
+            completed_at=_placed(asked.get("completed_at"), due.zone),
         )
     except CalendarError as reason:
         raise intents.refused_rule(reason) from reason
     return intent, told
+
+
+def _placed(at: datetime | None, zone: ZoneInfo) -> datetime | None:
+    """A wall-clock time as the instant it is in the zone."""
+    return at if at is None or at.tzinfo is not None else zones.attach(at, zone)
 
 
 def _shown(intent: Mapping[str, Any], told: Preview) -> dict[str, Any]:

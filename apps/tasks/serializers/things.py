@@ -121,6 +121,7 @@ class TaskSerializer(Represented):
             "list": f"{base}lists/{task.list_id}/" if task.list_id else None,
             "parent": f"{base}tasks/{task.parent_id}/" if task.parent_id else None,
             "subtasks": f"{base}tasks/?parent={task.pk}",
+            "recurrence": f"{base}tasks/{task.pk}/recurrence/",
             "audit": f"{base}audit/?task={task.pk}",
         }
 
