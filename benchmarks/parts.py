@@ -12,7 +12,7 @@ from benchmarks import processors
 from benchmarks.figures import rounds
 from benchmarks.ground import REAL, Ground
 from benchmarks.processors import CLIENT, Held
-from benchmarks.report import ALL, READS, Notebook
+from benchmarks.report import ALL, READS, RULES, Notebook
 
 Measure = Callable[[Ground, Notebook, float], None]
 READER = {"username": "reader", "password": "reads-a-hundred-thousand"}
@@ -199,6 +199,17 @@ def measure_trail(ground: Ground, note: Notebook, scale: float) -> None:
         note.figure(what, f"{pages}; {_others(pages.others)}", table=READS)
 
 
+def measure_rules(_ground: Ground, note: Notebook, scale: float) -> None:
+    """Dates of recurrence rules, in this process alone."""
+    from benchmarks import rules
+
+    count = int(1000 * scale)
+    for one in rules.measured(count=count):
+        note.figure(
+            f"{count:,} dates of a rule, {one.what}", str(one.ours), f"python-dateutil: {one.dateutil}", table=RULES
+        )
+
+
 # In this order: a backlog repeats an event that changes by REST left, and tables grow from part to part.
 PARTS: dict[str, Measure] = {
     "idle": measure_idle,
@@ -208,12 +219,13 @@ PARTS: dict[str, Measure] = {
     "recurrence": measure_recurrence,
     "protocols": measure_protocols,
     "reads": measure_reads,
+    "rules": measure_rules,
 }
 # What takes long to prepare is measured only when asked for.
 ASKED_FOR: dict[str, Measure] = {"trail": measure_trail}
 # Where a part is measured: on both, but for what Kafka has no part in, and what the mock does otherwise.
 ONLY_ON = {"protocols": REAL}
-WITHOUT_KAFKA = frozenset({"reads", "trail"})
+WITHOUT_KAFKA = frozenset({"reads", "rules", "trail"})
 
 
 def _an_event_to_repeat(ground: Ground) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import page
 
-FIGURES, ROLES, PROTOCOLS, READS = "figures", "roles", "protocols", "reads"
+FIGURES, ROLES, PROTOCOLS, READS, RULES = "figures", "roles", "protocols", "reads", "rules"
 MEASURED, LIMIT = "measured", "raw limit, same run"
 ALL = "all but the client"
 EITHER = "either"  # for what Kafka has no part in
@@ -123,8 +123,9 @@ def tables(results: Results, *, titles: Mapping[str, str]) -> str:
     for kind, parts in results.items():
         if cells := _cells(parts, PROTOCOLS):
             sections += [f"### The protocols of a group, on {titles[kind]}", _table("what", cells)]
-    if cells := [cell for parts in results.values() for cell in _cells(parts, READS)]:
-        sections += ["### Reads", _table("what", cells)]
+    for table, title in ((READS, "Reads"), (RULES, "Dates of recurrence rules")):
+        if cells := [cell for parts in results.values() for cell in _cells(parts, table)]:
+            sections += [f"### {title}", _table("what", cells)]
     return "\n\n".join(sections)
 
 

@@ -66,9 +66,14 @@ class Year:
         self._weekday = (first_day(number) - 1) % 7
 
     @property
-    def shape(self) -> tuple[int, bool, bool, bool]:
-        """Years of one shape have the same days, in their neighbours' margins too."""
-        return self._weekday, is_leap(self.number - 1), self.leap, is_leap(self.number + 1)
+    def shape(self) -> tuple[int, bool]:
+        """Years of one shape have the same days."""
+        return self._weekday, self.leap
+
+    @property
+    def neighbours(self) -> tuple[bool, bool]:
+        """Of two years of one shape and with the same neighbours the margins are the same too."""
+        return is_leap(self.number - 1), is_leap(self.number + 1)
 
     def months(self, months: Iterable[int]) -> Iterator[range]:
         return (range(self._starts[month - 1], self._starts[month]) for month in months)
@@ -148,7 +153,8 @@ class Days:
 
     def __init__(self, parts: DayParts, which: Callable[[Year, DayParts], list[int]]) -> None:
         self._parts, self._which = parts, which
-        self._by_shape: dict[tuple[int, bool, bool, bool], tuple[int, ...]] = {}
+        self._reaches_over = bool(parts.week_numbers) or parts.skip is not Skip.OMIT
+        self._by_shape: dict[object, tuple[int, ...]] = {}
         self._by_year: list[tuple[int, ...] | None] = [None] * CYCLE_YEARS
 
     def of(self, number: int) -> tuple[int, ...]:
@@ -158,9 +164,10 @@ class Days:
 
     def _worked_out(self, number: int) -> tuple[int, ...]:
         year = Year(number)
-        days = self._by_shape.get(year.shape)
+        shape = (year.shape, year.neighbours if self._reaches_over else None)
+        days = self._by_shape.get(shape)
         if days is None:
-            days = self._by_shape[year.shape] = tuple(self._which(year, self._parts))
+            days = self._by_shape[shape] = tuple(self._which(year, self._parts))
         self._by_year[number % CYCLE_YEARS] = days
         return days
 

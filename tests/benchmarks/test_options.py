@@ -22,6 +22,7 @@ def test_what_takes_long_is_measured_only_when_asked_for() -> None:
         "rest",
         "recurrence",
         "reads",
+        "rules",
     ]
     assert benchmarks._parts(options("trail"), kind="mock", beside_mock=False) == ["trail"]
 
@@ -31,7 +32,7 @@ def test_protocols_are_the_real_brokers_alone() -> None:
     assert benchmarks._parts(options("protocols"), kind="real", beside_mock=False) == ["protocols"]
 
 
-@pytest.mark.parametrize("part", ["reads", "trail"])
+@pytest.mark.parametrize("part", ["reads", "rules", "trail"])
 def test_what_kafka_has_no_part_in_is_measured_once(part: str) -> None:
     assert benchmarks._parts(options(part), kind="mock", beside_mock=False) == [part]
     assert benchmarks._parts(options(part), kind="real", beside_mock=True) == []
