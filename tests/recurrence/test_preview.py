@@ -424,6 +424,8 @@ def test_completing_is_simulated_over_rest(api):
         ({"recurrence": "daily", "count": 51}, "count", {}),
         ({"recurrence": "daily", "count": 0}, "count", {}),
         ({"recurrence": "daily", "completed_at": "yesterday"}, "completed_at", {}),
+        ({"recurrence": "daily", "completed_at": "0001-01-01T00:00:00"}, "completed_at", {}),
+        ({"recurrence": "daily", "completed_at": "9999-12-31T23:59:59Z"}, "completed_at", {}),
         ({"recurrence": "daily", "dates": 3}, "dates", {}),
     ],
 )

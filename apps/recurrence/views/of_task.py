@@ -40,9 +40,7 @@ _CHANGED: dict[str, Any] = {
 )
 @extend_schema(tags=["recurrence"])
 class TaskRecurrenceView(EventedViewSet):
-    """How this task repeats. PUT sets it from this occurrence on, PATCH changes one occurrence or several at once,
-    DELETE stops it.
-    """
+    """How this task repeats. PUT sets it from here on, PATCH changes one occurrence or several, DELETE stops it."""
 
     plural = singular = "Recurrence of a task"
     problems = OF_SERIES

@@ -18,7 +18,7 @@ from apps.recurrence.preview import Preview
 from apps.recurrence.serializers import PreviewAnswerSerializer, PreviewSerializer
 from apps.recurrence.serializers.dates import instant, shown
 from apps.recurrence.serializers.preview import DEFAULT_COUNT
-from apps.tasks import intents
+from apps.tasks import intents, values
 from apps.tasks.exceptions import InvalidTask
 from apps.tasks.models import Task
 from apps.tasks.services import fields
@@ -95,7 +95,11 @@ def _preview(asked: Mapping[str, Any], *, user: User, now: datetime) -> tuple[Ma
 
 def _placed(at: datetime | None, zone: ZoneInfo) -> datetime | None:
     """A wall-clock time as the instant it is in the zone."""
-    return at if at is None or at.tzinfo is not None else zones.attach(at, zone)
+    if at is None:
+        return None
+    if not values.EARLIEST_DUE.year <= at.year < values.LATEST_DUE.year:
+        raise InvalidTask(field="completed_at", reason="A completion lies between the years 1970 and 9000.")
+    return at if at.tzinfo is not None else zones.attach(at, zone)
 
 
 def _shown(intent: Mapping[str, Any], told: Preview) -> dict[str, Any]:
