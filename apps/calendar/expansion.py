@@ -88,7 +88,8 @@ def _asked_for(
         if day <= beyond[0]:
             steps.take(_COUNTED)
             times = times[bisect_right(times, beyond[1]) :] if day == beyond[0] else ()
-        yield day, times
+        if times:
+            yield day, times
         if left == 0:
             return
 
@@ -100,6 +101,6 @@ def _walls(found: Iterator[DayTimes], *, timed: bool, steps: Steps) -> Iterator[
             for second in times:
                 steps.renew()
                 yield midnight + timedelta(0, second)
-        elif times:
+        else:
             steps.renew()
             yield date.fromordinal(day)

@@ -48,7 +48,7 @@ def _days(rule: Rule, start: date, limit: date) -> Iterator[tuple[int, date]]:
     if rule.skip is not Skip.OMIT and by_numbers and rule.frequency in {Frequency.YEARLY, Frequency.MONTHLY}:
         found = _days_by_number(rule, first, last)
     else:
-        day, found = first - 8 * DAY if first.year == 1 else date(first.year - 1, 12, 20), []
+        day, found = date(first.year - 2, 12, 20), []
         # Whole periods: BYSETPOS counts from the end, too.
         end = last + DAY if rule.frequency in SHORT else date(last.year + 1, 1, 12)
         while day < end:

@@ -199,6 +199,16 @@ class TestSkip:
         assert named(text, start=DAY, most=3) == "20260131 20260331 20260531"
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("FREQ=YEARLY;BYYEARDAY=-366", "00011231T090000"), ("FREQ=YEARLY;BYWEEKNO=-53;BYDAY=MO", "00011224T090000")],
+)
+def test_what_moves_out_of_the_calendar_is_no_date(text, first):
+    backward = f"{text};SKIP=BACKWARD;RSCALE=GREGORIAN"
+
+    assert named(backward, start=datetime(1, 1, 1, 9), most=1) == first
+
+
 class TestAfter:
     def test_finds_what_comes_after_a_wall(self):
         assert named("FREQ=DAILY", start=DAY, after=date(2026, 5, 1), most=2) == "20260502 20260503"
