@@ -56,6 +56,7 @@ class PreviewView(EventedViewSet):
     @extend_schema(
         operation_id="recurrence_preview",
         summary="Try a recurrence, sent as a body",
+        responses={200: PreviewAnswerSerializer},
         examples=examples.PREVIEWS,
     )
     def create(self, request: Request) -> Response:
