@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from apps.accounts.models import User
-from apps.calendar import rules, zones
+from apps.calendar import phrases, zones
 from apps.calendar.expansion import expand
 from apps.dev.people import ADA, GRACE, PEOPLE, Person
 from apps.events import handling, outbox
@@ -115,10 +115,7 @@ EXAMPLES = {
             title="Send the timesheet",
             list="Work",
             due_by_rule=True,
-            fields={
-                "recurrence": {"rule": "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"},
-                "reminders": [{"before_due": "PT0S"}],
-            },
+            fields={"recurrence": "every last workday", "reminders": [{"before_due": "PT0S"}]},
         ),
     ),
 }
@@ -220,8 +217,8 @@ def _due(example: Example, *, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
     if example.due_in_days is not None:
         return {"due_on": zones.local_date(now, zone) + timedelta(days=example.due_in_days)}
     if example.due_by_rule:
-        rule = rules.parse(example.fields["recurrence"]["rule"])
-        return {"due_on": next(expand(rule, start=zones.local_date(now, zone)))}
+        today = zones.local_date(now, zone)
+        return {"due_on": next(expand(phrases.read(example.fields["recurrence"], today=today).rule, start=today))}
     if example.due_in is not None:
         return {"due_at": (now + example.due_in).replace(second=0, microsecond=0)}
     return {}
