@@ -40,7 +40,8 @@ def crowd(task):
             "INSERT INTO recurrence_series (id, owner_id, version, created_at, updated_at, opened_by, recurrence,"
             " start, start_number, time_zone, follows_owner, exdates, last_number, last_recurrence_id, last_task_id,"
             " ended_because) SELECT gen_random_uuid(), %s, 1, now(), now(), gen_random_uuid(),"
-            " %s::jsonb, '20261120', 1, 'UTC', true, '{}', 1, '20261120', gen_random_uuid(), '' FROM generate_series(1, %s)",
+            " %s::jsonb, '20261120', 1, 'UTC', true, '{}', 1, '20261120', gen_random_uuid(), ''"
+            " FROM generate_series(1, %s)",
             [eve.pk, json.dumps(task.recurrence), OTHERS],
         )
         cursor.execute("ALTER TABLE recurrence_series ENABLE TRIGGER USER")
