@@ -2,7 +2,6 @@
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -277,23 +276,6 @@ class TestFromCompletion:
         complete(open_tasks()[0], pump=pump, now=MONDAY)
 
         assert (len(tasks_of_series()), the_series().ended_because) == (2, "count")
-
-
-@pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Santiago"])
-def test_nine_in_the_morning_stays_nine_across_a_year(pump, time_machine, zone):
-    place = ZoneInfo(zone)
-    start = at(time_machine, datetime(2026, 1, 1, 9, 0, tzinfo=place))
-    owner = person("far", time_zone=zone)
-    asked = {"rule": "FREQ=DAILY;INTERVAL=7", "catch_up": "wait"}
-    task = repeating(owner, asked, pump=pump, now=start, due_at=start)
-
-    for _ in range(53):
-        complete(task, pump=pump, now=start)
-        (task,) = open_tasks()
-
-    shown = [one.due_at.astimezone(place) for one in tasks_of_series()]
-    assert {f"{one:%H:%M}" for one in shown} == {"09:00"}
-    assert [one.date() for one in shown] == [start.date() + timedelta(days=7 * n) for n in range(54)]
 
 
 def test_what_is_no_occurrence_is_let_alone(ada, pump, on_monday):
