@@ -1,4 +1,4 @@
-"""The dates that a rule names, as walls: what a calendar and a clock on the wall show, without a zone.
+"""The dates that a rule names, as walls.
 
 Invariant: dates come in order and each once, and finding the next one costs a bounded number of steps, else it is
 refused. RFC 5545 section 3.3.10, with SKIP of RFC 7529 section 4.1.
@@ -12,11 +12,9 @@ from apps.calendar import grids, periods
 from apps.calendar.clocks import DAY_SECONDS, UNIT_SECONDS, DayTimes, Span
 from apps.calendar.rrule import Frequency, InvalidRule, Rule
 from apps.calendar.steps import Steps, TooCostly
+from apps.calendar.walls import Wall
 
 __all__ = ["TooCostly", "Wall", "expand"]
-
-# A date, or a naive date-time in whole seconds.
-Wall = date | datetime
 
 # What going by a day costs whose dates are only counted.
 _COUNTED = 2

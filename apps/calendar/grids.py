@@ -44,7 +44,7 @@ def _daily_or_shorter(rule: Rule, span: Span, steps: Steps) -> Iterator[DayTimes
     first = span.day * units + span.second // unit
     modulus = rule.interval // gcd(units, rule.interval)
     fitting = _fitting(rule)
-    classes = [day for day in range(modulus) if 1 in fitting[(first - day * units) % rule.interval :: rule.interval]]
+    classes = _classes(first, units, rule.interval, fitting)
     within = clocks.times_of_period(rule, span)
     if rule.by_set_pos:
         within = tuple(within[index] for index in clocks.places(rule.by_set_pos)(len(within)))
@@ -54,6 +54,19 @@ def _daily_or_shorter(rule: Rule, span: Span, steps: Steps) -> Iterator[DayTimes
     limits = DayParts(rule.by_month, (), rule.by_year_day, rule.by_month_day, rule.by_day)
     for day in _days(classes, modulus, limits, span, steps):
         yield day, times_from((first - day * units) % rule.interval)
+
+
+def _classes(first: int, units: int, interval: int, fitting: bytes) -> list[int]:
+    """The remainders, by the modulus, of days that have a unit which is wanted.
+
+    The first unit in turn from a day's beginning on is `(first - day * units) % interval`: each that lies within the
+    day is solved for the day, so that what repeats rarely costs no more.
+    """
+    shared = gcd(units, interval)
+    modulus = interval // shared
+    inverse = pow(units // shared, -1, modulus)
+    within = range(first % shared, min(units, interval), shared)
+    return sorted((first - unit) // shared * inverse % modulus for unit in within if 1 in fitting[unit::interval])
 
 
 def _fitting(rule: Rule) -> bytes:

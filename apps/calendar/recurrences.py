@@ -3,7 +3,6 @@
 Invariant: dates are walls in order; each stands for an instant, or a day, that no earlier one of them stands for.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -11,35 +10,16 @@ from heapq import merge
 from zoneinfo import ZoneInfo
 
 from apps.calendar import expansion, zones
-from apps.calendar.errors import CalendarError
-from apps.calendar.expansion import TooCostly, Wall
+from apps.calendar.expansion import TooCostly
 from apps.calendar.rrule import Rule
+from apps.calendar.walls import InvalidWall, Wall, day_of, parse_wall, wall_text
+
+__all__ = ["InvalidWall", "Recurrence", "Wall", "day_of", "instant_of", "parse_wall", "wall_text"]
 
 # No clock was ever set forward by more than a day: Samoa left one out.
 _WIDEST_GAP = timedelta(hours=25)
 # Walls in a row that may stand for instants which were dates already: those of a left-out day by the minute do.
 _REPEATED = 20_000
-
-
-class InvalidWall(CalendarError):
-    """What is no date or time of day written as `20260504` or `20260504T090000`."""
-
-
-def wall_text(wall: Wall) -> str:
-    """`20260504` or `20260504T090000` (RFC 5545 sections 3.3.4 and 3.3.5)."""
-    return wall.isoformat().replace("-", "").replace(":", "")
-
-
-def parse_wall(text: str) -> Wall:
-    """What `wall_text` wrote. Raises `InvalidWall`."""
-    try:
-        if re.fullmatch("[0-9]{8}", text):
-            return date.fromisoformat(text)
-        if re.fullmatch("[0-9]{8}T[0-9]{6}", text):
-            return datetime.fromisoformat(text)
-    except ValueError as reason:
-        raise InvalidWall(f"{text} is no date or time that there is: {reason}.") from reason
-    raise InvalidWall("Write a date as 20260504, a time on it as 20260504T090000, without a zone.")
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -49,7 +29,7 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Recurrence:
-    """`start`, `exdates` and `rdates` are all dates or all naive date-times.
+    """`start`, `exdates` and `rdates` are walls of one type: all dates, or all date-times.
 
     The start is the first date whether or not the rule names it, and counts in COUNT. What `rdates` put in does not
     count, what `exdates` leave out does.
@@ -61,15 +41,17 @@ class Recurrence:
     exdates: frozenset[Wall] = frozenset()
     rdates: tuple[Wall, ...] = ()
 
-    def dates(self, *, after: Wall | None = None) -> Iterator[Wall]:
-        """The dates that come after the wall `after`, or all. A step of it raises `expansion.TooCostly`.
+    def dates(self, *, after: Wall | None = None, before: Wall | None = None) -> Iterator[Wall]:
+        """The dates that come after one wall and before another, or all. A step of it raises `expansion.TooCostly`.
 
-        Of walls that stand for one instant, as an hour in a gap and the hour that it moves to, only the first is one.
-        What has no instant, at the very ends of the calendar, is none.
+        Nothing from `before` on is looked through. Of walls that stand for one instant, as an hour in a gap and the
+        hour that it moves to, only the first is one. What has no instant, at the very ends of the calendar, is none.
         """
         moved: set[Wall] = set()
         repeated = 0
-        for wall in self._walls(after=after if after is None else self._before_gap(after)):
+        for wall in self._walls(after=after if after is None else self._before_gap(after), before=before):
+            if before is not None and wall >= before:
+                return
             if isinstance(wall, datetime) and (gap := _gap(wall, self.zone)):
                 moved.add(wall + gap)
             elif wall in moved:
@@ -81,20 +63,20 @@ class Recurrence:
                 repeated = 0
                 yield wall
 
-    def _walls(self, *, after: Wall | None) -> Iterator[Wall]:
+    def _walls(self, *, after: Wall | None, before: Wall | None) -> Iterator[Wall]:
         put_in = sorted(wall for wall in self.rdates if wall > self.start and (after is None or wall > after))
         last: Wall | None = None
-        for wall in merge(self._named(after), put_in):
+        for wall in merge(self._named(after, before), put_in):
             if wall != last and wall not in self.exdates and self._has_instant(wall):
                 yield wall
             last = wall
 
-    def _named(self, after: Wall | None) -> Iterator[Wall]:
-        """The start and what the rule names after it, as far as COUNT and UNTIL go."""
+    def _named(self, after: Wall | None, before: Wall | None) -> Iterator[Wall]:
+        """The start and what the rule names after it, as far as COUNT and UNTIL go, and no further than `before`."""
         if after is None or after < self.start:
             yield self.start
             after = self.start
-        rule = replace(self.rule, until=self._loose_until())
+        rule = replace(self.rule, until=self._loose_until(before))
         if rule.count is not None and not self._start_is_named:
             if rule.count == 1:
                 return
@@ -110,8 +92,15 @@ class Recurrence:
         alone = replace(self.rule, count=None, until=self.start)
         return next(expansion.expand(alone, start=self.start), None) == self.start
 
-    def _loose_until(self) -> date | datetime | None:
-        """UNTIL as a wall; where it is in UTC somewhat late, as each instant near it is looked at."""
+    def _loose_until(self, before: Wall | None) -> Wall | None:
+        """UNTIL as a wall, or `before` where that is earlier, somewhat late: what is found is held against both."""
+        until = self._until_as_wall()
+        if before is None or until is None:
+            return before if until is None else until
+        return before if day_of(before) < day_of(until) else until
+
+    def _until_as_wall(self) -> Wall | None:
+        """Where it is in UTC somewhat late, as each instant near it is looked at."""
         until = self.rule.until
         if not isinstance(until, datetime) or until.tzinfo is None:
             return until

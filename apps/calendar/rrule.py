@@ -12,6 +12,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
 from apps.calendar.errors import CalendarError
+from apps.calendar.walls import wall_text
 
 LONGEST_TEXT = 1000
 
@@ -59,7 +60,7 @@ class DayOfWeek(NamedTuple):
 class Rule:
     """A rule in its normal form: each list sorted, without repetition; what was not given has its default.
 
-    `until` is a date, a naive wall-clock time, or an instant in UTC, as it was written.
+    `until` is a wall or an instant in UTC, as it was written.
     """
 
     frequency: Frequency
@@ -236,6 +237,5 @@ def _written(value: Any) -> str:
         return value.name
     if isinstance(value, date):
         utc = "Z" if isinstance(value, datetime) and value.tzinfo else ""
-        naive = value.replace(tzinfo=None) if isinstance(value, datetime) else value
-        return naive.isoformat().replace("-", "").replace(":", "") + utc
+        return wall_text(value.replace(tzinfo=None) if isinstance(value, datetime) else value) + utc
     return str(value)

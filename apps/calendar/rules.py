@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from apps.calendar.recurrences import Recurrence
 from apps.calendar.rrule import DayOfWeek, Frequency, InvalidRule, Rule, Skip, Weekday, parse
 from apps.calendar.steps import TooCostly
+from apps.calendar.walls import Wall
 
 __all__ = [
     "DayOfWeek",
@@ -48,7 +49,7 @@ def with_count(rule: Rule, count: int) -> Rule:
     return replace(rule, count=count)
 
 
-def check_against_start(rule: Rule, *, start: date | datetime) -> None:
+def check_against_start(rule: Rule, *, start: Wall) -> None:
     """Raises `InvalidRule` where a rule does not go with the date or the time it repeats from.
 
     A date in UNTIL goes with a time too: the whole of that day is in.
@@ -64,8 +65,8 @@ def check_against_start(rule: Rule, *, start: date | datetime) -> None:
         raise InvalidRule("What starts on a date ends on one: write UNTIL as 20261231.", part="UNTIL")
 
 
-def check_happens(rule: Rule, *, start: date | datetime, zone: ZoneInfo) -> None:
-    """Raises `InvalidRule` where a rule names no date after its start, a date or a naive wall-clock time, at all.
+def check_happens(rule: Rule, *, start: Wall, zone: ZoneInfo) -> None:
+    """Raises `InvalidRule` where a rule names no date after its start, a wall, at all.
 
     Its own end is not looked at: COUNT=1, or UNTIL on the first day, is what somebody may want. A next date beyond
     what may be looked through is refused.
@@ -77,10 +78,13 @@ def check_happens(rule: Rule, *, start: date | datetime, zone: ZoneInfo) -> None
     except TooCostly as reason:
         raise InvalidRule("A next date is not found in time: let the rule name dates more often.") from reason
     for part, field in _MAY_STAND_IN_THE_WAY.items():
-        if getattr(rule, field) and _seems_to_happen(_without(endless, field), start=start, zone=zone):
+        if getattr(rule, field) and _soon_happens(_without(endless, field), start=start, zone=zone):
             raise InvalidRule(f"This never happens: {part} does not meet the rest of the rule.", part=part)
     raise InvalidRule("This never happens: no date is all that the rule asks for.")
 
+
+# What goes wrong is looked for by what would happen within so many years: a 29 February on each weekday is among them.
+_SOON = 100
 
 # The first of them without which a rule happens is what to correct.
 _MAY_STAND_IN_THE_WAY = {
@@ -103,11 +107,12 @@ def _without(rule: Rule, field: str) -> Rule:
     return left if any(getattr(left, one) for one in _MAY_STAND_IN_THE_WAY.values()) else replace(left, by_set_pos=())
 
 
-def _happens(rule: Rule, *, start: date | datetime, zone: ZoneInfo) -> bool:
-    return next(Recurrence(rule=rule, start=start, zone=zone).dates(after=start), None) is not None
+def _happens(rule: Rule, *, start: Wall, zone: ZoneInfo, before: Wall | None = None) -> bool:
+    return next(Recurrence(rule=rule, start=start, zone=zone).dates(after=start, before=before), None) is not None
 
 
-def _seems_to_happen(rule: Rule, *, start: date | datetime, zone: ZoneInfo) -> bool:
+def _soon_happens(rule: Rule, *, start: Wall, zone: ZoneInfo) -> bool:
+    before = start.replace(year=min(start.year + _SOON, date.max.year), day=1)
     with suppress(TooCostly):
-        return _happens(rule, start=start, zone=zone)
+        return _happens(rule, start=start, zone=zone, before=before)
     return False

@@ -42,7 +42,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def attach(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The instant, in UTC, at which clocks of the zone show the naive `wall`.
+    """The instant, in UTC, at which clocks of the zone show the `wall`.
 
     In a gap it moves forward by the gap's length, being read with the offset before the gap; in a fold it is
     the first of both. Raises `OutsideCalendar`.
@@ -51,6 +51,11 @@ def attach(wall: datetime, zone: ZoneInfo) -> datetime:
         raise TypeError("A wall-clock time has no zone of its own.")
     # Python's fold=0 is both rules of the RFC.
     return _in_utc(wall.replace(tzinfo=zone, fold=0))
+
+
+def wall_at(instant: datetime, zone: ZoneInfo) -> datetime:
+    """What calendars and clocks of the zone show at the aware `instant`, to the second."""
+    return instant.astimezone(zone).replace(tzinfo=None, microsecond=0)
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:

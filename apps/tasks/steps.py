@@ -13,8 +13,9 @@ from uuid_utils.compat import uuid7
 
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
+from apps.calendar.walls import day_of
 from apps.tasks import values
-from apps.tasks.due import Due, wall_at
+from apps.tasks.due import Due
 from apps.tasks.exceptions import InvalidTask
 
 
@@ -38,7 +39,7 @@ class Step:
 
     def moved_instant(self, instant: datetime, *, zone: ZoneInfo) -> datetime:
         """As far on the wall in the zone. Raises `OverflowError` and `CalendarError` outside the calendar."""
-        return zones.attach(wall_at(instant, zone) + self.by, zone)
+        return zones.attach(zones.wall_at(instant, zone) + self.by, zone)
 
 
 def between(
@@ -50,7 +51,7 @@ def between(
     days it is measured by where a due is missing.
     """
     start, end = _meant(before, planned[0], otherwise[0]), _meant(after, planned[1], otherwise[1])
-    days = _day(end) - _day(start)
+    days = day_of(end) - day_of(start)
     timed = isinstance(start, datetime) and isinstance(end, datetime)
     return Step(days=days, by=end - start if timed else days)
 
@@ -83,7 +84,3 @@ def _meant(due: Due, planned: datetime | None, otherwise: date) -> date:
     if due.at is not None and planned is not None and zones.attach(planned, due.zone) == due.at:
         return planned
     return due.wall or otherwise
-
-
-def _day(wall: date) -> date:
-    return wall.date() if isinstance(wall, datetime) else wall

@@ -2,7 +2,6 @@
 
 # ruff: noqa: DTZ001 - walls have no zone.
 
-import sys
 from datetime import date, datetime
 from itertools import islice
 
@@ -10,6 +9,7 @@ import pytest
 
 from apps.calendar import expansion, rules, steps
 from apps.calendar.recurrences import wall_text
+from tests.support.work import LINES, executed
 
 
 def named(text, *, start, after=None, most=6):
@@ -253,29 +253,9 @@ def test_a_rule_ends_with_the_calendar(text, start, dates):
     assert named(text, start=start) == dates
 
 
-# A line is executed in less than 0.1 µs: about 30 ms.
-LINES = 600_000
 EVERY_MINUTE = ",".join(map(str, range(60)))
 ALL_DAY = f"BYHOUR={','.join(map(str, range(24)))};BYMINUTE={EVERY_MINUTE};BYSECOND={EVERY_MINUTE}"
 SIXTH_AND_MORE = ",".join(f"{ordinal}{day}" for ordinal in range(6, 33) for day in ("MO", "TU", "WE", "TH", "FR", "SA"))
-
-
-def executed(work):
-    """How many lines of Python it takes."""
-    lines = 0
-
-    def count(_frame, event, _arg):
-        nonlocal lines
-        lines += event == "line"
-        return count
-
-    tracing = sys.gettrace()
-    sys.settrace(count)
-    try:
-        work()
-    finally:
-        sys.settrace(tracing)
-    return lines
 
 
 class TestHostileRules:

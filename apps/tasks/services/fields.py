@@ -1,18 +1,18 @@
 """From the fields somebody asked for to the columns of a task, each checked by itself and against the others."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
 
 from apps.accounts.models import User
 from apps.calendar import zones
-from apps.calendar.errors import CalendarError
+from apps.tasks import due as dues
 from apps.tasks import intents, values
-from apps.tasks.due import Due
+from apps.tasks.due import Due, DueColumns
 from apps.tasks.exceptions import CompletedAsItRepeats, InvalidTask, ListNotFound
 from apps.tasks.models import Task, TaskList
 from apps.tasks.services import family, tags
@@ -23,10 +23,9 @@ _SIMPLE: dict[str, Callable[[Any], Any]] = {
     "priority": values.checked_priority,
     "position": values.checked_position,
 }
-_DUE = {"due_at", "due_on", "due_time_zone"}
 # These touch other rows of the owner.
 _OF_SEVERAL_ROWS = {"tags", "list", "parent"}
-SETTABLE = frozenset({*_SIMPLE, *_DUE, *_OF_SEVERAL_ROWS, "status", "recurrence", "reminders"})
+SETTABLE = frozenset({*_SIMPLE, *dues.NAMES, *_OF_SEVERAL_ROWS, "status", "recurrence", "reminders"})
 
 
 def touches_several_rows(asked: Mapping[str, Any]) -> bool:
@@ -45,8 +44,9 @@ def columns(task: Task, asked: Mapping[str, Any], *, actor: User | None, now: da
     made: dict[str, Any] = {field: check(asked[field]) for field, check in _SIMPLE.items() if field in asked}
     if "status" in asked:
         made["status"] = values.checked_status(asked["status"], before=task.status)
-    if not _DUE.isdisjoint(asked):
-        made |= _due(task, asked, actor=actor)
+    if not dues.NAMES.isdisjoint(asked):
+        before, owner_zone = _columns_of(task), _owner(task, actor).time_zone
+        made |= asdict(dues.asked_for(asked, before=before, owner_zone=owner_zone))
     if "parent" in asked:
         parent_id = asked["parent"]
         made["parent"] = None if parent_id is None else _parent(task, parent_id)
@@ -79,51 +79,17 @@ def told(differing: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]
 
 def due_of(task: Task, made: Mapping[str, Any], *, actor: User | None) -> Due:
     """The due a task has once `made` is set."""
-    name = made.get("due_time_zone", task.due_time_zone) or _owner(task, actor).time_zone
-    return Due(at=made.get("due_at", task.due_at), on=made.get("due_on", task.due_on), zone=zones.zone(name))
+    set_to = {name: made[name] for name in dues.NAMES if name in made}
+    return replace(_columns_of(task), **set_to).in_zone_of(_owner(task, actor).time_zone)
+
+
+def _columns_of(task: Task) -> DueColumns:
+    return DueColumns(due_at=task.due_at, due_on=task.due_on, due_time_zone=task.due_time_zone)
 
 
 def _owner(task: Task, actor: User | None) -> User:
     """Without reading the row again where the owner acts."""
     return actor if actor is not None and actor.pk == task.owner_id else task.owner
-
-
-def _due(task: Task, asked: Mapping[str, Any], *, actor: User | None) -> dict[str, Any]:
-    at: datetime | None = asked.get("due_at")
-    on: date | None = asked.get("due_on")
-    if at is not None and on is not None and task.due_at == at:
-        at = None  # sent back as it was read, beside the day that is new
-    elif at is not None and on is not None and task.due_on == on:
-        on = None
-    if at is not None and on is not None:
-        raise InvalidTask(field="due_on", reason="A task is due at an instant or on a day: give due_at or due_on.")
-    at = None if on is not None else at if "due_at" in asked else task.due_at
-    on = None if at is not None and "due_at" in asked else on if "due_on" in asked else task.due_on
-    zone_name = asked.get("due_time_zone") or ""
-    if zone_name and at is None:
-        told = "A time zone goes with an instant: give due_at too. A day is the owner's."
-        raise InvalidTask(field="due_time_zone", reason=told)
-    if "due_time_zone" not in asked:
-        zone_name = task.due_time_zone if at is not None else ""
-    try:
-        zone = zones.zone(zone_name or _owner(task, actor).time_zone)
-    except CalendarError as reason:
-        raise InvalidTask(field="due_time_zone", reason=str(reason)) from reason
-    return {
-        "due_at": values.checked_due_at(_placed(at, zone)),
-        "due_on": values.checked_due_on(on),
-        "due_time_zone": zone_name,
-    }
-
-
-def _placed(at: datetime | None, zone: ZoneInfo) -> datetime | None:
-    """A wall-clock time as the instant it is in the zone."""
-    if at is None or at.tzinfo is not None:
-        return at
-    try:
-        return zones.attach(at, zone)
-    except CalendarError as reason:
-        raise InvalidTask(field="due_at", reason=str(reason)) from reason
 
 
 def _parent(task: Task, parent_id: UUID) -> Task:
@@ -146,7 +112,7 @@ def _intents(
     task: Task, asked: Mapping[str, Any], made: Mapping[str, Any], *, actor: User | None, now: datetime
 ) -> dict[str, Any]:
     """Recurrence and reminders, and whether they still fit when only the due was asked for."""
-    if _DUE.isdisjoint(asked) and "recurrence" not in asked and "reminders" not in asked:
+    if dues.NAMES.isdisjoint(asked) and "recurrence" not in asked and "reminders" not in asked:
         return {}
     due = due_of(task, made, actor=actor)
     found = _recurrence(task, asked, due=due, now=now)
