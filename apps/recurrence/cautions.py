@@ -6,12 +6,13 @@ A `warning` is worth another look, a `note` is good to know.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any, Literal
 
 from apps.calendar import rules, sentences, zones
-from apps.calendar.expansion import TooCostly, Wall, expand
+from apps.calendar.expansion import TooCostly, expand
 from apps.calendar.rules import Frequency, Rule
+from apps.calendar.walls import Wall, day_of
 from apps.recurrence.schedule import Schedule
 
 # A clock may jump in dates as far ahead as this.
@@ -34,10 +35,10 @@ def cautions(
 ) -> list[Caution]:
     """What there is to say of a schedule whose first dates are `walls`; warnings come first."""
     rule = rules.parse(intent["rule"])
-    first = _first_of(schedule)
     found = [
-        *_unnamed_start(schedule, first, today=today),
-        *_never_again(schedule, first, walls, is_all=is_all, today=today),
+        *_without_dates(walls),
+        *_unnamed_start(schedule, walls, today=today),
+        *_never_again(schedule, walls, is_all=is_all, today=today),
         *_end(rule, walls, is_all=is_all, today=today),
         *_far_apart(schedule, walls, today=today),
         *_month_ends(schedule, intent=intent),
@@ -58,9 +59,18 @@ def of_start(asked_for: datetime | None, start: Wall, *, today: date) -> Iterato
         yield Caution(code="start_in_gap", kind="warning", detail=detail)
 
 
-def _unnamed_start(schedule: Schedule, first: Wall | None, *, today: date) -> Iterator[Caution]:
+def _without_dates(walls: Sequence[Wall]) -> Iterator[Caution]:
+    if not walls:
+        told = "Has no dates: all that there would be are left out."
+        yield Caution(code="no_dates", kind="warning", detail=told)
+
+
+def _unnamed_start(schedule: Schedule, walls: Sequence[Wall], *, today: date) -> Iterator[Caution]:
     start = schedule.start
-    if first is not None and first != start and not schedule.from_completion:
+    if schedule.from_completion or not walls or _names(schedule, start):
+        return
+    first = _second(schedule, walls)
+    if first not in {None, start}:
         told = (
             f"Starts on {_told(start, today)}, which the rule does not name; it counts as the first all the same."
             f" The first that the rule names is {_told(first, today)}."
@@ -68,25 +78,24 @@ def _unnamed_start(schedule: Schedule, first: Wall | None, *, today: date) -> It
         yield Caution(code="unnamed_start", kind="warning", detail=told)
 
 
-def _never_again(
-    schedule: Schedule, first: Wall | None, walls: Sequence[Wall], *, is_all: bool, today: date
-) -> Iterator[Caution]:
+def _never_again(schedule: Schedule, walls: Sequence[Wall], *, is_all: bool, today: date) -> Iterator[Caution]:
     if len(walls) != 1 or not is_all or schedule.recurrence.rule.count == 1 or schedule.left == 0:
         return
-    start = schedule.start
-    if first is None or (first == start and _first_of(schedule, after=start) is None):
-        told = f"Never happens after {_told(start, today)}: a task that is to repeat so is refused."
+    if _second(schedule, walls) is None:
+        told = f"Never happens after {_told(walls[0], today)}: a task that is to repeat so is refused."
         yield Caution(code="never_happens", kind="warning", detail=told)
     else:
-        told = f"Happens once, on {_told(start, today)}: it ends before there is a second date."
+        told = f"Happens once, on {_told(walls[0], today)}: it ends before there is a second date."
         yield Caution(code="happens_once", kind="warning", detail=told)
 
 
 def _end(rule: Rule, walls: Sequence[Wall], *, is_all: bool, today: date) -> Iterator[Caution]:
+    if not walls:
+        return
     if is_all and (len(walls) > 1 or rule.count == 1):
         times = "once" if len(walls) == 1 else f"{len(walls)} times"
         told = f"Happens {times}: the last is on {_told(walls[-1], today)}."
-    elif rule.count is not None:
+    elif rule.count is not None and not is_all:
         told = f"Ends after {rule.count:,} times."
     elif rule.until is not None and len(walls) > 1:
         last = rule.until.date() if isinstance(rule.until, datetime) else rule.until
@@ -101,7 +110,7 @@ def _far_apart(schedule: Schedule, walls: Sequence[Wall], *, today: date) -> Ite
     rule = schedule.recurrence.rule
     asked = rule.interval if rule.frequency is Frequency.YEARLY else 1
     for one, following in pairwise(walls):
-        years = round((_day(following) - _day(one)).days / _YEAR_DAYS)
+        years = round((day_of(following) - day_of(one)).days / _YEAR_DAYS)
         if years >= _FAR_YEARS and years > asked:
             told = f"After {_told(one, today)}, the next is {years:,} years away: {_told(following, today)}."
             yield Caution(code="far_apart", kind="warning", detail=told)
@@ -134,25 +143,22 @@ def _jumps_of_clocks(schedule: Schedule, walls: Sequence[Wall], *, today: date) 
         if code not in told:
             told.add(code)
             yield Caution(code=code, kind="warning", detail=detail)
+        if len(told) == len(("dst_gap", "dst_fold")):
+            return
 
 
 def _walls_near_jumps(schedule: Schedule, walls: Sequence[Wall]) -> Iterator[datetime]:
-    """The dates on days around which the zone's clocks jump, within a year and the dates that are shown."""
-    start = walls[0] if walls else schedule.start
-    if not isinstance(start, datetime) or schedule.from_completion:
+    """The dates of a year that lie on days around which the zone's clocks jump, and what is shown of later ones."""
+    timed = [wall for wall in walls if isinstance(wall, datetime)]
+    if schedule.from_completion or not timed:
         return
-    reach = max(start + _JUMPS_AHEAD, walls[-1]) if isinstance(walls[-1], datetime) else start
+    ahead = timed[0] + _JUMPS_AHEAD
     try:
-        if schedule.recurrence.rule.count is not None:
-            # Without COUNT dates can be looked up anywhere; with it they are walked to.
-            near = islice(schedule.recurrence.dates(), 1000)
-            jumps = set(_days_of_jumps(schedule, start, to=start + _JUMPS_AHEAD))
-            yield from (wall for wall in near if isinstance(wall, datetime) and wall.date() in jumps)
-            return
-        for day in _days_of_jumps(schedule, start, to=min(reach, start + 5 * _JUMPS_AHEAD)):
+        for day in _days_of_jumps(schedule, timed[0], to=ahead):
             yield from _dates_of_day(schedule, day)
     except TooCostly:
         return
+    yield from (wall for wall in timed if wall > ahead)
 
 
 def _days_of_jumps(schedule: Schedule, start: datetime, *, to: datetime) -> Iterator[date]:
@@ -165,11 +171,9 @@ def _days_of_jumps(schedule: Schedule, start: datetime, *, to: datetime) -> Iter
 
 
 def _dates_of_day(schedule: Schedule, day: date) -> Iterator[datetime]:
-    before = datetime.combine(day, datetime.min.time()) - timedelta(seconds=1)
-    for wall in schedule.recurrence.dates(after=before):
-        if not isinstance(wall, datetime) or wall.date() != day:
-            return
-        yield wall
+    midnight = datetime.combine(day, datetime.min.time())
+    dates = schedule.recurrence.dates(after=midnight - timedelta(seconds=1), before=midnight + timedelta(days=1))
+    return (wall for wall in dates if isinstance(wall, datetime))
 
 
 def _from_completion(schedule: Schedule) -> Iterator[Caution]:
@@ -178,22 +182,29 @@ def _from_completion(schedule: Schedule) -> Iterator[Caution]:
         yield Caution(code="from_completion", kind="note", detail=told)
 
 
-def _first_of(schedule: Schedule, *, after: Wall | None = None) -> Wall | None:
-    """The first date that the rule itself names, were it to go on for ever; the start where that cannot be told."""
+def _names(schedule: Schedule, wall: Wall) -> bool:
+    """Whether the rule itself names the start."""
+    alone = replace(schedule.recurrence.rule, count=None, until=wall)
+    return next(expand(alone, start=wall), None) is not None
+
+
+def _second(schedule: Schedule, walls: Sequence[Wall]) -> Wall | None:
+    """The first date behind the start that the rule itself names, were it to go on for ever.
+
+    The start where that cannot be told. It is looked for only where the dates that were found do not tell it.
+    """
+    if len(walls) > 1 and not (schedule.recurrence.exdates or schedule.recurrence.rdates):
+        return walls[1]
     endless = replace(schedule.recurrence.rule, count=None, until=None)
     try:
-        return next(expand(endless, start=schedule.start, after=after), None)
+        return next(expand(endless, start=schedule.start, after=schedule.start), None)
     except TooCostly:
         return schedule.start
 
 
 def _told(wall: Wall, today: date) -> str:
-    day = f"{wall:%A} {sentences.day_in_words(_day(wall), today=today)}"
+    day = f"{wall:%A} {sentences.day_in_words(day_of(wall), today=today)}"
     return f"{day} at {_clock(wall)}" if isinstance(wall, datetime) else day
-
-
-def _day(wall: Wall) -> date:
-    return wall.date() if isinstance(wall, datetime) else wall
 
 
 def _clock(wall: datetime) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -13,15 +12,17 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 from apps.accounts.models import User
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
+from apps.calendar.walls import Wall
 from apps.recurrence import examples, preview
 from apps.recurrence.preview import Preview
 from apps.recurrence.serializers import PreviewAnswerSerializer, PreviewSerializer
 from apps.recurrence.serializers.dates import instant, shown
 from apps.recurrence.serializers.preview import DEFAULT_COUNT
+from apps.tasks import due as dues
 from apps.tasks import intents, values
+from apps.tasks.due import Due, DueColumns
 from apps.tasks.exceptions import InvalidTask
 from apps.tasks.models import Task
-from apps.tasks.services import fields
 from apps.tasks.views.base import EventedViewSet
 from apps.tasks.views.refusals import refusals_as_problems
 
@@ -71,9 +72,8 @@ class PreviewView(EventedViewSet):
 
 def _preview(asked: Mapping[str, Any], *, user: User, now: datetime) -> tuple[Mapping[str, Any], Preview]:
     """The recurrence as a task would keep it, and what it would do. Raises `InvalidTask`."""
-    task = Task(owner=user)
-    given = {name: asked[name] for name in ("due_at", "due_on", "due_time_zone") if asked.get(name) is not None}
-    due = fields.due_of(task, fields.columns(task, given, actor=user, now=now), actor=user)
+    given = {name: asked[name] for name in dues.NAMES if asked.get(name) is not None}
+    due = dues.asked_for(given, before=DueColumns(), owner_zone=user.time_zone).in_zone_of(user.time_zone)
     intent = intents.checked_recurrence(asked["recurrence"], today=zones.local_date(now, due.zone))
     if intent is None:
         raise InvalidTask(field="recurrence", reason="Give words, an RRULE or an object: null repeats nothing.")
@@ -87,20 +87,22 @@ def _preview(asked: Mapping[str, Any], *, user: User, now: datetime) -> tuple[Ma
             count=asked.get("count") or DEFAULT_COUNT,
             now=now,
             asked_for=given.get("due_at"),
-            completed_at=_placed(asked.get("completed_at"), due.zone),
+            completed_at=_completed_at(asked, due=due, start=start),
         )
     except CalendarError as reason:
         raise intents.refused_rule(reason) from reason
     return intent, told
 
 
-def _placed(at: datetime | None, zone: ZoneInfo) -> datetime | None:
-    """A wall-clock time as the instant it is in the zone."""
+def _completed_at(asked: Mapping[str, Any], *, due: Due, start: Wall) -> datetime | None:
+    """The instant, no further ahead than dates are looked for."""
+    at: datetime | None = asked.get("completed_at")
     if at is None:
         return None
-    if not values.EARLIEST_DUE.year <= at.year < values.LATEST_DUE.year:
-        raise InvalidTask(field="completed_at", reason="A completion lies between the years 1970 and 9000.")
-    return at if at.tzinfo is not None else zones.attach(at, zone)
+    if not values.EARLIEST_DUE.year <= at.year <= min(start.year + preview.MOST_YEARS, values.LATEST_DUE.year - 1):
+        told = f"A completion lies between the year 1970 and {preview.MOST_YEARS} years after the start."
+        raise InvalidTask(field="completed_at", reason=told)
+    return dues.placed(at, due.zone, field="completed_at")
 
 
 def _shown(intent: Mapping[str, Any], told: Preview) -> dict[str, Any]:
