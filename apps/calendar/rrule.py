@@ -16,6 +16,13 @@ from apps.calendar.walls import wall_text
 
 LONGEST_TEXT = 1000
 
+# What stands beside a rule in a calendar's file, and where that goes here.
+BESIDE_A_RULE = {
+    "DTSTART": "When it starts is no part of the rule: put it in the due.",
+    "EXDATE": "Dates left out are no part of the rule: put them in exdates.",
+    "RDATE": "Dates put in are no part of the rule: put them in rdates.",
+}
+
 
 class InvalidRule(CalendarError):
     """What is no rule, or none of ours. `part` is the name of the part to correct, empty for the whole."""
@@ -91,11 +98,17 @@ class Rule:
 
 
 def parse(text: str) -> Rule:
-    """The rule of an RRULE, with or without `RRULE:` before it, in whatever case. Raises `InvalidRule`."""
+    """The rule of an RRULE, in whatever case; `RRULE:` before it and one semicolon behind are no part of it.
+
+    Raises `InvalidRule`.
+    """
     if len(text) > LONGEST_TEXT:
         raise InvalidRule(f"A rule has at most {LONGEST_TEXT:,} characters.")
+    written = text.strip().upper()
+    if beside := re.search(rf"(?<![A-Z])({'|'.join(BESIDE_A_RULE)})[:;=]", written):
+        raise InvalidRule(BESIDE_A_RULE[beside[1]], part=beside[1])
     given: dict[str, Any] = {}
-    for piece in text.strip().upper().removeprefix("RRULE:").split(";"):
+    for piece in written.removeprefix("RRULE:").removesuffix(";").split(";"):
         name, equals, value = piece.partition("=")
         if not (equals and value):
             raise InvalidRule("A rule is parts like FREQ=WEEKLY;BYDAY=MO,TH: names and values, a semicolon between.")

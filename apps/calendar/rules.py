@@ -10,11 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.calendar.recurrences import Recurrence
-from apps.calendar.rrule import DayOfWeek, Frequency, InvalidRule, Rule, Skip, Weekday, parse
+from apps.calendar.rrule import BESIDE_A_RULE, DayOfWeek, Frequency, InvalidRule, Rule, Skip, Weekday, parse
 from apps.calendar.steps import TooCostly
 from apps.calendar.walls import Wall
 
 __all__ = [
+    "BESIDE_A_RULE",
     "DayOfWeek",
     "Frequency",
     "InvalidRule",

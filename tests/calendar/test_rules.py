@@ -111,7 +111,6 @@ def test_what_the_rfcs_allow_is_read(text):
     [
         ("", ""),
         ("every day", ""),
-        ("FREQ=DAILY;", ""),
         ("FREQ=DAILY;COUNT=", ""),
         ("FREQ=DAILY,COUNT=2", "FREQ"),
         ("INTERVAL=2", "FREQ"),

@@ -147,7 +147,7 @@ TODAY = date(2026, 11, 20)
         ),
         (
             "FREQ=MONTHLY;BYMONTHDAY=-31;RSCALE=GREGORIAN;SKIP=FORWARD",
-            "every month on the 31st last day, a day that there is not moved to the one after",
+            "every month on the 31st day from the end, a day that there is not moved to the one after",
         ),
         (
             "FREQ=YEARLY;BYWEEKNO=-53;RSCALE=GREGORIAN;SKIP=FORWARD",
@@ -162,7 +162,10 @@ TODAY = date(2026, 11, 20)
         ),
         ("FREQ=YEARLY;RSCALE=GREGORIAN;SKIP=BACKWARD", "every year, in shorter months on their last day"),
         # nor are they told where every month and year has them, or where a day only limits
-        ("FREQ=MONTHLY;BYMONTHDAY=28,-28;RSCALE=GREGORIAN;SKIP=BACKWARD", "every month on the 28th and 28th last day"),
+        (
+            "FREQ=MONTHLY;BYMONTHDAY=28,-28;RSCALE=GREGORIAN;SKIP=BACKWARD",
+            "every month on the 28th and 28th day from the end",
+        ),
         ("FREQ=MONTHLY;BYDAY=5MO;RSCALE=GREGORIAN;SKIP=BACKWARD", "every month on the 5th Monday"),
         ("FREQ=YEARLY;BYWEEKNO=52;RSCALE=GREGORIAN;SKIP=FORWARD", "every year in the 52nd week of the year"),
         ("FREQ=YEARLY;BYYEARDAY=365;RSCALE=GREGORIAN;SKIP=FORWARD", "every year on the 365th day of the year"),

@@ -33,7 +33,7 @@ def read(words: str, *, today: date) -> Phrase:
 
     Raises `NotUnderstood`, or `rules.InvalidRule` for an RRULE.
     """
-    if "=" in words or words.strip().upper().startswith("RRULE"):
+    if "=" in words or words.strip().upper().startswith(("RRULE", *rules.BESIDE_A_RULE)):
         return Phrase(rule=rules.parse(words))
     if len(words) > LONGEST:
         told = f"Words have at most {LONGEST} characters. {START}"

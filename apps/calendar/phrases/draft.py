@@ -3,6 +3,7 @@
 Invariant: each thing is said once, and days mean what they mean with the frequency they stand beside.
 """
 
+from calendar import monthrange
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,6 +13,7 @@ from apps.calendar.phrases.days import Days, DaysKind, Within
 from apps.calendar.phrases.refusals import UNIT, NotUnderstood, too_often
 from apps.calendar.phrases.words import Kind, Word, Words
 from apps.calendar.rules import DayOfWeek, Frequency, Rule, Skip, Weekday
+from apps.calendar.sentences.plain import MONTHS, day_in_turn, joined
 
 _SHORT = {Frequency.HOURLY, Frequency.DAILY}
 _FITS = {
@@ -28,6 +30,7 @@ _INSTEAD = {
     Frequency.MONTHLY: "Beside months say on the 15th, on the last day, on the first monday, or on every monday.",
     Frequency.YEARLY: "Beside years say on 3 may, on the last monday of may, or on the 100th day of the year.",
 }
+_LEAP_YEAR = 2024
 _LAST_OF = {DaysKind.OF_MONTH: 31, DaysKind.OF_YEAR: 366, DaysKind.CHOSEN: 366}
 
 
@@ -101,6 +104,7 @@ class Draft:
         if days is not None and days.kind not in {DaysKind.OF_YEAR, DaysKind.PLAIN}:
             self._check_within(days)
         self._check_condition()
+        self._check_there_is_such_a_day()
         kind = days.kind if days else None
         weekdays = days.weekdays if days else set()
         numbers = set(days.numbers) if days else set()
@@ -138,6 +142,19 @@ class Draft:
         for number, word in days.weeks.items():
             if not 1 <= abs(number) <= 53:
                 raise NotUnderstood(f"“{word.text}” is not from 1 to 53, as a week is.", span=word.span)
+
+    def _check_there_is_such_a_day(self) -> None:
+        """No 30 february, unless the words say what becomes of it."""
+        days = self.days
+        if days is None or days.kind is not DaysKind.OF_MONTH or not self.months or self.skip is not Skip.OMIT:
+            return
+        longest = max(monthrange(_LEAP_YEAR, month)[1] for month in self.months)
+        for number, word in days.numbers.items():
+            if abs(number) > longest:
+                told = joined([MONTHS[month - 1] for month in sorted(self.months)], last="or")
+                instead = "Say the last day instead, or another that there is."
+                span = days.span if days.within is Within.MONTHS else word.span
+                raise NotUnderstood(f"There is no {day_in_turn(number)} of {told}. {instead}", span=span)
 
     def _check_condition(self) -> None:
         if not any(day.ordinal for day in self.condition_weekdays):

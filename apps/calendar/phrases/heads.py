@@ -81,7 +81,8 @@ def _every(words: Words, draft: Draft) -> None:
 
 def _last_day(first: Word, words: Words) -> bool:
     day = words.peek(1).text == "day"
-    return day and (first.value < 1 or words.peek(2).text == "of")
+    from_the_end = [words.peek(ahead).text for ahead in (2, 3, 4)] == ["from", "the", "end"]
+    return day and (first.value < 1 or words.peek(2).text == "of" or from_the_end)
 
 
 def _every_nth(words: Words, draft: Draft) -> None:

@@ -14,7 +14,9 @@ _OR = ("and", "&", "/", "or")
 
 
 def ordinals(words: Words, *, either: bool = False) -> dict[int, Word]:
-    """`1st, 3rd to 5th and 2nd last`, each with its word; -1 is the last. Bare numbers count, too.
+    """`1st, 3rd to 5th and 2nd last`, `31st day from the end`, each with its word; -1 is the last.
+
+    Bare numbers count, too.
 
     `either`: they stand with `or`, not with `and`.
     """
@@ -59,6 +61,8 @@ def _ordinal(words: Words) -> dict[int, Word]:
     if words.take_phrase("[-] to [-] last") or words.take_phrase("[-] last"):
         if first.value < 1:
             raise not_understood(first, instead="Say last, or 2nd last.")
+        return {-first.value: first}
+    if first.value > 0 and words.take_phrase("day from the end"):
         return {-first.value: first}
     here = words.at
     if (

@@ -7,7 +7,15 @@ as a condition, `when that is`.
 from collections.abc import Sequence
 
 from apps.calendar.rules import DayOfWeek, Frequency, Rule, Weekday
-from apps.calendar.sentences.plain import WEEKDAYS, in_runs, joined, months_in_words, ordinal, ordinals
+from apps.calendar.sentences.plain import (
+    WEEKDAYS,
+    day_in_turn,
+    in_runs,
+    joined,
+    months_in_words,
+    ordinal,
+    ordinals,
+)
 
 WORKDAYS = tuple(DayOfWeek(0, weekday) for weekday in list(Weekday)[:5])
 _WEEKEND = tuple(DayOfWeek(0, weekday) for weekday in list(Weekday)[5:])
@@ -16,7 +24,7 @@ _WEEKEND = tuple(DayOfWeek(0, weekday) for weekday in list(Weekday)[5:])
 def days_in_words(rule: Rule) -> str:
     """`on the 1st and 15th of May`; empty where the rule leaves the day to its start."""
     if rule.by_year_day:
-        return f"on the {ordinals(rule.by_year_day)} day of the year"
+        return f"on the {_days_of_year(rule.by_year_day)} of the year"
     yearly = rule.frequency is Frequency.YEARLY
     if rule.by_month_day:
         of_any = "every month" if rule.by_week_no else "the same month"
@@ -105,4 +113,10 @@ def _one_of_weekdays(rule: Rule) -> str:
 
 
 def _days_of_month(days: Sequence[int], *, last: str = "and") -> str:
-    return joined(in_runs(days, lambda day: ordinal(day) if day > 0 else f"{ordinal(day)} day"), last=last)
+    return joined(in_runs(days, day_in_turn), last=last)
+
+
+def _days_of_year(days: Sequence[int]) -> str:
+    """`1st, 100th and last day`: the word once for all that need it."""
+    told = in_runs(days, lambda day: day_in_turn(day).removesuffix(" day"))
+    return joined(told) + ("" if told[-1].endswith("end") else " day")

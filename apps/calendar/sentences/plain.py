@@ -25,6 +25,7 @@ MONTHS = [
     "December",
 ]
 _SHORTEST_RUN = 3
+_NEAR_THE_END = 3
 
 
 def joined(words: Sequence[str], *, last: str = "and") -> str:
@@ -43,6 +44,13 @@ def ordinal(number: int) -> str:
         return "last" if number == -1 else f"{ordinal(-number)} last"
     ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+def day_in_turn(number: int) -> str:
+    """`1st`; from the end `last day`, `2nd last day`, and of those further from it `31st day from the end`."""
+    if number > 0:
+        return ordinal(number)
+    return f"{ordinal(number)} day" if number >= -_NEAR_THE_END else f"{ordinal(-number)} day from the end"
 
 
 def in_runs(numbers: Sequence[int], told: Callable[[int], str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from apps.calendar import rules
 from apps.calendar.recurrences import parse_wall
 from apps.calendar.rules import Frequency, Rule, Skip
-from apps.calendar.sentences.plain import MONTHS, counted, day_in_words, joined, ordinal
+from apps.calendar.sentences.plain import MONTHS, counted, day_in_turn, day_in_words, joined
 from apps.calendar.sentences.rule import IN_EVERY_MONTH, late, may_lack_days, rule_in_words, years_may_lack
 
 _SKIP = {"clamp": Skip.BACKWARD, "roll": Skip.FORWARD, "skip": Skip.OMIT}
@@ -111,10 +111,7 @@ def _skipped(lacking: Mapping[int, Sequence[int]]) -> str:
     if len(lacking) == 1:
         [(day, months)] = lacking.items()
         return _months_without(day, months)
-    told = [
-        f"the {ordinal(day)}{' day' if day < 0 else ''} in {_months_without(day, months)}"
-        for day, months in lacking.items()
-    ]
+    told = [f"the {day_in_turn(day)} in {_months_without(day, months)}" for day, months in lacking.items()]
     return joined(told)
 
 
