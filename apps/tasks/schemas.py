@@ -10,7 +10,9 @@ _WALLS: dict[str, Any] = {
 }
 RECURRENCE: dict[str, Any] = {
     "description": "How it repeats: words (`daily`, `every 2 weeks on mon, thu`, `every 3 days after completion`), an "
-    "RFC 5545 RRULE, or an object with policies. Answers always have the object.",
+    "RFC 5545 RRULE, or an object with policies. An object says all; words and an RRULE keep the "
+    "`month_end` and `catch_up` that there were, and the dates left out or put in as long as the rule is the same. "
+    "Answers always have the object.",
     "oneOf": [
         {"type": "string", "maxLength": 1000, "example": "weekly"},
         {

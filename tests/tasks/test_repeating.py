@@ -111,6 +111,71 @@ class TestWhatIsKept:
         assert (response.status_code, response.json()["version"]) == (200, 1)
 
 
+class TestWordsForWhatRepeatsAlready:
+    """A string says only what it says, an object says all."""
+
+    ASKED = {"rule": "every month on the 30th", "month_end": "skip", "catch_up": "wait", "exdates": ["20261230"]}
+    KEPT = {"from": "schedule", "month_end": "skip", "catch_up": "wait"}
+
+    @pytest.mark.parametrize("words", ["every month on the 31st", "FREQ=MONTHLY;BYMONTHDAY=31"])
+    def test_another_rule_keeps_the_policies_and_not_the_dates(self, api, owner, words):
+        task = task_of(owner, due_on=DAY, recurrence=self.ASKED)
+
+        response = api.patch(at(task), {"recurrence": words})
+
+        assert response.json()["recurrence"] == {"rule": "FREQ=MONTHLY;BYMONTHDAY=31", **self.KEPT}
+
+    def test_the_same_rule_changes_nothing(self, owner):
+        task = task_of(owner, due_on=DAY, recurrence=self.ASKED)
+
+        changed = change(task, recurrence="every month on the 30th")
+
+        assert (changed.recurrence, changed.version) == (task.recurrence, 1)
+        assert changed.recurrence["exdates"] == ["20261230"]
+
+    def test_what_the_words_state_holds(self, owner):
+        task = task_of(owner, due_on=DAY, recurrence=self.ASKED)
+
+        changed = change(task, recurrence="every month on the 30th, in shorter months on the last day")
+        after = change(task, recurrence="every month on the 30th after completion")
+
+        assert changed.recurrence == {"rule": task.recurrence["rule"], **self.KEPT, "month_end": "clamp"} | {
+            "exdates": ["20261230"]
+        }
+        assert after.recurrence == {
+            "rule": task.recurrence["rule"],
+            "from": "completion",
+            "month_end": "clamp",
+            "catch_up": "wait",
+        }
+
+    def test_words_without_completion_count_from_the_schedule(self, owner):
+        task = task_of(owner, due_on=DAY, recurrence={"rule": "every 3 days after completion", "catch_up": "all"})
+
+        changed = change(task, recurrence="every 3 days")
+
+        assert changed.recurrence == {"rule": "FREQ=DAILY;INTERVAL=3", **POLICIES, "catch_up": "all"}
+
+    def test_an_object_says_all(self, owner):
+        task = task_of(owner, due_on=DAY, recurrence=self.ASKED)
+
+        changed = change(task, recurrence={"rule": "every month on the 30th"})
+
+        assert changed.recurrence == {"rule": "FREQ=MONTHLY;BYMONTHDAY=30", **POLICIES}
+
+    def test_what_begins_to_repeat_anew_keeps_nothing(self, owner):
+        task = task_of(owner, due_on=DAY, recurrence=self.ASKED)
+        change(task, recurrence=None)
+
+        assert change(task, recurrence="weekly").recurrence == WEEKLY
+
+    @pytest.mark.parametrize("policy", ["month_end", "catch_up", "from"])
+    def test_a_policy_that_is_null_is_not_given(self, owner, policy):
+        task = task_of(owner, due_on=DAY, recurrence={"rule": "weekly", policy: None})
+
+        assert task.recurrence == WEEKLY
+
+
 class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("recurrence", "field", "words"),

@@ -32,7 +32,8 @@ class RecurrenceSerializer(RefusesUnknownFields):
     """How a task is to repeat, from this occurrence on."""
 
     recurrence = RecurrenceField(
-        help_text="Words such as every 2 weeks on mon, thu; an RRULE; or an object with policies. DELETE stops it.",
+        help_text="Words such as every 2 weeks on mon, thu; an RRULE; or an object with policies. Words and "
+        "an RRULE keep the month_end and catch_up there were, an object says all. DELETE stops it.",
         style={"rows": 7},
     )
 

@@ -70,7 +70,8 @@ class RecurrenceField(forms.CharField):
         policies = "; ".join(f"{name}: {', '.join(choices)}" for name, choices in intents.POLICIES.items())
         told = (
             "daily, every month, or an RRULE such as FREQ=WEEKLY;BYDAY=MO,TH. With policies: "
-            f'{{"rule": "monthly", "month_end": "skip"}} ({policies}; the first of each holds by itself).'
+            f'{{"rule": "monthly", "month_end": "skip"}} ({policies}; the first of each holds by itself). '
+            "An object says all; words and an RRULE keep the month_end and catch_up that there were."
         )
         widget = forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"})
         super().__init__(required=False, label="Recurrence", help_text=told, widget=widget, **options)

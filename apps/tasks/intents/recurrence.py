@@ -28,13 +28,16 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "catch_up": ("latest", "all", "wait", "skip"),
 }
 _DATES = ("exdates", "rdates")
+# From when it counts is always said: by words, after completion.
+_BESIDE_WORDS = ("month_end", "catch_up")
 _SKIP = {"clamp": Skip.BACKWARD, "skip": Skip.OMIT, "roll": Skip.FORWARD}
 
 
-def checked_recurrence(given: Any, *, today: date) -> dict[str, Any] | None:
+def checked_recurrence(given: Any, *, today: date, before: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """From plain words (`daily`), an RRULE, or an object with a `rule`, policies and dates; `None` is no recurrence.
 
-    A day without a year, as in `until 1 june`, is the next from `today` on.
+    A day without a year, as in `until 1 june`, is the next from `today` on. An object says all; words and an RRULE
+    leave what they do not speak of as it was `before`.
     """
     if given is None:
         return None
@@ -46,6 +49,8 @@ def checked_recurrence(given: Any, *, today: date) -> dict[str, Any] | None:
         told = f"Not a part of a recurrence. Those are: rule, {', '.join([*POLICIES, *_DATES])}."
         raise InvalidTask(field=f"recurrence.{unknown[0]}", reason=told)
     rule, said = _read(asked["rule"], today=today)
+    if isinstance(given, str) and before is not None:
+        asked = {**_unsaid(before, rule=rule, said=said), **asked}
     policies = {name: _policy(name, asked, said=said.get(name)) for name in POLICIES}
     dates = {name: _dates(asked[name], field=f"recurrence.{name}") for name in _DATES if asked.get(name) is not None}
     return {"rule": rule.text, **policies, **{name: texts for name, texts in dates.items() if texts}}
@@ -111,9 +116,16 @@ def _read(words: str, *, today: date) -> tuple[Rule, dict[str, str]]:
     return rules.with_skip(phrase.rule, Skip.OMIT), said
 
 
+def _unsaid(before: Mapping[str, Any], *, rule: Rule, said: Mapping[str, str]) -> dict[str, Any]:
+    """What words do not speak of: policies that none of them states, and dates as long as they are of the same rule."""
+    same = rule.text == before["rule"] and said.get("from", POLICIES["from"][0]) == before["from"]
+    kept = [*_BESIDE_WORDS, *(_DATES if same else ())]
+    return {name: before[name] for name in kept if name in before and name not in said}
+
+
 def _policy(name: str, asked: Mapping[str, Any], *, said: str | None) -> str:
     choices = POLICIES[name]
-    chosen = asked.get(name, said or choices[0])
+    chosen = said or choices[0] if asked.get(name) is None else asked[name]
     if chosen not in choices:
         raise InvalidTask(field=f"recurrence.{name}", reason=f"{chosen} is none of: {', '.join(choices)}.")
     if said is not None and chosen != said:

@@ -92,7 +92,8 @@ class TaskSerializer(Represented):
         required=False,
         allow_null=True,
         help_text="How it repeats: words such as weekly, or an RRULE such as FREQ=WEEKLY;BYDAY=MO. Completing the task "
-        "makes the next one. On an occurrence it holds from this one on; null ends the series.",
+        "makes the next one. On an occurrence it holds from this one on; null ends the series. Words and an RRULE keep "
+        "the month_end and catch_up there were, an object says all.",
     )
     reminders = RemindersField(
         required=False,

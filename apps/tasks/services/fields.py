@@ -126,7 +126,8 @@ def _recurrence(task: Task, asked: Mapping[str, Any], *, due: Due, now: datetime
     """Where it is the same as before, only the due of this one occurrence moves, and need not fit the rule."""
     wanted = task.recurrence
     if "recurrence" in asked:
-        wanted = intents.checked_recurrence(asked["recurrence"], today=zones.local_date(now, due.zone))
+        today = zones.local_date(now, due.zone)
+        wanted = intents.checked_recurrence(asked["recurrence"], today=today, before=task.recurrence)
     if wanted == task.recurrence:
         intents.check_recurrence_starts(wanted, due=due)
         return {}
