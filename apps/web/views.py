@@ -14,6 +14,8 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from apps.accounts.models import User
+from apps.calendar import zones
+from apps.recurrence import preview
 from apps.tasks import selectors
 from apps.web.sections import by_due
 
@@ -38,8 +40,11 @@ def home(request: HttpRequest) -> HttpResponse:
     found = selectors.open_tasks(owner=user).select_related("list", "parent")
     tasks = list(found.defer("search", "description", "parent__search", "parent__description")[: MAX_TASKS + 1])
     shown_tasks = selectors.with_tags(tasks[:MAX_TASKS])
-    for task in shown_tasks:
-        task.tags = selectors.tags_on(task)  # type: ignore[attr-defined]  # for the template
-    sections = by_due(shown_tasks, now=datetime.now(UTC), zone=ZoneInfo(user.time_zone))
+    now, zone = datetime.now(UTC), ZoneInfo(user.time_zone)
+    today = zones.local_date(now, zone)
+    for task in shown_tasks:  # for the template
+        task.tags = selectors.tags_on(task)  # type: ignore[attr-defined]
+        task.repeats = preview.sentence_of(task.recurrence, today=today) if task.recurrence else ""  # type: ignore[attr-defined]
+    sections = by_due(shown_tasks, now=now, zone=zone)
     shown = {"sections": sections, "shown": len(shown_tasks), "more": len(tasks) > MAX_TASKS}
     return render(request, "web/home.html", shown)

@@ -118,7 +118,8 @@ def test_home_shows_days_lists_tags_and_that_a_task_repeats(browser: Client, ada
     page = browser.get("/").content.decode()
 
     assert '<time datetime="2027-07-01">Thu 1 Jul 2027</time>' in page
-    assert 'title="FREQ=WEEKLY"' in page
+    assert 'title="every week"' in page
+    assert "FREQ" not in page
     assert "Home &lt;3" in page
     assert "#b &amp; c" in page
     assert "#shop" in page
@@ -172,6 +173,16 @@ def test_home_shows_the_next_fifty_and_says_that_there_are_more(browser: Client,
     assert "The first 50, next due first" in page
     assert "Task 49." in page
     assert "Task 50." not in page
+
+
+def test_doors_lead_to_what_repeats_and_to_trying_it(browser: Client) -> None:
+    page = browser.get("/").content.decode()
+    stranger = Client().get("/").content.decode()
+    series, tried = "/api/v1/series/", "/api/v1/recurrence/preview/?recurrence=every+month+on+the+last+workday"
+
+    assert (f'href="{series}"' in page, f'href="{tried}"' in page) == (True, True)
+    assert [browser.get(address).status_code for address in (series, tried)] == [200, 200]
+    assert "/api/v1/series/" not in stranger
 
 
 def test_only_staff_see_the_door_to_the_admin(browser: Client) -> None:
