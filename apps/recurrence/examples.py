@@ -16,6 +16,13 @@ CHANGES_OF_OCCURRENCES = [
     _request("Another title, for this one only", {"scope": "this", "title": "Water the plants, and the cactus"}),
     _request("Another time of day from here on", {"scope": "following", "due_at": "2030-05-03T18:00:00"}),
 ]
+# In an address.
+ASKED = {
+    "recurrence": [
+        OpenApiExample("Words", value="every month on the last day"),
+        OpenApiExample("An RRULE", value="FREQ=MONTHLY;BYDAY=-1FR"),
+    ]
+}
 PREVIEWS = [
     _request("Words", {"recurrence": "every month on the last day", "due_on": "2030-01-31"}),
     _request(

@@ -137,6 +137,32 @@ def test_no_alternative_is_told_twice():
     assert [one for one in alternatives if any(one.count(each) > 1 for each in one)] == []
 
 
+def test_a_preview_is_here_at_once_and_makes_nothing():
+    answers_of = {one["operationId"]: answers(one) for _, _, one in OPERATIONS}
+
+    told = {status: one["description"] for status, one in answers_of["recurrence_preview"].items() if status < "400"}
+    assert told == {"200": "Here it is."}
+
+
+def test_every_recurrence_has_an_example_that_is_one():
+    fields = [
+        schema["properties"]["recurrence"]
+        for schema in DOCUMENT["components"]["schemas"].values()
+        if "recurrence" in schema.get("properties", {})
+    ]
+    asked = [
+        parameter
+        for method, path, one in OPERATIONS
+        for parameter in one.get("parameters", [])
+        if path.endswith("/preview/") and parameter["name"] == "recurrence"
+    ]
+
+    assert {field["example"]["rule"] for field in fields} == {"FREQ=WEEKLY;BYDAY=MO,TH"}
+    assert [[one["value"] for one in parameter["examples"].values()] for parameter in asked] == [
+        ["every month on the last day", "FREQ=MONTHLY;BYDAY=-1FR"]
+    ]
+
+
 @pytest.mark.parametrize("name", DOCUMENT["components"]["responses"])
 def test_the_example_of_a_refusal_is_a_problem_of_that_status(name):
     (content,) = DOCUMENT["components"]["responses"][name]["content"].values()

@@ -74,7 +74,7 @@ class CompletionSerializer(serializers.Serializer[Any]):
 class PreviewAnswerSerializer(serializers.Serializer[Any]):
     """What the recurrence would do."""
 
-    recurrence = serializers.JSONField(help_text="As a task would keep it, all policies named.")
+    recurrence = RecurrenceField(help_text="As a task would keep it, all policies named.")
     sentence = serializers.CharField(help_text="The rule in words.")
     in_full = serializers.CharField(help_text="The rule in words, and what becomes of ends of months and missed dates.")
     time_zone = serializers.CharField()

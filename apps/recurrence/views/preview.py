@@ -27,7 +27,13 @@ from apps.tasks.views.base import EventedViewSet
 from apps.tasks.views.refusals import refusals_as_problems
 
 _PARAMETERS = [
-    OpenApiParameter(name, kind, description=str(PreviewSerializer().fields[name].help_text), required=required)
+    OpenApiParameter(
+        name,
+        kind,
+        description=str(PreviewSerializer().fields[name].help_text),
+        required=required,
+        examples=examples.ASKED.get(name, []),
+    )
     for name, kind, required in [
         ("recurrence", str, True),
         ("due_on", date, False),
