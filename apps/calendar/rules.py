@@ -30,11 +30,17 @@ __all__ = [
     "with_skip",
 ]
 
+# Each date that a count has behind it is counted again whenever the next one is looked for.
+MOST_TIMES = 10_000
+
 
 def check_for_tasks(rule: Rule) -> None:
-    """Raises `InvalidRule` where a rule may ask for more than one task within an hour."""
+    """Raises `InvalidRule` where a rule may ask for more than one task within an hour, or for too many."""
     if rule.frequency in {Frequency.SECONDLY, Frequency.MINUTELY}:
         raise InvalidRule("A task repeats hourly at the most often.", part="FREQ")
+    if rule.count is not None and rule.count > MOST_TIMES:
+        told = f"A task repeats {MOST_TIMES:,} times at the most; leave COUNT out where it has no end."
+        raise InvalidRule(told, part="COUNT")
     for part, values in (("BYMINUTE", rule.by_minute), ("BYSECOND", rule.by_second)):
         if len(values) > 1:
             raise InvalidRule(f"A task repeats hourly at the most often: give {part} one value.", part=part)

@@ -14,8 +14,9 @@ from django.db import models
 from django.db.models import Q
 
 from apps.calendar import zones
+from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall
-from apps.recurrence.schedule import Schedule, schedule_of
+from apps.recurrence.schedule import Schedule, alike, schedule_of
 from apps.tasks.models import Evented, EventedQuerySet
 
 MAX_RECURRENCE_ID_LENGTH = 32
@@ -24,9 +25,10 @@ MAX_RECURRENCE_ID_LENGTH = 32
 class Series(Evented):
     """What repeats. `id` is the `series_id` that its tasks carry.
 
-    `recurrence` is what the person asked for, as tasks keep it. Its rule is counted from `start`, the wall-clock time
-    (RFC 5545 form) of occurrence `start_number`, in `time_zone`; `exdates` are dates that a person skipped since.
-    `looks_at` is when a series that waits for nobody is to be looked at again.
+    `recurrence` is what the person asked for, as tasks keep it. Its rule is counted from the wall `start`, that of
+    occurrence `start_number`, in `time_zone`. `anchor` gives a rule of months or years the day that it does not name:
+    the 31st, also where the start was held to the 28th. `exdates` are dates that a person skipped, and up to
+    `passed_over` no date is made any more. `looks_at` is when a series that waits for nobody is looked at again.
     """
 
     class Ended(models.TextChoices):
@@ -42,12 +44,15 @@ class Series(Evented):
     recurrence: Any = models.JSONField()
     start = models.CharField(max_length=MAX_RECURRENCE_ID_LENGTH)
     start_number = models.PositiveIntegerField(default=1)
+    anchor = models.CharField(max_length=MAX_RECURRENCE_ID_LENGTH)
     time_zone = models.CharField(max_length=64)
     follows_owner = models.BooleanField(help_text="Whether its clock moves with its owner's time zone.")
     exdates = ArrayField(models.CharField(max_length=MAX_RECURRENCE_ID_LENGTH), default=list, blank=True)
+    passed_over = models.CharField(max_length=MAX_RECURRENCE_ID_LENGTH, blank=True, default="")
     last_number = models.PositiveIntegerField(default=1, help_text="How many occurrences were made.")
     last_recurrence_id = models.CharField(max_length=MAX_RECURRENCE_ID_LENGTH)
     last_task_id = models.UUIDField()
+    owes_next = models.BooleanField(default=False, help_text="Its last one was done while it was paused.")
     paused_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_because = models.CharField(max_length=8, choices=Ended, blank=True)
@@ -72,6 +77,11 @@ class Series(Evented):
         return self.ended_at is None
 
     @property
+    def makes_every_date(self) -> bool:
+        """Without waiting for the one before to be done."""
+        return bool(self.recurrence["catch_up"] == "all" and self.recurrence["from"] == "schedule")
+
+    @property
     def zone(self) -> ZoneInfo:
         return zones.zone(self.time_zone)
 
@@ -80,8 +90,20 @@ class Series(Evented):
         """As it now is; worked out anew each time it is asked for."""
         made = self.last_number - self.start_number + 1
         return schedule_of(
-            self.recurrence, start=parse_wall(self.start), zone=self.zone, exdates=self.exdates, made=made
+            self.recurrence,
+            start=parse_wall(self.start),
+            anchor=parse_wall(self.anchor),
+            zone=self.zone,
+            exdates=self.exdates,
+            made=made,
         )
+
+    @property
+    def after(self) -> Wall:
+        """What comes next comes after this."""
+        example = parse_wall(self.start)
+        behind = [alike(parse_wall(text), example) for text in (self.last_recurrence_id, self.passed_over) if text]
+        return max(behind)
 
 
 class Occurrence(models.Model):

@@ -23,6 +23,7 @@ MOST_DATES = 50
 MOST_YEARS = 100
 # Of dates that a completion passes over so many are shown; all of them are counted.
 MOST_SKIPPED_SHOWN = 50
+MOST_MADE_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ def _dates(planned: Schedule) -> Iterator[Wall]:
 
 def _completion(planned: Schedule, completed_at: datetime, *, today: date) -> Completion:
     done = completed_at.astimezone(UTC)
-    advance = schedule.advance(planned, after=planned.start, completed_at=done, now=done)
+    advance = schedule.advance(planned, after=planned.start, completed_at=done, now=done, most_made=MOST_MADE_SHOWN)
     shown = advance.skipped[:MOST_SKIPPED_SHOWN]
     return Completion(
         completed_at=done,

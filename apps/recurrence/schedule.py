@@ -1,26 +1,26 @@
 """Which date of a series comes next. Pure: no database, no clock.
 
-Invariant: what `advance` makes or skips lies behind what was made before, in order, so a series never goes back.
+Invariant: from the schedule, what `advance` makes or skips comes after what was made before, in order. From
+completion a task that is done early has its next one early too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
-from itertools import islice
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.calendar import zones
 from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import Recurrence, instant_of, parse_wall
-from apps.calendar.rules import Frequency
+from apps.calendar.rules import Frequency, Rule
 from apps.tasks.intents import rule_of
+from apps.tasks.values import LATEST_DUE
 
 # Of dates that nobody will see again so many are named, and so many counted.
 MOST_NAMED = 100
-MOST_COUNTED = 10_000
-# Of a series that makes every date, so many at a time.
-MOST_MADE = 20
+MOST_COUNTED = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +58,20 @@ class Advance:
 
 
 def schedule_of(
-    intent: Mapping[str, Any], *, start: Wall, zone: ZoneInfo, exdates: Sequence[str] = (), made: int = 1
+    intent: Mapping[str, Any],
+    *,
+    start: Wall,
+    zone: ZoneInfo,
+    anchor: Wall | None = None,
+    exdates: Sequence[str] = (),
+    made: int = 1,
 ) -> Schedule:
     """From what tasks keep; `exdates` were skipped by hand, and `made` is how many there are since `start`.
 
-    Raises `rules.InvalidRule` for a text that is no rule any more.
+    `anchor` is the day that the rule takes its day from where it names none; the start's when not given. Raises
+    `rules.InvalidRule` for a text that is no rule any more.
     """
-    rule = rule_of(intent)
+    rule = _anchored(rule_of(intent), start=start, anchor=anchor or start)
     from_completion = intent["from"] == "completion"
     left: int | None = None
     if from_completion and rule.count is not None:
@@ -83,6 +90,30 @@ def schedule_of(
         catch_up=intent["catch_up"],
         left=left,
     )
+
+
+def takes_its_day_from_the_start(rule: Rule) -> bool:
+    """Whether a rule of months or years names no day itself (RFC 5545 section 3.3.10)."""
+    named = rule.by_day or rule.by_month_day or rule.by_year_day or rule.by_week_no
+    return rule.frequency in {Frequency.MONTHLY, Frequency.YEARLY} and not named
+
+
+def _anchored(rule: Rule, *, start: Wall, anchor: Wall) -> Rule:
+    """The rule with the anchor's day, and of a yearly one its month, where the start was held to another."""
+    if not takes_its_day_from_the_start(rule) or (anchor.month, anchor.day) == (start.month, start.day):
+        return rule
+    if rule.frequency is Frequency.YEARLY and not rule.by_month:
+        rule = replace(rule, by_month=(anchor.month,))
+    return replace(rule, by_month_day=(anchor.day,))
+
+
+def count_left(schedule: Schedule, *, at: Wall) -> int | None:
+    """How many dates a COUNT leaves from the one at `at` on, that one counted; `None` without a count."""
+    recurrence = replace(schedule.recurrence, exdates=frozenset(), rdates=())
+    if schedule.from_completion or recurrence.rule.count is None:
+        return schedule.left + 1 if schedule.left is not None else None
+    before = sum(1 for _ in takewhile(lambda wall: wall < alike(at, schedule.start), recurrence.dates()))
+    return max(1, recurrence.rule.count - before)
 
 
 def wall_of(due_at: datetime | None, due_on: date | None, *, zone: ZoneInfo, now: datetime) -> Wall:
@@ -116,72 +147,117 @@ def has_passed(wall: Wall, *, zone: ZoneInfo, now: datetime) -> bool:
 
 
 def planned(schedule: Schedule, *, after: Wall) -> Iterator[Wall]:
-    """The dates behind one, as the rule has them."""
-    return schedule.recurrence.dates(after=max(alike(after, schedule.start), schedule.start))
+    """The dates behind one, as the rule has them, as far as tasks may be due."""
+    dates = schedule.recurrence.dates(after=max(alike(after, schedule.start), schedule.start))
+    return takewhile(lambda wall: wall.year < LATEST_DUE.year, dates)
 
 
-def advance(schedule: Schedule, *, after: Wall, completed_at: datetime, now: datetime, catch_up: str = "") -> Advance:
-    """What follows the occurrence `after`, done at `completed_at`, as decided at `now`.
+def advance(
+    schedule: Schedule,
+    *,
+    after: Wall,
+    completed_at: datetime,
+    now: datetime,
+    taken: Container[Wall] = (),
+    most_made: int = 1,
+    most_counted: int = MOST_COUNTED,
+) -> Advance:
+    """What comes after `after`, when the last one was done at `completed_at`, as decided at `now`.
 
-    `catch_up` overrides the schedule's policy. Raises `rules.InvalidRule` or `TooCostly` where the rule is out of hand.
+    From completion a date may lie before `after`, done early; it is none of those `taken`. Raises `TooCostly` where
+    the rule is out of hand.
     """
     if schedule.from_completion:
         if schedule.left == 0:
             return Advance()
-        following = next(_after_completion(schedule, after=after, completed_at=completed_at), None)
+        dates = _after_completion(schedule, completed_at=completed_at)
+        following = next((wall for wall in dates if wall != after and wall not in taken), None)
         return Advance(made=[] if following is None else [following])
     dates = planned(schedule, after=after)
-    match catch_up or schedule.catch_up:
+    match schedule.catch_up:
         case "wait":
             return Advance(made=list(islice(dates, 1)))
         case "all":
-            return Advance(made=_all_that_came(schedule, dates, now=now))
+            return Advance(made=_all_that_came(schedule, islice(dates, most_made), now=now))
         case "latest":
-            return _latest(schedule, dates, now=now)
-    return _still_ahead(schedule, dates, now=now)
+            return _latest(schedule, dates, now=now, most_counted=most_counted)
+    return still_ahead(schedule, after=after, now=now, most_counted=most_counted)
 
 
-def _after_completion(schedule: Schedule, *, after: Wall, completed_at: datetime) -> Iterator[Wall]:
+def still_ahead(schedule: Schedule, *, after: Wall, now: datetime, most_counted: int = MOST_COUNTED) -> Advance:
+    """The first date that has not passed; those before it are skipped."""
+    passed = _Passed()
+    wall = after
+    for wall in planned(schedule, after=after):
+        if not has_passed(wall, zone=schedule.zone, now=now):
+            return passed.advance(wall)
+        passed.add(wall)
+        if passed.count >= most_counted:
+            break
+    else:
+        return passed.advance(None)
+    since = max(last_passed(schedule, now=now), wall)
+    return passed.advance(next(planned(schedule, after=since), None))
+
+
+def last_passed(schedule: Schedule, *, now: datetime) -> Wall:
+    """The wall up to which all has passed at `now`, whatever the rule names."""
+    shown = now.astimezone(schedule.zone).replace(tzinfo=None, microsecond=0)
+    return shown if isinstance(schedule.start, datetime) else shown.date() - timedelta(days=1)
+
+
+def _after_completion(schedule: Schedule, *, completed_at: datetime) -> Iterator[Wall]:
     """By the rule counted from the day of the completion, or for hours from its minute, at the due's time of day."""
     done = completed_at.astimezone(schedule.zone).replace(tzinfo=None, second=0, microsecond=0)
     since: Wall = done.date()
     if isinstance(schedule.start, datetime):
         hourly = schedule.recurrence.rule.frequency is Frequency.HOURLY
         since = done if hourly else datetime.combine(done.date(), schedule.start.time())
-    counted = Recurrence(
-        rule=schedule.recurrence.rule, start=since, zone=schedule.zone, exdates=schedule.recurrence.exdates
-    )
-    return counted.dates(after=max(since, alike(after, since)))
+    counted = replace(schedule.recurrence, start=since, rdates=())
+    return takewhile(lambda wall: wall.year < LATEST_DUE.year, counted.dates(after=since))
 
 
 def _all_that_came(schedule: Schedule, dates: Iterator[Wall], *, now: datetime) -> list[Wall]:
     """Each that has come, and the first that has not."""
     made: list[Wall] = []
-    for wall in islice(dates, MOST_MADE):
+    for wall in dates:
         made.append(wall)
         if not has_come(wall, zone=schedule.zone, now=now):
             break
     return made
 
 
-def _latest(schedule: Schedule, dates: Iterator[Wall], *, now: datetime) -> Advance:
+def _latest(schedule: Schedule, dates: Iterator[Wall], *, now: datetime, most_counted: int) -> Advance:
     latest, passed = None, _Passed()
-    for wall in _bounded(schedule, dates, passed, now=now):
+    for wall in dates:
         if not has_come(wall, zone=schedule.zone, now=now):
             return passed.advance(wall if latest is None else latest)
         if latest is not None:
             passed.add(latest)
         latest = wall
+        if passed.count >= most_counted:
+            return passed.advance(_last_that_came(schedule, since=latest, now=now))
     return passed.advance(latest)
 
 
-def _still_ahead(schedule: Schedule, dates: Iterator[Wall], *, now: datetime) -> Advance:
-    passed = _Passed()
-    for wall in _bounded(schedule, dates, passed, now=now):
-        if not has_passed(wall, zone=schedule.zone, now=now):
-            return passed.advance(wall)
-        passed.add(wall)
-    return passed.advance(None)
+def _last_that_came(schedule: Schedule, *, since: Wall, now: datetime) -> Wall:
+    """The last date up to `now`, found without a look at each between: by halves, behind a date that has come.
+
+    A COUNT has to be counted anyway, and is counted once.
+    """
+    last, until = since, alike(last_passed(schedule, now=now), since) + timedelta(days=2)
+    if schedule.recurrence.rule.count is not None:
+        upto = until - timedelta(days=2)
+        last = max(takewhile(lambda wall: wall <= upto, planned(schedule, after=since)), default=since)
+        until = last
+    while until - last > timedelta(days=1):
+        between = next(planned(schedule, after=last + (until - last) / 2), None)
+        if between is not None and has_come(between, zone=schedule.zone, now=now):
+            last = between
+        else:
+            until = last + (until - last) / 2
+    come = takewhile(lambda wall: has_come(wall, zone=schedule.zone, now=now), planned(schedule, after=last))
+    return max(come, default=last)
 
 
 @dataclass(slots=True)
@@ -196,19 +272,6 @@ class _Passed:
 
     def advance(self, made: Wall | None) -> Advance:
         return Advance(made=[] if made is None else [made], skipped=self.named, skipped_count=self.count)
-
-
-def _bounded(schedule: Schedule, dates: Iterator[Wall], passed: _Passed, *, now: datetime) -> Iterator[Wall]:
-    """The dates, but no more of those gone by than are counted: then on from yesterday."""
-    for wall in dates:
-        if passed.count >= MOST_COUNTED:
-            break
-        yield wall
-    else:
-        return
-    yesterday = zones.local_date(now, schedule.zone).toordinal() - 1
-    since = alike(datetime.combine(date.fromordinal(yesterday), time()), schedule.start)
-    yield from planned(schedule, after=max(since, wall))
 
 
 def dates_as_due(wall: Wall, *, zone: ZoneInfo) -> tuple[datetime | None, date | None]:

@@ -1,6 +1,7 @@
 """Reads of series and occurrences. Whose they are is decided here and in `EventedQuerySet.owned_by` alone."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -10,15 +11,16 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
+from apps.calendar.errors import CalendarError
 from apps.calendar.expansion import Wall
-from apps.calendar.recurrences import parse_wall, wall_text
+from apps.calendar.recurrences import wall_text
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.models import Occurrence, Series
+from apps.tasks import selectors as task_selectors
 from apps.tasks.models import Task
-from apps.tasks.selectors import OPEN
 
-# So many of the newest occurrences are looked at for tasks that are open; a series does not make more.
-LOOKED_AT_FOR_OPEN = 100
+# Of dates that have gone by nobody is told how many there are; so many are looked at one by one.
+MOST_LOOKED_THROUGH = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ def occurrences_of(series: Series) -> QuerySet[Occurrence]:
 def with_newest_tasks(rows: Iterable[Series]) -> list[Series]:
     """The same series, the tasks of their newest occurrences read in one query."""
     rows = list(rows)
-    known = Task.objects.in_bulk([series.last_task_id for series in rows])
+    known = task_selectors.in_bulk([series.last_task_id for series in rows])
     for series in rows:
         series.__dict__["_newest_task"] = known.get(series.last_task_id)
     return rows
@@ -74,9 +76,8 @@ def newest_task(series: Series) -> Task | None:
 
 
 def open_tasks_of(series: Series) -> list[Task]:
-    """Of the newest occurrences those whose tasks are still to be done, the newest first."""
-    newest = list(occurrences_of(series).values_list("task_id", flat=True)[:LOOKED_AT_FOR_OPEN])
-    return list(Task.objects.filter(pk__in=newest, status__in=OPEN).order_by("-id"))
+    """Those of its tasks that are still to be done, the newest first."""
+    return task_selectors.open_among(series.occurrences.values_list("task_id", flat=True))
 
 
 def planned(series: Series, *, most: int, now: datetime) -> list[Planned]:
@@ -87,13 +88,15 @@ def planned(series: Series, *, most: int, now: datetime) -> list[Planned]:
     if not series.is_active or series.paused_at is not None or series.recurrence["from"] == "completion":
         return []
     schedule = series.schedule
-    after = parse_wall(series.last_recurrence_id)
-    following = scheduling.advance(schedule, after=after, completed_at=now, now=now)
-    if not following.made:
-        return []
-    first = following.made[0]
-    walls = [first, *islice(scheduling.planned(schedule, after=first), most - 1)]
-    return [_planned(wall, series) for wall in walls[:most]]
+    walls: list[Wall] = []
+    with suppress(CalendarError):  # what cannot be found is not shown
+        following = scheduling.advance(
+            schedule, after=series.after, completed_at=now, now=now, most_counted=MOST_LOOKED_THROUGH
+        )
+        walls += following.made
+        if walls:
+            walls += islice(scheduling.planned(schedule, after=walls[-1]), most - 1)
+    return [_planned(wall, series) for wall in walls]
 
 
 def to_look_at(*, now: datetime, most: int) -> list[UUID]:

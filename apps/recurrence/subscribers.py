@@ -12,6 +12,7 @@ from apps.accounts.events import AccountEvent
 from apps.events.envelope import Envelope
 from apps.events.subscriptions import ConsumerGroup
 from apps.recurrence import services
+from apps.recurrence.services import Due
 from apps.tasks.events import TaskEvent
 
 # An effect locks the owner's tasks, for which people wait: a transaction per event.
@@ -31,7 +32,8 @@ def _begins_to_repeat(event: Envelope) -> bool:
 
 
 def _repeats_otherwise(event: Envelope) -> bool:
-    return _is_of_a_series(event) and "recurrence" in event.data["changes"]
+    """By a person's wish: what the platform changed of a task followed its series."""
+    return _is_of_a_series(event) and "recurrence" in event.data["changes"] and event.actor_id is not None
 
 
 @group.on(TaskEvent.CREATED, when=_begins_to_repeat)
@@ -52,7 +54,7 @@ def follow_recurrence(event: Envelope) -> None:
             series_id=series_id,
             task_id=event.subject_id,
             recurrence=changed["after"],
-            **_due(task),
+            due=_due(task),
             actor_id=event.actor_id,
             now=event.occurred_at,
         )
@@ -86,9 +88,7 @@ def reopen_restored(event: Envelope) -> None:
 
 @group.on(AccountEvent.TIME_ZONE_CHANGED)
 def move_to_time_zone(event: Envelope) -> None:
-    services.move_to_time_zone(
-        owner_id=event.subject_id, time_zone=event.data["time_zone"]["after"], now=event.occurred_at
-    )
+    services.move_to_time_zone(owner_id=event.subject_id, now=event.occurred_at)
 
 
 @group.on(AccountEvent.ERASED)
@@ -103,18 +103,19 @@ def _open(event: Envelope, task: Mapping[str, Any]) -> None:
         owner_id=_owner(event),
         task_id=event.subject_id,
         recurrence=task["recurrence"],
-        **_due(task),
-        due_time_zone=task.get("due_time_zone"),
+        due=_due(task),
         now=event.occurred_at,
     )
 
 
-def _due(task: Mapping[str, Any]) -> dict[str, Any]:
+def _due(task: Mapping[str, Any]) -> Due:
     at, on = task.get("due_at"), task.get("due_on")
-    return {
-        "due_at": datetime.fromisoformat(at) if at else None,
-        "due_on": date.fromisoformat(on) if on else None,
-    }
+    return Due(
+        at=datetime.fromisoformat(at) if at else None,
+        on=date.fromisoformat(on) if on else None,
+        zone=task.get("due_time_zone"),
+        owner_zone=task.get("time_zone"),
+    )
 
 
 def _series_of(event: Envelope) -> UUID:

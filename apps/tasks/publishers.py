@@ -134,7 +134,9 @@ def _state(thing: Evented) -> dict[str, Any]:
 
 
 def _task_state(task: Task) -> dict[str, Any]:
-    return {
+    # Where the clock hangs by which it repeats, unless its due has a zone of its own.
+    zone = {"time_zone": task.owner.time_zone} if task.recurrence else {}
+    return zone | {
         "title": task.title,
         "description": task.description,
         "status": str(task.status),

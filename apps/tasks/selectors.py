@@ -53,9 +53,14 @@ def is_there(task_id: UUID) -> bool:
     return bool(Task.objects.filter(pk=task_id).exists())
 
 
-def open_among(task_ids: Collection[UUID]) -> set[UUID]:
-    """Those of these that are still to be done."""
-    return set(Task.objects.filter(pk__in=task_ids, status__in=OPEN).values_list("pk", flat=True))
+def open_among(task_ids: Collection[UUID] | QuerySet[Any, UUID]) -> list[Task]:
+    """Those of these that are still to be done, the newest first."""
+    return list(Task.objects.filter(pk__in=task_ids, status__in=OPEN).order_by("-id"))
+
+
+def in_bulk(task_ids: Collection[UUID]) -> dict[UUID, Task]:
+    """Tasks by their ids, whosever they are; those that are gone for good are left out."""
+    return dict(Task.objects.in_bulk(list(task_ids)))
 
 
 def given(task_id: UUID, *, fields: Collection[str]) -> dict[str, Any]:

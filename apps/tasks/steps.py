@@ -67,6 +67,14 @@ def carried(reminders: Sequence[Mapping[str, str]] | None, *, step: Step, due: D
     return [{"id": str(uuid7())} | reminder for reminder in moved if reminder]
 
 
+def moved(reminders: Sequence[Mapping[str, str]] | None, *, step: Step, due: Due) -> list[dict[str, str]] | None:
+    """The reminders of an occurrence that is due then now; one that could not be any more is left out."""
+    if reminders is None:
+        return None
+    told = [(reminder["id"], _carried(reminder, step=step, due=due)) for reminder in reminders]
+    return [{"id": kept} | reminder for kept, reminder in told if reminder]
+
+
 def _carried(reminder: Mapping[str, str], *, step: Step, due: Due) -> dict[str, str]:
     if "before_due" in reminder:
         return {"before_due": reminder["before_due"]} if due else {}

@@ -169,7 +169,7 @@ def test_the_end_of_months_for_two_years_by_each_policy(ada, pump, time_machine,
         ("wait", ["0502"], 0),
         ("latest", ["0601"], 30),
         ("skip", ["0601"], 30),
-        ("all", [f"05{day:02}" for day in range(2, 22)], 0),
+        ("all", [*(f"05{day:02}" for day in range(2, 32)), "0601", "0602"], 0),
     ],
 )
 def test_a_series_missed_for_a_month_by_each_policy(ada, pump, time_machine, catch_up, made, skipped):
@@ -179,6 +179,7 @@ def test_a_series_missed_for_a_month_by_each_policy(ada, pump, time_machine, cat
 
     back = at(time_machine, datetime(2026, 6, 1, 10, 0, tzinfo=UTC))
     complete(task, pump=pump, now=back)
+    jobs.make_due()
 
     assert [f"{one.due_on:%m%d}" for one in open_tasks()] == made
     told = Event.objects.filter(type="recurrence.skipped.v1")
@@ -230,8 +231,14 @@ class TestEveryDateWithoutWaiting:
             at(time_machine, MONDAY + timedelta(days=500, hours=2 * hours))
             jobs.make_due()
 
-        assert len(open_tasks()) == 101
-        assert Event.objects.filter(type="recurrence.generated.v1").count() == 100
+        assert len(open_tasks()) == 100
+        assert Event.objects.filter(type="recurrence.generated.v1").count() == 99
+
+        complete(open_tasks()[3], pump=pump, now=datetime.now(UTC))
+        jobs.make_due()
+
+        assert len(open_tasks()) == 100
+        assert the_series().last_number == 101
 
     def test_two_sweeps_make_no_two(self, ada, pump, time_machine):
         self.asked(ada, pump, at(time_machine, MONDAY))
@@ -260,13 +267,23 @@ class TestFromCompletion:
 
         assert [one.due_at for one in open_tasks()] == [MONDAY + timedelta(days=8)]
 
-    def test_done_early_the_next_is_still_a_later_one(self, ada, pump, on_monday):
-        asked = {"rule": "FREQ=DAILY", "from": "completion"}
+    def test_done_early_the_next_comes_early_too(self, ada, pump, on_monday):
+        asked = {"rule": "FREQ=DAILY;INTERVAL=3", "from": "completion"}
         task = repeating(ada, asked, pump=pump, now=MONDAY, due_on=date(2026, 5, 9))
 
         complete(task, pump=pump, now=MONDAY)
 
-        assert [one.due_on for one in open_tasks()] == [date(2026, 5, 10)]
+        assert [one.due_on for one in open_tasks()] == [date(2026, 5, 7)]
+
+    def test_done_twice_on_a_day_no_date_is_used_twice(self, ada, pump, on_monday):
+        asked = {"rule": "FREQ=DAILY", "from": "completion"}
+        task = repeating(ada, asked, pump=pump, now=MONDAY, due_on=date(2026, 5, 5))
+
+        for _ in range(3):
+            complete(task, pump=pump, now=MONDAY)
+            (task,) = open_tasks()
+
+        assert [one.due_on.day for one in tasks_of_series()] == [5, 6, 7, 8]
 
     def test_a_count_counts(self, ada, pump, on_monday):
         asked = {"rule": "FREQ=DAILY;COUNT=2", "from": "completion"}
@@ -284,6 +301,28 @@ def test_what_is_no_occurrence_is_let_alone(ada, pump, on_monday):
     complete(plain, pump=pump, now=MONDAY)
 
     assert (Series.objects.count(), Task.objects.count()) == (0, 1)
+
+
+class TestOneThatFails:
+    """Two series that wait for nobody; making the next one of the first always fails."""
+
+    def test_it_holds_up_no_other_and_is_put_off(self, ada, pump, time_machine, monkeypatch):
+        at(time_machine, MONDAY)
+        asked = {"rule": "FREQ=DAILY", "catch_up": "all"}
+        broken, well = (repeating(ada, asked, pump=pump, now=MONDAY, due_at=MONDAY) for _ in range(2))
+        make = services.make_due
+
+        def fail(*, series_id, now):
+            if series_id == broken.series_id:
+                raise ValueError("broken")
+            return make(series_id=series_id, now=now)
+
+        monkeypatch.setattr(services, "make_due", fail)
+        jobs.make_due()
+
+        made = dict(Series.objects.values_list("pk", "last_number"))
+        assert (made[broken.series_id], made[well.series_id]) == (1, 2)
+        assert Series.objects.get(pk=broken.series_id).looks_at == MONDAY + timedelta(hours=1)
 
 
 class TestRepair:

@@ -146,4 +146,4 @@ def test_a_form_skips_the_next_date(browser, task):
     response = page(browser, f"/api/v1/series/{task.series_id}/skip/", {"recurrence_id": ""})
 
     assert response.status_code == 200
-    assert Series.objects.get().exdates == ["20260511"]
+    assert Series.objects.get().passed_over == "20260511"

@@ -197,11 +197,11 @@ def test_nobody_previews_without_signing_in(db):
 @pytest.mark.parametrize(
     ("rule", "dates", "code"),
     [
-        ("FREQ=HOURLY;COUNT=100000", 50, "ends"),
+        ("FREQ=HOURLY;COUNT=10000", 50, "ends"),
         ("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30", 1, "never_happens"),
         ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", 1, "never_happens"),
         ("FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6", 1, "never_happens"),
-        ("FREQ=DAILY;INTERVAL=7;BYDAY=TU;COUNT=100000", 1, "never_happens"),
+        ("FREQ=DAILY;INTERVAL=7;BYDAY=TU;COUNT=10000", 1, "never_happens"),
         ("FREQ=HOURLY;INTERVAL=24;BYHOUR=5", 1, "never_happens"),
         ("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO;BYHOUR=3", 4, "far_apart"),
         ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", 4, "far_apart"),

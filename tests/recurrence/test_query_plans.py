@@ -38,9 +38,10 @@ def crowd(task):
         cursor.execute("ALTER TABLE recurrence_series DISABLE TRIGGER USER")
         cursor.execute(
             "INSERT INTO recurrence_series (id, owner_id, version, created_at, updated_at, opened_by, recurrence,"
-            " start, start_number, time_zone, follows_owner, exdates, last_number, last_recurrence_id, last_task_id,"
-            " ended_because) SELECT gen_random_uuid(), %s, 1, now(), now(), gen_random_uuid(),"
-            " %s::jsonb, '20261120', 1, 'UTC', true, '{}', 1, '20261120', gen_random_uuid(), ''"
+            " start, start_number, anchor, time_zone, follows_owner, exdates, passed_over, last_number,"
+            " last_recurrence_id, last_task_id, owes_next, ended_because)"
+            " SELECT gen_random_uuid(), %s, 1, now(), now(), gen_random_uuid(),"
+            " %s::jsonb, '20261120', 1, '20261120', 'UTC', true, '{}', '', 1, '20261120', gen_random_uuid(), false, ''"
             " FROM generate_series(1, %s)",
             [eve.pk, json.dumps(task.recurrence), OTHERS],
         )

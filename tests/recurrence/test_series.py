@@ -14,7 +14,7 @@ from apps.recurrence.models import Occurrence, Series
 from apps.tasks import services as tasks
 from apps.tasks.exceptions import InvalidTask, StaleVersion
 from tests.support.factories import person, task_of
-from tests.support.repeating import complete, open_tasks, repeating, tasks_of_series, the_series
+from tests.support.repeating import complete, make_all_due, open_tasks, repeating, tasks_of_series, the_series
 
 pytestmark = pytest.mark.django_db
 
@@ -86,9 +86,7 @@ class TestOpening:
             owner_id=ada.pk,
             task_id=task.pk,
             recurrence=task.recurrence,
-            due_at=None,
-            due_on=task.due_on,
-            due_time_zone=None,
+            due=services.Due(at=None, on=task.due_on, zone=None, owner_zone="UTC"),
             now=MONDAY,
         )
 
@@ -234,12 +232,18 @@ class TestSkipping:
 
         assert [task.due_on for task in open_tasks()] == [date(2026, 5, 18)]
 
-    @pytest.mark.parametrize("named", ["20260512", "20260504T090000", "yesterday", "20260427", "20260504"])
-    def test_what_is_no_date_of_it_is_refused(self, ada, pump, weekly, named):
+    @pytest.mark.parametrize(
+        ("named", "refused"),
+        [
+            *[(text, NothingToSkip) for text in ("20260512", "20260504T090000", "20260427", "20260504")],
+            ("yesterday", InvalidTask),
+        ],
+    )
+    def test_what_is_no_date_of_it_is_refused(self, ada, pump, weekly, named, refused):
         complete(weekly, pump=pump, now=MONDAY)
         version = the_series().version
 
-        with pytest.raises(NothingToSkip):
+        with pytest.raises(refused):
             services.skip_occurrence(
                 series_id=weekly.series_id, actor=ada, now=MONDAY, recurrence_id=named or "20260504"
             )
@@ -299,7 +303,7 @@ class TestChanging:
     def test_all_open_ones_are_changed_or_those_behind(self, ada, pump, time_machine):
         asked = {"rule": "FREQ=DAILY", "catch_up": "all"}
         first = repeating(ada, asked, pump=pump, now=MONDAY, due_at=MONDAY)
-        services.make_due(series_id=first.series_id, now=MONDAY + DAY)
+        make_all_due(first.series_id, now=MONDAY + DAY)
         second = open_tasks()[1]
 
         services.change_occurrences(
@@ -336,7 +340,7 @@ class TestChanging:
     def test_every_open_one_carries_what_its_series_does(self, ada, pump):
         asked = {"rule": "FREQ=DAILY", "catch_up": "all"}
         first = repeating(ada, asked, pump=pump, now=MONDAY, due_at=MONDAY)
-        services.make_due(series_id=first.series_id, now=MONDAY + DAY)
+        make_all_due(first.series_id, now=MONDAY + DAY)
 
         changes = {"recurrence": asked | {"rule": "FREQ=DAILY;INTERVAL=2"}}
         tasks.update_task(task_id=first.pk, actor=ada, changes=changes, now=MONDAY)

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from apps.accounts.models import User
+from apps.recurrence import services
 from apps.recurrence.models import Series
-from apps.tasks import services
+from apps.tasks import services as tasks
 from apps.tasks.models import Task
 from tests.support.pump import Pump
 
@@ -13,13 +15,13 @@ from tests.support.pump import Pump
 def repeating(owner: User, recurrence: Any, *, pump: Pump, now: datetime, **fields: Any) -> Task:
     """A task that repeats, whose series is open."""
     fields = {"title": "Water the plants", "recurrence": recurrence} | fields
-    task = services.create_task(owner=owner, actor=owner, now=now, **fields)
+    task = tasks.create_task(owner=owner, actor=owner, now=now, **fields)
     pump.run()
     return task
 
 
 def complete(task: Task, *, pump: Pump, now: datetime) -> None:
-    services.complete_task(task_id=task.pk, actor=task.owner, now=now)
+    tasks.complete_task(task_id=task.pk, actor=task.owner, now=now)
     pump.run()
 
 
@@ -34,3 +36,9 @@ def tasks_of_series() -> list[Task]:
 
 def open_tasks() -> list[Task]:
     return [task for task in tasks_of_series() if task.status in {"pending", "in_progress"}]
+
+
+def make_all_due(series_id: UUID, *, now: datetime) -> None:
+    """As the sweep does, as often as there is something to make."""
+    while services.make_due(series_id=series_id, now=now):
+        pass

@@ -375,7 +375,7 @@ def test_which_of_some_tasks_are_completed_and_which_open(owner):
     ids = [done.pk, gone.pk, still.pk, UUID(int=1)]
 
     assert selectors.completed_among(ids) == {done.pk: LATER}
-    assert selectors.open_among(ids) == {still.pk}
+    assert selectors.open_among(ids) == [still]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,8 +8,8 @@ from django.db import migrations
 FORWARD = """
 CREATE CONSTRAINT TRIGGER series_has_event
     AFTER INSERT OR DELETE OR UPDATE OF id, owner_id, version, created_at, updated_at, opened_by, recurrence, start,
-        start_number, time_zone, follows_owner, exdates, last_number, last_recurrence_id, last_task_id, paused_at,
-        ended_at, ended_because
+        start_number, anchor, time_zone, follows_owner, exdates, passed_over, last_number, last_recurrence_id,
+        last_task_id, paused_at, ended_at, ended_because
     ON recurrence_series
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION events_require_event('series');
 CREATE TRIGGER series_refuse_truncate BEFORE TRUNCATE ON recurrence_series

@@ -68,7 +68,7 @@ class CompletionSerializer(serializers.Serializer[Any]):
     completed_at = serializers.DateTimeField()
     made = PlannedDateSerializer(many=True, help_text="What is made next; nothing where the series ends.")
     skipped = PlannedDateSerializer(many=True, help_text="The first of those that are passed over.")
-    skipped_count = serializers.IntegerField(help_text="How many they are; counted up to 10,000.")
+    skipped_count = serializers.IntegerField(help_text="How many they are; counted up to 4,000.")
 
 
 class PreviewAnswerSerializer(serializers.Serializer[Any]):

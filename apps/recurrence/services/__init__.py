@@ -4,10 +4,11 @@ Each service is one transaction: the series locked, changed (version + 1 per eve
 before anything of tasks is, so that nobody waits in a circle.
 """
 
-from apps.recurrence.services.advancing import advance_series, make_due, repair
+from apps.recurrence.services.advancing import advance_series, make_due, put_off, repair, stuck
 from apps.recurrence.services.edits import change_occurrences, skip_occurrence
 from apps.recurrence.services.owners import forget_owner, move_to_time_zone
 from apps.recurrence.services.series import (
+    Due,
     change_rule,
     end_series,
     leave_deleted,
@@ -19,6 +20,7 @@ from apps.recurrence.services.series import (
 )
 
 __all__ = [
+    "Due",
     "advance_series",
     "change_occurrences",
     "change_rule",
@@ -29,9 +31,11 @@ __all__ = [
     "move_to_time_zone",
     "open_series",
     "pause_series",
+    "put_off",
     "reopen_restored",
     "repair",
     "resume_series",
     "skip_occurrence",
     "stop_series",
+    "stuck",
 ]

@@ -13,17 +13,18 @@ import structlog
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
-from apps.accounts.models import User
-from apps.calendar import rules
-from apps.calendar.expansion import TooCostly, Wall
+from apps.calendar import rules, zones
+from apps.calendar.errors import CalendarError
+from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall, wall_text
 from apps.events import crash
 from apps.recurrence import schedule as scheduling
-from apps.recurrence import signals
+from apps.recurrence import selectors, signals
 from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.publishers import instant_text
 from apps.recurrence.schedule import Advance
 from apps.recurrence.services import changes as writing
+from apps.recurrence.services import owners
 from apps.tasks import selectors as task_selectors
 from apps.tasks import services as task_services
 
@@ -43,61 +44,88 @@ def advance_series(*, series_id: UUID, task_id: UUID, completed_at: datetime, no
     Nothing for one that has a successor already, and nothing while the series is paused or ended.
     """
     series = writing.found(series_id)
-    if series is None or not series.is_active or series.paused_at is not None:
+    if series is None or not series.is_active:
         return False
     if series.last_task_id != task_id:
+        if series.makes_every_date:
+            writing.look_again(series)  # one open task less
+        return False
+    if series.paused_at is not None:
+        writing.owe(series)
         return False
     go_on(series, completed_at=completed_at, now=now)
     return True
 
 
-def go_on(
-    series: Series, *, completed_at: datetime, now: datetime, actor: User | None = None, catch_up: str = ""
-) -> None:
-    """Make what follows the last occurrence of a locked series, or end it."""
-    after, over = parse_wall(series.last_recurrence_id), _why_over(series)
+def go_on(series: Series, *, completed_at: datetime, now: datetime) -> None:
+    """Make what follows the last occurrence of a locked series, or end it; one, as it may be of many tasks."""
+    owners.follow(series, now=now)
+    if series.makes_every_date and len(selectors.open_tasks_of(series)) >= MOST_OPEN:
+        writing.look_again(series, at=now + LOOKED_AT_AGAIN_AFTER)
+        return
+    over, taken = _why_over(series), _taken(series, since=completed_at)
     try:
         following = scheduling.advance(
-            series.schedule, after=after, completed_at=completed_at, now=now, catch_up=catch_up
+            series.schedule, after=series.after, completed_at=completed_at, now=now, taken=taken
         )
-    except TooCostly:  # so far away that nobody would wait for it
+    except CalendarError:  # so far away that nobody would wait for it
         following, over = Advance(), Series.Ended.NEVER
     if not task_selectors.is_there(series.last_task_id):  # purged, a month after it was deleted
         following, over = Advance(), Series.Ended.DELETED
     if following.skipped_count:
-        _tell_skipped(series, following, because="paused" if catch_up else "catch_up", now=now)
+        writing.skip(series, following, because="catch_up", actor=None, now=now)
+    if not following.made:
+        writing.end(series, because=over, actor=None, now=now)
     for wall in following.made:
         _make(series, wall, now=now)
-    if not following.made:
-        writing.end(series, because=over, actor=actor, now=now)
+
+
+def _taken(series: Series, *, since: datetime) -> set[Wall]:
+    """Of a series that counts from completion the dates it has used; one done early may come to them again."""
+    if series.recurrence["from"] != "completion":
+        return set()
+    day = wall_text(zones.local_date(since, series.zone))
+    used = series.occurrences.filter(recurrence_id__gte=day).values_list("recurrence_id", flat=True)
+    return {scheduling.alike(parse_wall(text), parse_wall(series.start)) for text in used}
 
 
 @transaction.atomic
 def make_due(*, series_id: UUID, now: datetime) -> int:
-    """Make the dates of a series that waits for nobody, up to the first that has not come; how many were made."""
+    """Make the next date of a series that waits for nobody, when the last one has come; how many were made."""
     series = writing.found(series_id)
     if series is None or series.looks_at is None or series.looks_at > now:
         return 0
-    before = series.last_number
-    if _too_many_are_open(series):
-        writing.look_again(series, at=now + LOOKED_AT_AGAIN_AFTER)
+    owners.follow(series, now=now)
+    if not series.makes_every_date or not series.is_active or series.paused_at is not None:
+        writing.look_again(series)
         return 0
+    before = series.last_number
     go_on(series, completed_at=now, now=now)
     return series.last_number - before
 
 
-def repair(*, now: datetime, most: int = 500) -> int:
-    """Go on with series whose last occurrence was completed a while ago and has no successor; how many."""
+@transaction.atomic
+def put_off(*, series_id: UUID, now: datetime) -> None:
+    """Look at a series again later: the others are not to wait for what goes wrong with this one."""
+    series = writing.found(series_id)
+    if series is not None:
+        writing.look_again(series, at=now + LOOKED_AT_AGAIN_AFTER)
+
+
+def stuck(*, now: datetime, most: int) -> dict[UUID, tuple[UUID, datetime]]:
+    """Series whose last occurrence was completed a while ago and has no successor: which task, and since when."""
     done = task_selectors.completed(before=now - REPAIRED_AFTER)
-    stuck = Series.objects.filter(ended_at=None, paused_at=None, last_task_id__in=done.values("pk")).order_by("pk")
-    rows = list(stuck.values_list("pk", "last_task_id")[:most])
-    completed_at = task_selectors.completed_among([task_id for _, task_id in rows])
-    repaired = 0
-    for series_id, task_id in rows:
-        then = completed_at.get(task_id, now)
-        if advance_series(series_id=series_id, task_id=task_id, completed_at=then, now=now):
-            repaired += 1
-            log.warning("series_repaired", series_id=str(series_id), task_id=str(task_id))
+    waiting = Series.objects.filter(ended_at=None, paused_at=None, last_task_id__in=done.values("pk")).order_by("?")
+    rows = dict(waiting.values_list("pk", "last_task_id")[:most])
+    completed_at = task_selectors.completed_among(list(rows.values()))
+    return {pk: (task_id, completed_at[task_id]) for pk, task_id in rows.items() if task_id in completed_at}
+
+
+def repair(*, series_id: UUID, task_id: UUID, completed_at: datetime, now: datetime) -> bool:
+    """Go on with a series that stands still; whether it did."""
+    repaired = advance_series(series_id=series_id, task_id=task_id, completed_at=completed_at, now=now)
+    if repaired:
+        log.warning("series_repaired", series_id=str(series_id), task_id=str(task_id))
     return repaired
 
 
@@ -147,19 +175,8 @@ def _told(made: Occurrence) -> Mapping[str, Any]:
     }
 
 
-def _tell_skipped(series: Series, following: Advance, *, because: str, now: datetime) -> None:
-    named = [wall_text(wall) for wall in following.skipped]
-    told = {"skipped": named, "count": following.skipped_count, "because": because}
-    writing.change(series, {}, signals.dates_skipped, actor=None, now=now, told=told)
-
-
 def _why_over(series: Series) -> Series.Ended:
     rule = rules.parse(series.recurrence["rule"])
     if rule.count is not None:
         return Series.Ended.COUNT
     return Series.Ended.NEVER if rule.until is None else Series.Ended.UNTIL
-
-
-def _too_many_are_open(series: Series) -> bool:
-    newest = series.occurrences.order_by("-number").values_list("task_id", flat=True)[:MOST_OPEN]
-    return len(task_selectors.open_among(newest)) >= MOST_OPEN

@@ -1,4 +1,8 @@
-"""How every change of a series is made: lock its row, change it with its version, announce it."""
+"""How every change of a series is made: lock its row, change it with its version, announce it.
+
+Invariant: a series is locked before anything of tasks, and who changes several of its tasks takes their owner's turn
+before the first: so nobody waits in a circle, neither with another change of series nor with one of tasks.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,13 +12,14 @@ from uuid import UUID
 from django.dispatch import Signal
 
 from apps.accounts.models import User
-from apps.calendar.recurrences import parse_wall
+from apps.calendar.recurrences import parse_wall, wall_text
 from apps.events.envelope import Envelope
 from apps.recurrence import schedule as scheduling
 from apps.recurrence import signals
 from apps.recurrence.exceptions import SeriesEnded, SeriesNotFound
 from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.publishers import instant_text
+from apps.recurrence.schedule import Advance
 from apps.tasks.exceptions import StaleVersion
 
 
@@ -75,10 +80,31 @@ def insert(series: Series, *, actor: User | None, now: datetime) -> None:
     announce(series, signals.series_changed, actor=actor, now=now, told=told)
 
 
-def look_again(series: Series, *, at: datetime) -> None:
-    """No change of the series, and so no event: only when it is looked at."""
-    series.looks_at = at
+def skip(
+    series: Series,
+    passed: Advance,
+    *,
+    because: str,
+    actor: User | None,
+    now: datetime,
+    values: Mapping[str, Any] | None = None,
+) -> None:
+    """Tell of dates that get no task."""
+    named = [wall_text(wall) for wall in passed.skipped]
+    told = {"skipped": named, "count": passed.skipped_count, "because": because}
+    change(series, values or {}, signals.dates_skipped, actor=actor, now=now, told=told)
+
+
+def look_again(series: Series, *, at: datetime | None = None) -> None:
+    """When it is looked at, as usual if not `at`: no change of the series, and so no event."""
+    series.looks_at = at or _next_look(series)
     series.save(update_fields=["looks_at"])
+
+
+def owe(series: Series) -> None:
+    """Remember, while it is paused, that a next one is due when it goes on."""
+    series.owes_next = True
+    series.save(update_fields=["owes_next"])
 
 
 def end(series: Series, *, because: Series.Ended, actor: User | None, now: datetime) -> None:
@@ -101,8 +127,7 @@ def occurrence_of(series: Series, task_id: UUID) -> Occurrence | None:
 
 def _next_look(series: Series) -> datetime | None:
     """One that makes every date is looked at when the last one made has come."""
-    waits = series.recurrence["catch_up"] != "all" or series.recurrence["from"] == "completion"
-    if waits or not series.is_active or series.paused_at is not None:
+    if not series.makes_every_date or not series.is_active or series.paused_at is not None:
         return None
     return scheduling.comes_at(parse_wall(series.last_recurrence_id), zone=series.zone)
 

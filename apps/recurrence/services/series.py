@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -9,19 +10,31 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.accounts.models import User
+from apps.calendar import rules, zones
+from apps.calendar.errors import CalendarError
 from apps.calendar.recurrences import wall_text
 from apps.events.erasure import erased_among
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.exceptions import NotPaused, SeriesPaused
 from apps.recurrence.models import Occurrence, Series
-from apps.recurrence.services import advancing
+from apps.recurrence.services import advancing, open_tasks, owners
 from apps.recurrence.services import changes as writing
 from apps.tasks import selectors as task_selectors
-from apps.tasks import services as task_services
-from apps.tasks.exceptions import TaskRefused
 
 # What of a recurrence decides which dates there are; with others of these the rule is counted anew.
 _OF_DATES = ("rule", "from", "rdates")
+# Ends that no person chose.
+_OF_ITSELF = {Series.Ended.COUNT, Series.Ended.UNTIL, Series.Ended.NEVER}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """When the task of an event is due: `zone` where it hangs in one of its own, `owner_zone` where its owner lived."""
+
+    at: datetime | None
+    on: date | None
+    zone: str | None
+    owner_zone: str | None
 
 
 @transaction.atomic
@@ -31,9 +44,7 @@ def open_series(
     owner_id: UUID,
     task_id: UUID,
     recurrence: Mapping[str, Any],
-    due_at: datetime | None,
-    due_on: date | None,
-    due_time_zone: str | None,
+    due: Due,
     now: datetime,
 ) -> None:
     """Begin a series with the task that was told to repeat as its first occurrence, at `now`.
@@ -43,27 +54,25 @@ def open_series(
     if Series.objects.filter(pk=series_id).exists() or erased_among([owner_id]):
         return
     owner = User.objects.get(pk=owner_id)
+    zone = due.zone or due.owner_zone or owner.time_zone
+    start = wall_text(scheduling.wall_of(due.at, due.on, zone=zones.zone(zone), now=now))
     series = Series(
         pk=series_id,
         owner=owner,
         opened_by=task_id,
         recurrence=dict(recurrence),
-        time_zone=due_time_zone or owner.time_zone,
-        follows_owner=not due_time_zone,
+        start=start,
+        anchor=start,
+        time_zone=zone,
+        follows_owner=not due.zone,
+        last_recurrence_id=start,
         last_task_id=task_id,
     )
-    wall = scheduling.wall_of(due_at, due_on, zone=series.zone, now=now)
-    series.start = series.last_recurrence_id = wall_text(wall)
     writing.insert(series, actor=None, now=now)
     Occurrence.objects.create(
-        series=series,
-        number=1,
-        recurrence_id=series.start,
-        task_id=task_id,
-        due_at=due_at,
-        due_on=due_on,
-        created_at=now,
+        series=series, number=1, recurrence_id=start, task_id=task_id, due_at=due.at, due_on=due.on, created_at=now
     )
+    owners.follow(series, now=now)  # perhaps moved since, which is heard of on another topic
 
 
 @transaction.atomic
@@ -72,25 +81,53 @@ def change_rule(
     series_id: UUID,
     task_id: UUID,
     recurrence: Mapping[str, Any],
-    due_at: datetime | None,
-    due_on: date | None,
+    due: Due,
     actor_id: UUID | None,
     now: datetime,
 ) -> None:
-    """Go on by another rule from this occurrence on; a series that had ended goes on too."""
+    """Go on by another rule from this occurrence on; a series that had come to its end goes on too.
+
+    One that a person ended stays ended: what they wished before that is late.
+    """
     series = writing.found(series_id)
     occurrence = writing.occurrence_of(series, task_id) if series else None
     if series is None or occurrence is None or series.recurrence == recurrence:
         return
+    if not series.is_active and series.ended_because not in _OF_ITSELF:
+        return
     made: dict[str, Any] = {"recurrence": dict(recurrence)}
     if any(series.recurrence.get(name) != recurrence.get(name) for name in _OF_DATES):
-        wall = scheduling.wall_of(due_at, due_on, zone=series.zone, now=now)
-        made |= {"start": wall_text(wall), "start_number": occurrence.number, "exdates": []}
-    if not series.is_active:
+        made |= _counted_from(series, occurrence, due, now=now)
+    begins_again = not series.is_active
+    if begins_again:
         made |= {"ended_at": None, "ended_because": ""}
-    person = _person(actor_id)
-    writing.changed(series, made, kind="rule", actor=person, now=now)
-    tell_open_tasks(series, recurrence, but=task_id, actor=person, now=now)
+    writing.changed(series, made, kind="rule", actor=_person(actor_id), now=now)
+    open_tasks.tell(series, recurrence, now=now)
+    if begins_again and not task_selectors.open_among([series.last_task_id]):
+        _go_on(series, now=now)
+
+
+def _go_on(series: Series, *, now: datetime) -> None:
+    """From when the last one was done."""
+    done = task_selectors.completed_among([series.last_task_id])
+    advancing.go_on(series, completed_at=done.get(series.last_task_id, now), now=now)
+
+
+def _counted_from(series: Series, occurrence: Occurrence, due: Due, *, now: datetime) -> dict[str, Any]:
+    """What a rule that is counted anew starts from: where this occurrence is due."""
+    zone = due.zone or series.owner.time_zone
+    wall = scheduling.wall_of(due.at, due.on, zone=zones.zone(zone), now=now)
+    is_where_it_was_planned = wall_text(wall)[:8] == occurrence.recurrence_id[:8]
+    held = scheduling.takes_its_day_from_the_start(rules.parse(series.recurrence["rule"]))
+    return {
+        "start": wall_text(wall),
+        "start_number": occurrence.number,
+        "anchor": series.anchor if held and is_where_it_was_planned else wall_text(wall),
+        "time_zone": zone,
+        "follows_owner": not due.zone,
+        "exdates": [],
+        "passed_over": "",
+    }
 
 
 @transaction.atomic
@@ -105,23 +142,24 @@ def stop_series(*, series_id: UUID, actor_id: UUID | None, now: datetime) -> Non
 def leave_deleted(
     *, series_id: UUID, task_id: UUID, was_open: bool, goes_on: bool, actor_id: UUID | None, now: datetime
 ) -> None:
-    """An occurrence was deleted: the series ends, or goes on as if it were done.
+    """The newest occurrence was deleted while it was open: the series ends, or goes on as if it were done.
 
-    One that was completed before is history, and its deletion changes nothing.
+    The deletion of another one changes nothing: what comes after it is there already.
     """
     series = writing.found(series_id)
-    occurrence = writing.occurrence_of(series, task_id) if series else None
-    if series is None or occurrence is None or not series.is_active or not was_open:
+    if series is None or not series.is_active or not was_open or series.last_task_id != task_id:
         return
     if not goes_on:
-        _end(series, because=Series.Ended.DELETED, actor=_person(actor_id), now=now)
-    elif occurrence.number == series.last_number and series.paused_at is None:
+        writing.end(series, because=Series.Ended.DELETED, actor=_person(actor_id), now=now)
+    elif series.paused_at is not None:
+        writing.owe(series)
+    else:
         advancing.go_on(series, completed_at=now, now=now)
 
 
 @transaction.atomic
 def reopen_restored(*, series_id: UUID, task_id: UUID, actor_id: UUID | None, now: datetime) -> None:
-    """A deletion is taken back, and with it the end of the series that it was."""
+    """The deletion that ended a series is taken back, and so is the end."""
     series = writing.found(series_id)
     if series is None or series.ended_because != Series.Ended.DELETED or series.last_task_id != task_id:
         return
@@ -148,13 +186,32 @@ def resume_series(*, series_id: UUID, actor: User, now: datetime, expected_versi
     """
     series = writing.locked(series_id, expected_version=expected_version)
     writing.check_goes_on(series)
-    if series.paused_at is None:
+    paused_at = series.paused_at
+    if paused_at is None:
         raise NotPaused
-    writing.changed(series, {"paused_at": None}, kind="resumed", actor=actor, now=now)
-    if not task_selectors.open_among([series.last_task_id]):
-        done = task_selectors.completed_among([series.last_task_id])
-        advancing.go_on(series, completed_at=done.get(series.last_task_id, now), now=now, catch_up="skip")
+    owes_next = series.owes_next
+    writing.changed(series, {"paused_at": None, "owes_next": False}, kind="resumed", actor=actor, now=now)
+    with suppress(CalendarError):
+        _pass_over(series, since=paused_at, actor=actor, now=now)
+    if owes_next and not task_selectors.open_among([series.last_task_id]):
+        _go_on(series, now=now)
     return series
+
+
+def _pass_over(series: Series, *, since: datetime, actor: User, now: datetime) -> None:
+    """Skip what has passed since, and tell it. What had passed before is still to be made where the policy says so."""
+    schedule = series.schedule
+    if schedule.from_completion:
+        return
+    before = max(series.after, scheduling.last_passed(schedule, now=since))
+    passed = scheduling.still_ahead(schedule, after=before, now=now)
+    if not passed.skipped_count:
+        return
+    values: dict[str, Any] = {"passed_over": wall_text(scheduling.last_passed(schedule, now=now))}
+    is_behind = next(scheduling.planned(schedule, after=series.after)) <= before
+    if is_behind and passed.skipped_count == len(passed.skipped):
+        values = {"exdates": sorted({*series.exdates, *map(wall_text, passed.skipped)})}
+    writing.skip(series, passed, because="paused", values=values, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -166,27 +223,10 @@ def end_series(*, series_id: UUID, actor: User, now: datetime, expected_version:
     return series
 
 
-def open_tasks(series: Series) -> list[UUID]:
-    """Of the newest occurrences those whose tasks are open, the newest first."""
-    newest = list(series.occurrences.order_by("-number").values_list("task_id", flat=True)[: advancing.MOST_OPEN])
-    still_open = task_selectors.open_among(newest)
-    return [task_id for task_id in newest if task_id in still_open]
-
-
-def tell_open_tasks(
-    series: Series, recurrence: Mapping[str, Any] | None, *, but: UUID | None, actor: User | None, now: datetime
-) -> None:
-    """Let the open tasks carry what the series does now; one that it does not fit keeps what it has."""
-    for task_id in open_tasks(series):
-        if task_id != but:
-            with suppress(TaskRefused):
-                task_services.update_task(task_id=task_id, actor=actor, changes={"recurrence": recurrence}, now=now)
-
-
 def _end(series: Series, *, because: Series.Ended, actor: User | None, now: datetime) -> None:
     """By a person's will: what is open stays, and repeats no more."""
     writing.end(series, because=because, actor=actor, now=now)
-    tell_open_tasks(series, None, but=None, actor=actor, now=now)
+    open_tasks.tell(series, None, now=now)
 
 
 def _person(actor_id: UUID | None) -> User | None:

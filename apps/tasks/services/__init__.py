@@ -5,10 +5,11 @@ transaction; its receiver appends the events there.
 """
 
 from apps.tasks.services.bulk import ItemResult, change_many
+from apps.tasks.services.changes import take_turn
 from apps.tasks.services.copies import duplicate_task
 from apps.tasks.services.deletion import SeriesOfDeleted, delete_task, restore_task
 from apps.tasks.services.lists import create_list, delete_list, update_list
-from apps.tasks.services.occurrences import create_occurrence
+from apps.tasks.services.occurrences import create_occurrence, move_occurrence
 from apps.tasks.services.purge import purge_deleted_tasks, purge_owner
 from apps.tasks.services.tags import create_tag, delete_tag, update_tag
 from apps.tasks.services.tasks import (
@@ -33,12 +34,14 @@ __all__ = [
     "delete_tag",
     "delete_task",
     "duplicate_task",
+    "move_occurrence",
     "purge_deleted_tasks",
     "purge_owner",
     "reopen_task",
     "restore_task",
     "snooze_task",
     "tag_task",
+    "take_turn",
     "update_list",
     "update_tag",
     "update_task",

@@ -5,6 +5,7 @@ that is gone: the copy does without.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from apps.tasks.due import Due
 from apps.tasks.exceptions import TaskNotFound
 from apps.tasks.models import Task, TaskList
 from apps.tasks.services import changes as writing
-from apps.tasks.services import family, tags
+from apps.tasks.services import family, fields, tags
 
 # What may hold for a series where the occurrence before differs.
 KEPT = frozenset({"title", "description", "priority", "tags", "list", "reminders"})
@@ -65,6 +66,25 @@ def create_occurrence(
     return task
 
 
+@transaction.atomic
+def move_occurrence(*, task_id: UUID, due_at: datetime | None, due_on: date | None, now: datetime) -> Task:
+    """Move an open occurrence to where its series plans it now, and its reminders as far; nothing of it is refused.
+
+    Raises `TaskNotFound`.
+    """
+    task = writing.locked_task(task_id, expected_version=None)
+    was = _due(task)
+    due = replace(was, at=due_at, on=due_on)
+    today = zones.local_date(now, due.zone)
+    step = steps.between(was, due, planned=(None, None), otherwise=(today, today))
+    made = {"due_at": due_at, "due_on": due_on, "reminders": steps.moved(task.reminders, step=step, due=due)}
+    if differing := fields.changed(task, made):
+        after = {name: value for name, (_, value) in differing.items()}
+        told = fields.told(differing)
+        writing.change(task, after, signals.task_updated, actor=None, now=now, told=told)
+    return task
+
+
 def _copy_parts(
     parts: Sequence[Task], *, whole: tuple[Task, Task], step: steps.Step, now: datetime, cause: Envelope
 ) -> None:
@@ -81,6 +101,7 @@ def _parts(task: Task) -> list[Task]:
     """What was part of a task while it was there: of a deleted one also what was deleted with it."""
     below = family.subtasks(task)
     parts = [part for part in below if part.status != Task.Status.DELETED or part.deleted_at == task.deleted_at]
+    parts = parts[: family.MAX_TREE - 1]  # they are open again, and a tree has no more
     for part in parts:
         part.owner = task.owner  # read once
         if part.list_id == task.list_id:
