@@ -85,7 +85,7 @@ def _zone_of(task: Mapping[str, Any], setting: Setting) -> ZoneInfo:
 
 def _in_zone(task: Mapping[str, Any], setting: Setting) -> str:
     name = task.get("due_time_zone")
-    return f" ({name.replace('_', ' ')})" if name and name != setting.zone.key else ""
+    return f" ({name})" if name and name != setting.zone.key else ""
 
 
 def changed_recurrence(before: Any, after: Any, setting: Setting) -> str:

@@ -74,7 +74,7 @@ def sentence(
         return f"{who} {plain}{_with(verb, cause)} ({_MISSING[kept]})"
     setting = Setting.at(now, zone=zone)
     told = clauses.tried(lambda: phrase(data, setting) if phrase else None) or _unknown(kind, verb, data)
-    return f"{_title(data, kind) if naming else ''}{who} {told}{_with(verb, cause)}"
+    return f"{_title(data, kind) if naming else ''}{who} {told}{_with(verb, cause)}{_of_its_series(data, kind)}"
 
 
 def _created(data: Mapping[str, Any], setting: Setting) -> str:
@@ -167,6 +167,11 @@ def _with(verb: str, cause: str | None) -> str:
     led = without_version(cause or "")
     same = led.partition(".")[2] == verb
     return _CAUSES.get(led, "") if same or not led.startswith("task.") else ""
+
+
+def _of_its_series(data: Mapping[str, Any], kind: str) -> str:
+    """What becomes of it, where one occurrence was deleted and no more."""
+    return "; its series goes on" if kind == "task" and data.get("series") == "continues" else ""
 
 
 def _unknown(kind: str, verb: str, data: Mapping[str, Any]) -> str:

@@ -50,7 +50,7 @@ def moved(before, after, **rest):
         ({"due_at": "2026-05-03T08:00:00Z"}, "Ada created it, due 3 May at 09:00"),
         (
             {"due_at": "2026-05-03T13:00:00Z", "due_time_zone": "America/New_York"},
-            "Ada created it, due 3 May at 09:00 (America/New York)",
+            "Ada created it, due 3 May at 09:00 (America/New_York)",
         ),
         (
             {"due_at": "2026-05-03T08:00:00Z", "due_time_zone": "Europe/London"},

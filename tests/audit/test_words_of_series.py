@@ -41,7 +41,7 @@ def made(**fields):
         (made(due_at="2026-05-11T08:00:00Z"), "The platform made the next one, due 11 May at 09:00"),
         (
             made(due_at="2026-05-11T13:00:00Z") | {"series": SERIES | {"time_zone": "America/New_York"}},
-            "The platform made the next one, due 11 May at 09:00 (America/New York)",
+            "The platform made the next one, due 11 May at 09:00 (America/New_York)",
         ),
         (made(), "The platform made the next one"),
     ],
@@ -58,7 +58,16 @@ def test_the_next_occurrence_is_told_with_its_due(data, sentence):
         (["20260511", "20270518"], "asked", "skipped 11 May and 18 May 2027"),
         (["20260511"], "catch_up", "skipped 11 May, as it was missed"),
         (["20260511", "20260518"], "catch_up", "skipped 11 May and 18 May, as they were missed"),
-        (["20260511", "20260512", "20260513", "20260514"], "catch_up", "skipped 4 dates, as they were missed"),
+        (
+            ["20260511", "20260512", "20260513", "20260514"],
+            "catch_up",
+            "skipped 4 dates, from 11 May to 14 May, as they were missed",
+        ),
+        (
+            ["20251231T220000", "20251231T230000", "20260101T000000", "20260101T010000"],
+            "paused",
+            "skipped 4 dates, from 31 December 2025 at 22:00 to 1 January at 01:00, as the series was paused",
+        ),
         (["20260511", "20260518"], "paused", "skipped 11 May and 18 May, as the series was paused"),
     ],
 )
@@ -70,7 +79,7 @@ def test_dates_that_were_skipped_are_told_with_the_reason(skipped, because, sent
 
 def test_of_more_dates_than_the_event_names_the_number_is_told():
     assert told("recurrence.skipped.v1", skipped=["20260511"], count=1_200, because="catch_up") == (
-        "The platform skipped 1,200 dates, as they were missed"
+        "The platform skipped 1,200 dates, from 11 May on, as they were missed"
     )
 
 
@@ -101,7 +110,7 @@ def test_the_end_of_a_series_is_told_with_the_reason(because, sentence):
         (
             "time_zone",
             {"time_zone": {"before": "Europe/London", "after": "America/New_York"}},
-            "moved the series from the clocks of Europe/London to those of America/New York",
+            "moved the series from the clocks of Europe/London to those of America/New_York",
         ),
         (
             "rule",
@@ -113,12 +122,95 @@ def test_the_end_of_a_series_is_told_with_the_reason(because, sentence):
             {"recurrence": {"before": WEEKLY, "after": WEEKLY | {"catch_up": "all"}}},
             "changed how the series repeats: catching up",
         ),
-        ("rule", {"start": {"before": "20260504", "after": "20260505"}}, "changed the series: start"),
+        (
+            "rule",
+            {"start_number": {"before": 1, "after": 2}, "anchor": {"before": "", "after": "x"}},
+            "changed the series",
+        ),
+        (
+            "rule",
+            {
+                "recurrence": {"before": WEEKLY | {"rule": "FREQ=WEEKLY;COUNT=9"}, "after": WEEKLY},
+                "start": {"before": "20260504", "after": "20260511"},
+                "ended_at": {"before": "2026-05-11T08:00:00Z", "after": None},
+            },
+            "changed how the series repeats, from every week, 9 times to every week and opened the series again",
+        ),
         ("of tomorrow", {}, "changed the series"),
     ],
 )
 def test_a_change_of_a_series_has_its_words(change, changes, sentence):
     assert told("recurrence.changed.v1", actor="Ada", change=change, changes=changes) == f"Ada {sentence}"
+
+
+MOVED = [
+    ("FREQ=DAILY", "20260504T090000", "20260506T110000", "moved the series from 09:00 to 11:00"),
+    ("FREQ=WEEKLY", "20260504", "20260519", "moved the series from Mondays to Tuesdays"),
+    (
+        "FREQ=WEEKLY",
+        "20260504T090000",
+        "20260519T110030",
+        "moved the series from Mondays at 09:00 to Tuesdays at 11:00:30",
+    ),
+    ("FREQ=WEEKLY", "20260504T090000", "20260519T090000", "moved the series from Mondays to Tuesdays"),
+    ("FREQ=WEEKLY;BYDAY=MO", "20260504T090000", "20260519T110000", "moved the series from 09:00 to 11:00"),
+    ("FREQ=MONTHLY", "20260531", "20260630", "moved the series from the 31st to the 30th"),
+    ("FREQ=YEARLY", "20240229", "20260301", "moved the series from 29 February to 1 March"),
+    ("FREQ=DAILY", "20260504", "20260506T110000", "moved the series to 11:00"),
+    ("FREQ=DAILY", "20260504T090000", "20260506", "moved the series from 09:00 to days without a time"),
+    ("FREQ=DAILY;INTERVAL=3", "20260504", "20260506", "had the series count from 6 May"),
+]
+
+
+@pytest.mark.parametrize(("rule", "before", "after", "sentence"), MOVED)
+def test_a_series_that_was_moved_is_told_by_what_it_takes_from_its_start(rule, before, after, sentence):
+    changes = {"start": {"before": before, "after": after}, "start_number": {"before": 1, "after": 3}}
+    series = SERIES | {"recurrence": WEEKLY | {"rule": rule}}
+
+    said = told("recurrence.changed.v1", actor="Ada", change="rule", changes=changes, series=series)
+
+    assert said == f"Ada {sentence}"
+
+
+@pytest.mark.parametrize(("rule", "before", "after", "sentence"), MOVED[:3])
+def test_of_a_series_that_was_moved_with_a_count_the_move_is_told(rule, before, after, sentence):
+    counted = [WEEKLY | {"rule": f"{rule};COUNT={count}"} for count in (10, 8)]
+    changes = {
+        "start": {"before": before, "after": after},
+        "recurrence": {"before": counted[0], "after": counted[1]},
+    }
+
+    said = told(
+        "recurrence.changed.v1",
+        actor="Ada",
+        change="rule",
+        changes=changes,
+        series=SERIES | {"recurrence": counted[1]},
+    )
+
+    assert said == f"Ada {sentence}"
+
+
+def test_another_count_is_told_where_nothing_moved():
+    counted = [WEEKLY | {"rule": f"FREQ=WEEKLY;COUNT={count}"} for count in (10, 8)]
+    changes = {
+        "start": {"before": "20260504", "after": "20260518"},
+        "recurrence": {"before": counted[0], "after": counted[1]},
+    }
+
+    said = told("recurrence.changed.v1", actor="Ada", change="rule", changes=changes)
+
+    assert said == "Ada changed how the series repeats, from every week, 10 times to every week, 8 times"
+
+
+def test_that_the_series_of_a_deleted_task_goes_on_is_told():
+    data = {"task": {"title": "Water"}, "changes": {"status": {"before": "pending", "after": "deleted"}}}
+
+    def deleted(**more):
+        return words.sentence("task.deleted.v1", data | more, actor="Ada", zone=LONDON, now=NOW)
+
+    assert deleted(series="continues") == "Ada deleted it; its series goes on"
+    assert deleted() == deleted(series="ends") == "Ada deleted it"
 
 
 @pytest.mark.parametrize(
