@@ -12,6 +12,7 @@ from apps.tasks import selectors, services
 from apps.tasks.exceptions import TaskNotFound
 from apps.tasks.models import Tag, Task
 from apps.tasks.services import changes as writing
+from apps.tasks.services import family
 from tests.events.concurrency import in_background, waits_for_a_lock
 from tests.support.factories import append, event, facts, person
 
@@ -406,3 +407,40 @@ def test_a_simple_one_is_made_in_few_queries(owner, django_assert_num_queries):
 
     with django_assert_num_queries(8):
         next_of(task)
+
+
+def test_the_next_of_a_part_whose_whole_is_done_stands_by_itself(owner):
+    whole = task_of(owner, title="Move house")
+    part = task_of(owner, title="Pack", parent=whole.pk, due_on=MADE.date(), recurrence="daily")
+    services.complete_task(task_id=whole.pk, actor=owner, now=LATER)
+
+    following = services.create_occurrence(
+        of=part.pk,
+        owner_id=owner.pk,
+        series_id=part.series_id,
+        recurrence_id="20261122",
+        recurrence=part.recurrence,
+        due_on=LATER.date(),
+        now=LATER,
+    )
+
+    assert following.parent_id is None
+
+
+def test_no_more_parts_come_along_than_a_tree_may_have(owner, monkeypatch):
+    whole = task_of(owner, title="Inventory", due_on=MADE.date(), recurrence="daily")
+    for number in range(4):
+        task_of(owner, title=f"Shelf {number}", parent=whole.pk)
+    monkeypatch.setattr(family, "MAX_TREE", 3)
+
+    following = services.create_occurrence(
+        of=whole.pk,
+        owner_id=owner.pk,
+        series_id=whole.series_id,
+        recurrence_id="20260505",
+        recurrence=whole.recurrence,
+        due_on=LATER.date(),
+        now=LATER,
+    )
+
+    assert Task.objects.filter(parent=following).count() == 2

@@ -45,8 +45,8 @@ def create_occurrence(
     """The next occurrence, made by the platform as a copy of the task `of`, whatever became of that one.
 
     `keep` has values of `KEPT` that go before those of `of`: tags by name, the list by id, as far as they still exist.
-    Subtasks come along, open again and moved as far as the due; those that repeat by themselves do not. Where the
-    parent is deleted, or its tree so large that one command could not change it, the occurrence has no parent.
+    Subtasks come along, open again and moved as far as the due; those that repeat by themselves do not. Where
+    the parent is done or deleted, or its tree so large that one command could not change it, the occurrence has none.
     `task_id` is the id it is to have, `cause` the event that led to it. Raises `TaskNotFound`.
     """
     writing.take_turn(owner_id)
@@ -156,7 +156,7 @@ def _planned(recurrence_id: str) -> datetime | None:
 
 def _parent_id(before: Task, *, parts: Sequence[Task]) -> UUID | None:
     parent = before.parent
-    if parent is None or parent.status == Task.Status.DELETED:
-        return None
+    if parent is None or parent.status not in selectors.OPEN:
+        return None  # what is done or gone gets no open part
     roomy = family.has_room(parent.pk, more=1 + len(parts), most=writing.MAX_TASKS_AT_ONCE)
     return parent.pk if roomy else None
