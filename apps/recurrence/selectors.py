@@ -76,8 +76,9 @@ def newest_task(series: Series) -> Task | None:
 
 
 def open_tasks_of(series: Series) -> list[Task]:
-    """Those of its tasks that are still to be done, the newest first."""
-    return task_selectors.open_among(series.occurrences.values_list("task_id", flat=True))
+    """Those of its tasks that are still to be done, the newest first; one that repeats anew is of another series."""
+    made = task_selectors.open_among(series.occurrences.values_list("task_id", flat=True))
+    return [task for task in made if task.series_id == series.pk]
 
 
 def planned(series: Series, *, most: int, now: datetime) -> list[Planned]:

@@ -8,6 +8,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from apps.recurrence.models import Series
 from apps.recurrence.services import advancing
+from apps.tasks import services as tasks
+from apps.tasks.models import Task
 from tests.recurrence.machine import Repeating
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,11 +46,12 @@ def live(*steps):
         machine.teardown()
 
 
+TIMED = {"timed": True, "whose": 0}
 DAILY = {"rule": "FREQ=DAILY", "from": "schedule", "month_end": "clamp", "catch_up": "latest"}
 
 
 def completed_again(machine):
-    machine.create(DAILY, False)
+    machine.create(DAILY, {"timed": False, "whose": 0})
     machine.pump.run()
     machine.complete(0)
     machine.pump.run()
@@ -73,3 +76,63 @@ def test_without_the_look_at_the_last_one_the_machine_sees_two(monkeypatch):
 
     with pytest.raises(AssertionError, match="never done"):
         live(completed_again)
+
+
+ALL = DAILY | {"catch_up": "all"}
+
+
+def two_are_changed_before_either_is_heard(machine):
+    machine.create(ALL, TIMED)
+    machine.come_to_rest()
+    machine.time_passes(20)
+    machine.sweep()
+    machine.promises_hold()
+    machine.repeat_otherwise(0, {**ALL, "rule": "FREQ=WEEKLY"})
+    machine.repeat_otherwise(1, {**ALL, "rule": "FREQ=MONTHLY"})
+
+
+def test_two_changes_at_once_come_to_rest_with_the_later_one():
+    live(two_are_changed_before_either_is_heard)
+
+    assert Series.objects.get().recurrence["rule"] == "FREQ=MONTHLY"
+    assert [task.recurrence["rule"] for task in Task.objects.all()] == ["FREQ=MONTHLY"] * 2
+
+
+def test_heard_as_a_persons_what_follows_them_would_never_end(monkeypatch):
+    """The negative control."""
+    update = tasks.update_task
+
+    def in_the_owners_name(*, task_id, actor, **how):
+        return update(task_id=task_id, actor=actor or Task.objects.get(pk=task_id).owner, **how)
+
+    monkeypatch.setattr(tasks, "update_task", in_the_owners_name)
+
+    with pytest.raises(AssertionError, match="do not come to rest"):
+        live(two_are_changed_before_either_is_heard)
+
+
+def stopped_and_begun_again_before_either_is_heard(machine):
+    machine.create(DAILY, TIMED)
+    machine.come_to_rest()
+    machine.repeat_otherwise(0, None)
+    machine.repeat_otherwise(0, {**DAILY, "rule": "FREQ=WEEKLY"})
+
+
+def test_the_end_of_one_series_does_not_reach_into_the_next():
+    live(stopped_and_begun_again_before_either_is_heard)
+
+    task = Task.objects.get()
+    assert (task.recurrence["rule"], task.series_id) == ("FREQ=WEEKLY", Series.objects.get(ended_at=None).pk)
+
+
+def stopped_and_moved_before_either_is_heard(machine):
+    machine.create(DAILY, TIMED)
+    machine.come_to_rest()
+    machine.repeat_otherwise(0, None)
+    machine.change_occurrences(0, "following", 23)
+
+
+def test_what_was_stopped_is_not_begun_again_by_its_series():
+    live(stopped_and_moved_before_either_is_heard)
+
+    assert (Task.objects.get().recurrence, Series.objects.get().ended_because) == (None, "stopped")

@@ -19,9 +19,9 @@ from apps.tasks.exceptions import TaskRefused
 
 
 def tell(series: Series, recurrence: Mapping[str, Any] | None, *, now: datetime) -> None:
-    """Let them carry this recurrence; one that it does not fit keeps what it has."""
+    """Let them carry this recurrence. One that it does not fit keeps what it has, and one that was stopped stays so."""
     tasks.take_turn(series.owner_id)
-    for task in selectors.open_tasks_of(series):
+    for task in [task for task in selectors.open_tasks_of(series) if task.recurrence is not None]:
         with suppress(TaskRefused):
             tasks.update_task(task_id=task.pk, actor=None, changes={"recurrence": recurrence}, now=now)
 
