@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +12,14 @@ from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.calendar.errors import CalendarError
-from apps.calendar.expansion import Wall
-from apps.calendar.recurrences import wall_text
+from apps.calendar.walls import Wall, parse_wall, wall_text
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.models import Occurrence, Series
 from apps.tasks import selectors as task_selectors
 from apps.tasks.models import Task
 
+# Of a series that makes every date so many tasks may be open.
+MOST_OPEN = 100
 # Of dates that have gone by nobody is told how many there are; so many are looked at one by one.
 MOST_LOOKED_THROUGH = 50
 
@@ -79,6 +80,27 @@ def open_tasks_of(series: Series) -> list[Task]:
     """Those of its tasks that are still to be done, the newest first; one that repeats anew is of another series."""
     made = task_selectors.open_among(series.occurrences.values_list("task_id", flat=True))
     return [task for task in made if task.series_id == series.pk]
+
+
+def is_full(series: Series) -> bool:
+    """Whether a series that makes every date waits until one of its many open tasks is done."""
+    goes_on = series.is_active and series.paused_at is None
+    return goes_on and series.makes_every_date and len(open_tasks_of(series)) >= MOST_OPEN
+
+
+def left_out(series: Series) -> list[Wall]:
+    """Dates that get no task, in order: those that are to be left out, and those passed over since the last one made.
+
+    Of the latter the first `MOST_LOOKED_THROUGH`.
+    """
+    schedule = series.schedule
+    found = set(schedule.recurrence.exdates)
+    if series.passed_over and not schedule.from_completion:
+        upto = scheduling.alike(parse_wall(series.passed_over), schedule.start)
+        with suppress(CalendarError):
+            ahead = scheduling.planned(schedule, after=parse_wall(series.last_recurrence_id))
+            found.update(takewhile(lambda wall: wall <= upto, islice(ahead, MOST_LOOKED_THROUGH)))
+    return sorted(found)
 
 
 def planned(series: Series, *, most: int, now: datetime) -> list[Planned]:

@@ -4,11 +4,11 @@ Each service is one transaction: the series locked, changed (version + 1 per eve
 before anything of tasks is, so that nobody waits in a circle.
 """
 
+from apps.recurrence.rule_changes import Due
 from apps.recurrence.services.advancing import advance_series, make_due, put_off, repair, stuck
 from apps.recurrence.services.edits import change_occurrences, skip_occurrence
 from apps.recurrence.services.owners import forget_owner, move_to_time_zone
 from apps.recurrence.services.series import (
-    Due,
     change_rule,
     end_series,
     leave_deleted,

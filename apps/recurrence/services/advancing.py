@@ -32,8 +32,7 @@ log = structlog.get_logger(__name__)
 
 # The events of a completion arrive within a moment; what is not there after so long is made by the sweep.
 REPAIRED_AFTER = timedelta(minutes=2)
-# Of a series that waits for nobody so many tasks may be open; then it is looked at now and then.
-MOST_OPEN = 100
+# One of which as many tasks are open as may be is looked at now and then.
 LOOKED_AT_AGAIN_AFTER = timedelta(hours=1)
 
 
@@ -60,7 +59,7 @@ def advance_series(*, series_id: UUID, task_id: UUID, completed_at: datetime, no
 def go_on(series: Series, *, completed_at: datetime, now: datetime) -> None:
     """Make what follows the last occurrence of a locked series, or end it; one, as it may be of many tasks."""
     owners.follow(series, now=now)
-    if series.makes_every_date and len(selectors.open_tasks_of(series)) >= MOST_OPEN:
+    if selectors.is_full(series):
         writing.look_again(series, at=now + LOOKED_AT_AGAIN_AFTER)
         return
     over, taken = _why_over(series), _taken(series, since=completed_at)

@@ -13,8 +13,8 @@ from apps.calendar import rules, zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall, wall_text
+from apps.recurrence import rule_changes, selectors
 from apps.recurrence import schedule as scheduling
-from apps.recurrence import selectors
 from apps.recurrence.exceptions import NoSeries, NothingToSkip
 from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.schedule import Advance
@@ -110,13 +110,12 @@ def _opened_early(task_id: UUID) -> Occurrence | None:
     task = task_selectors.in_bulk([task_id]).get(task_id)
     if task is None or task.series_id is None or task.recurrence is None or task.recurrence_id:
         return None
-    due = opening.Due(at=task.due_at, on=task.due_on, zone=task.due_time_zone or None, owner_zone=task.owner.time_zone)
     opening.open_series(
         series_id=task.series_id,
         owner_id=task.owner_id,
         task_id=task.pk,
         recurrence=task.recurrence,
-        due=due,
+        due=rule_changes.due_of(task),
         now=task.updated_at,
     )
     return selectors.occurrence_of_task(task_id)

@@ -2,39 +2,25 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from apps.accounts.models import User
-from apps.calendar import rules, zones
+from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.recurrences import wall_text
 from apps.events.erasure import erased_among
+from apps.recurrence import rule_changes
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.exceptions import NotPaused, SeriesPaused
 from apps.recurrence.models import Occurrence, Series
+from apps.recurrence.rule_changes import Due
 from apps.recurrence.services import advancing, open_tasks, owners
 from apps.recurrence.services import changes as writing
 from apps.tasks import selectors as task_selectors
-
-# What of a recurrence decides which dates there are; with others of these the rule is counted anew.
-_OF_DATES = ("rule", "from", "rdates")
-# Ends that no person chose.
-_OF_ITSELF = {Series.Ended.COUNT, Series.Ended.UNTIL, Series.Ended.NEVER}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """When the task of an event is due: `zone` where it hangs in one of its own, `owner_zone` where its owner lived."""
-
-    at: datetime | None
-    on: date | None
-    zone: str | None
-    owner_zone: str | None
 
 
 @transaction.atomic
@@ -93,14 +79,10 @@ def change_rule(
     occurrence = writing.occurrence_of(series, task_id) if series else None
     if series is None or occurrence is None or series.recurrence == recurrence:
         return
-    if not series.is_active and series.ended_because not in _OF_ITSELF:
+    if not rule_changes.takes_rules(series):
         return
-    made: dict[str, Any] = {"recurrence": dict(recurrence)}
-    if any(series.recurrence.get(name) != recurrence.get(name) for name in _OF_DATES):
-        made |= _counted_from(series, occurrence, due, now=now)
     begins_again = not series.is_active
-    if begins_again:
-        made |= {"ended_at": None, "ended_because": ""}
+    made = rule_changes.changed(series, occurrence, recurrence, due=due, now=now)
     writing.changed(series, made, kind="rule", actor=_person(actor_id), now=now)
     open_tasks.tell(series, recurrence, now=now)
     if begins_again and not task_selectors.open_among([series.last_task_id]):
@@ -111,23 +93,6 @@ def _go_on(series: Series, *, now: datetime) -> None:
     """From when the last one was done."""
     done = task_selectors.completed_among([series.last_task_id])
     advancing.go_on(series, completed_at=done.get(series.last_task_id, now), now=now)
-
-
-def _counted_from(series: Series, occurrence: Occurrence, due: Due, *, now: datetime) -> dict[str, Any]:
-    """What a rule that is counted anew starts from: where this occurrence is due."""
-    zone = due.zone or series.owner.time_zone
-    wall = scheduling.wall_of(due.at, due.on, zone=zones.zone(zone), now=now)
-    is_where_it_was_planned = wall_text(wall)[:8] == occurrence.recurrence_id[:8]
-    held = scheduling.takes_its_day_from_the_start(rules.parse(series.recurrence["rule"]))
-    return {
-        "start": wall_text(wall),
-        "start_number": occurrence.number,
-        "anchor": series.anchor if held and is_where_it_was_planned else wall_text(wall),
-        "time_zone": zone,
-        "follows_owner": not due.zone,
-        "exdates": [],
-        "passed_over": "",
-    }
 
 
 @transaction.atomic
