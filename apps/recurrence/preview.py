@@ -72,8 +72,8 @@ def preview(
 ) -> Preview:
     """The first `count` dates of a recurrence that starts at a wall-clock time, and what to know about it.
 
-    `asked_for` is what somebody gave for the start, naive where it was a wall-clock time. Raises `rules.InvalidRule`,
-    and `TooCostly` where not even the second date can be found with bounded work.
+    `asked_for` is what somebody gave for the start: an instant, or a wall. Raises `rules.InvalidRule`, and `TooCostly`
+    where not even the second date can be found with bounded work.
     """
     planned = schedule.schedule_of(intent, start=start, zone=zone)
     today = zones.local_date(now, zone)

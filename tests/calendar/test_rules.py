@@ -1,6 +1,6 @@
 """What RFC 5545 and RFC 7529 allow of a rule, and what they forbid."""
 
-# ruff: noqa: DTZ001 - an UNTIL without a zone is naive.
+# ruff: noqa: DTZ001 - walls have no zone.
 
 from dataclasses import replace
 from datetime import UTC, date, datetime

@@ -270,11 +270,11 @@ def test_a_rule_without_a_day_has_the_one_of_its_start():
     [
         (
             {"rule": "FREQ=MONTHLY;BYMONTHDAY=31", "from": "schedule", "month_end": "clamp", "catch_up": "latest"},
-            "every month on the 31st, in shorter months on their last day; missed ones are caught up with the latest",
+            "every month on the 31st, in shorter months on their last day; passed ones are caught up with the latest",
         ),
         (
             {"rule": "FREQ=MONTHLY;BYMONTHDAY=31;COUNT=5", "from": "schedule", "month_end": "roll", "catch_up": "skip"},
-            "every month on the 31st, in shorter months on the 1st of the next, 5 times; missed ones are left out",
+            "every month on the 31st, in shorter months on the 1st of the next, 5 times; passed ones are left out",
         ),
         (
             {"rule": "FREQ=MONTHLY;BYMONTHDAY=30", "from": "schedule", "month_end": "skip", "catch_up": "wait"},
@@ -288,17 +288,17 @@ def test_a_rule_without_a_day_has_the_one_of_its_start():
             {"rule": "FREQ=DAILY;INTERVAL=3", "from": "completion", "month_end": "clamp", "catch_up": "latest"},
             "3 days after it is completed",
         ),
-        ({"rule": "FREQ=DAILY"}, "every day; missed ones are caught up with the latest"),
+        ({"rule": "FREQ=DAILY"}, "every day; passed ones are caught up with the latest"),
         (
             {"rule": "FREQ=WEEKLY", "exdates": ["20261123", "20270104"], "rdates": ["20261125T090000"]},
             (
                 "every week, but not on 23 November and 4 January 2027, and also on 25 November at 09:00;"
-                " missed ones are caught up with the latest"
+                " passed ones are caught up with the latest"
             ),
         ),
         (
             {"rule": "FREQ=WEEKLY", "exdates": ["20261123", "20261130", "20261207", "20261214"], "catch_up": "skip"},
-            "every week, but not on 4 days; missed ones are left out",
+            "every week, but not on 4 days; passed ones are left out",
         ),
     ],
 )

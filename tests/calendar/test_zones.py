@@ -1,6 +1,6 @@
 """Wall clocks and days, in every zone there is."""
 
-# ruff: noqa: DTZ001 - a wall-clock time is naive.
+# ruff: noqa: DTZ001 - walls have no zone.
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -172,7 +172,7 @@ def test_the_end_of_months_for_two_years_by_each_policy(ada, pump, time_machine,
         ("all", [*(f"05{day:02}" for day in range(2, 32)), "0601", "0602"], 0),
     ],
 )
-def test_a_series_missed_for_a_month_by_each_policy(ada, pump, time_machine, catch_up, made, skipped):
+def test_a_series_left_alone_for_a_month_goes_on_by_its_policy(ada, pump, time_machine, catch_up, made, skipped):
     start = at(time_machine, datetime(2026, 5, 1, 9, 0, tzinfo=UTC))
     asked = {"rule": "FREQ=DAILY", "catch_up": catch_up}
     task = repeating(ada, asked, pump=pump, now=start, due_on=start.date())

@@ -31,7 +31,7 @@ def test_a_preview_is_asked_for_by_a_body_or_by_an_address(api):
     assert by_body.json() == {
         "recurrence": {"rule": "FREQ=MONTHLY", "from": "schedule", "month_end": "clamp", "catch_up": "latest"},
         "sentence": "every month",
-        "in_full": "every month, in shorter months on their last day; missed ones are caught up with the latest",
+        "in_full": "every month, in shorter months on their last day; passed ones are caught up with the latest",
         "time_zone": "Europe/Berlin",
         "dates": [
             {

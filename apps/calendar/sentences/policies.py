@@ -1,4 +1,4 @@
-"""How a repeating task behaves, as a sentence: its rule, the ends of months, what becomes of missed dates.
+"""How a repeating task behaves, as a sentence: its rule, the ends of months, what becomes of dates that went by.
 
 Invariant: a policy is told where it can change a date, and only there.
 """
@@ -17,10 +17,10 @@ from apps.calendar.sentences.rule import IN_EVERY_MONTH, late, may_lack_days, ru
 
 _SKIP = {"clamp": Skip.BACKWARD, "roll": Skip.FORWARD, "skip": Skip.OMIT}
 _CATCH_UP = {
-    "latest": "missed ones are caught up with the latest",
+    "latest": "passed ones are caught up with the latest",
     "all": "each comes on its date, whether the one before is done or not",
     "wait": "each waits for the one before, and none is left out",
-    "skip": "missed ones are left out",
+    "skip": "passed ones are left out",
 }
 _WHATEVER_THE_START = {
     "clamp": "in shorter months on their last day",
@@ -32,7 +32,7 @@ _SHOWN = 3
 
 
 def policy_in_words(recurrence: Mapping[str, Any], *, today: date, starts_on: date | None = None) -> str:
-    """`every month on the 31st, in shorter months on their last day; missed ones are caught up with the latest`.
+    """`every month on the 31st, in shorter months on their last day; passed ones are caught up with the latest`.
 
     `starts_on`, where it is known, tells which day of the month a rule means that names none. Raises a `CalendarError`
     for what is no recurrence.

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.serializers import RefusesUnknownFields
-from apps.recurrence.preview import MOST_DATES
+from apps.recurrence.preview import MOST_DATES, MOST_YEARS
 from apps.recurrence.serializers.dates import PlannedDateSerializer
 from apps.tasks.serializers.fields import DueAtField, RecurrenceField, Words
 
@@ -42,7 +42,8 @@ class PreviewSerializer(RefusesUnknownFields):
     completed_at = DueAtField(
         required=False,
         allow_null=True,
-        help_text="What would follow, were the first one completed then: which dates are made, which skipped.",
+        help_text="What would follow, were the first one completed then: which dates are made, which skipped. At most "
+        f"{MOST_YEARS} years after the start.",
     )
 
     def get_initial(self) -> dict[str, Any]:
@@ -76,7 +77,9 @@ class PreviewAnswerSerializer(serializers.Serializer[Any]):
 
     recurrence = RecurrenceField(help_text="As a task would keep it, all policies named.")
     sentence = serializers.CharField(help_text="The rule in words.")
-    in_full = serializers.CharField(help_text="The rule in words, and what becomes of ends of months and missed dates.")
+    in_full = serializers.CharField(
+        help_text="The rule in words, and what becomes of ends of months and of dates that went by."
+    )
     time_zone = serializers.CharField()
     dates = PlannedDateSerializer(many=True)
     is_all = serializers.BooleanField(help_text="There is no further date.")
