@@ -8,6 +8,7 @@ import zoneinfo
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import cache
+from typing import overload
 from zoneinfo import ZoneInfo
 
 from apps.calendar.errors import CalendarError
@@ -56,6 +57,15 @@ def attach(wall: datetime, zone: ZoneInfo) -> datetime:
 def wall_at(instant: datetime, zone: ZoneInfo) -> datetime:
     """What calendars and clocks of the zone show at the aware `instant`, to the second."""
     return instant.astimezone(zone).replace(tzinfo=None, microsecond=0)
+
+
+@overload
+def instant_text(instant: datetime) -> str: ...
+@overload
+def instant_text(instant: datetime | None) -> str | None: ...
+def instant_text(instant: datetime | None) -> str | None:
+    """An aware instant in UTC, as events and answers have it: `2026-05-04T09:00:00Z`; nothing of nothing."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z") if instant else None
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:

@@ -5,7 +5,7 @@ Invariant: runs inside the transaction of the change, so a change and its events
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.dispatch import Signal
 
 from apps.accounts.models import User
+from apps.calendar.zones import instant_text
 from apps.events import envelope, outbox
 from apps.events.envelope import Envelope
 from apps.events.event_types import EventType
@@ -161,7 +162,7 @@ def _plain(value: Any) -> Any:
     """As JSON has it."""
     match value:
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return instant_text(value)
         case date():
             return value.isoformat()
         case Decimal():

@@ -6,7 +6,7 @@ change.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
@@ -84,7 +84,7 @@ def _carried(reminder: Mapping[str, str], *, step: Step, due: Due) -> dict[str, 
         return {}
     if due.passes_at is not None and instant > due.passes_at:
         return {}
-    return {"trigger_at": instant.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    return {"trigger_at": zones.instant_text(instant)}
 
 
 def _meant(due: Due, planned: datetime | None, otherwise: date) -> date:

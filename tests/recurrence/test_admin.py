@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from apps.recurrence import services
 from apps.recurrence.admin import series as series_admin
+from apps.recurrence.admin import steering
 from apps.recurrence.models import Occurrence, Series
 from apps.tasks import services as task_services
 from apps.tasks.models import Task
@@ -234,7 +235,7 @@ def test_what_a_series_does_not_allow_is_told(admin, ada, task, pump):
 
 def test_only_so_many_are_done_at_once(admin, ada, pump, monkeypatch):
     tasks = [repeating(ada, "daily", pump=pump, now=MONDAY, due_on=MONDAY.date()) for _ in range(2)]
-    monkeypatch.setattr(series_admin, "MAX_AT_ONCE", 1)
+    monkeypatch.setattr(steering, "MAX_AT_ONCE", 1)
 
     response = act(admin, "end", *tasks)
 

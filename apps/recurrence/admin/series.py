@@ -1,48 +1,34 @@
 """The pages of series."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 
-from apps.calendar import zones
-from apps.calendar.errors import CalendarError
-from apps.events.read_only import ReadOnly
-from apps.recurrence import preview, selectors, services
+from apps.recurrence import selectors
 from apps.recurrence.admin.filters import EndedBecauseFilter, StateFilter, found_by
-from apps.recurrence.admin.shown import TITLE_SHOWN, link_to_task, on_the_wall, trail_of, zone_of
-from apps.recurrence.exceptions import RecurrenceRefused
+from apps.recurrence.admin.shown import link_to_task, on_the_wall, sentence_of, title_of, trail_of, zone_of
+from apps.recurrence.admin.steering import Steering
 from apps.recurrence.models import Series
-from apps.recurrence.selectors import Planned
-from apps.tasks.admin.base import REFUSALS, CappedPaginator, OwnersFirst, acting
+from apps.recurrence.upcoming import upcoming
+from apps.tasks.admin.base import CappedPaginator, OwnersFirst
 from apps.tasks.admin.filters import OwnerFilter
 from apps.tasks.models import Task
 
 NEWEST = 10_000
-MAX_AT_ONCE = 100
 OCCURRENCES_SHOWN = 50
 PLANNED_SHOWN = 10
 _NARROWS = {"owner", "q"}
-
-# What each action asks before it is done, and what is then told.
-_VERBS: dict[str, tuple[Callable[..., Series], str, str]] = {
-    "pause": (services.pause_series, "Nothing is made until it is resumed; what is open stays open.", "paused"),
-    "resume": (services.resume_series, "It goes on; dates that passed meanwhile are skipped.", "resumed"),
-    "end": (services.end_series, "It makes no more, for good; what is open stays open and repeats no more.", "ended"),
-}
 
 
 class SeriesChangeList(OwnersFirst):
@@ -57,7 +43,7 @@ class SeriesChangeList(OwnersFirst):
 
 
 @admin.register(Series)
-class SeriesAdmin(ReadOnly):
+class SeriesAdmin(Steering):
     list_display = ("short_title", "sentence", "owner", "short_state", "made", "next_date")
     list_display_links = ("short_title",)
     show_facets = admin.ShowFacets.NEVER
@@ -71,7 +57,6 @@ class SeriesAdmin(ReadOnly):
         "Searches whole ids, of a series or of a task in it, and beginnings of owners' names. Without a search or an "
         f"owner, the newest {NEWEST:,} series are looked at."
     )
-    actions = ("pause", "resume", "end")
     change_form_template = "admin/recurrence/series.html"
     fieldsets = (
         (None, {"fields": ("newest", "owner", "sentence", "state", "generated", "planned")}),
@@ -94,30 +79,15 @@ class SeriesAdmin(ReadOnly):
     ) -> tuple[QuerySet[Series], bool]:
         return found_by(queryset, search_term), False
 
-    def has_steer_permission(self, request: HttpRequest) -> bool:
-        """Who may change series may pause, resume and end them."""
-        return bool(request.user.has_perm("recurrence.change_series"))
-
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """What happened to a series stands in the audit trail."""
         return HttpResponseRedirect(trail_of(unquote(object_id)))
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        series = self.get_object(request, unquote(object_id))
-        verbs = _possible(series) if series and self.has_steer_permission(request) else []
-        told = {"verbs": verbs, "checkbox": ACTION_CHECKBOX_NAME}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **told})
-
-    # --- what is shown ---
-
     @admin.display(description="task")
     def short_title(self, series: Series) -> str:
-        task = selectors.newest_task(series)
-        return Truncator(task.title).chars(TITLE_SHOWN) if task else f"series {series.pk}"
+        return title_of(series)
 
     @admin.display(description="newest task")
     def newest(self, series: Series) -> str | SafeString:
@@ -129,8 +99,7 @@ class SeriesAdmin(ReadOnly):
 
     @admin.display(description="repeats")
     def sentence(self, series: Series) -> str:
-        today = zones.local_date(datetime.now(UTC), zone_of(series))
-        return preview.sentence_of(series.recurrence, today=today)
+        return sentence_of(series)
 
     @admin.display(description="state")
     def short_state(self, series: Series) -> str:
@@ -153,16 +122,13 @@ class SeriesAdmin(ReadOnly):
 
     @admin.display(description="next", empty_value="")
     def next_date(self, series: Series) -> str:
-        found = _planned(series, most=1)
-        return f"{found[0].wall:{'%Y-%m-%d %H:%M' if found[0].due_at else '%Y-%m-%d'}}" if found else ""
+        found = upcoming(series, most=1, now=datetime.now(UTC))
+        return on_the_wall(found[0], zone=zone_of(series)) if found else ""
 
     @admin.display(description="planned next")
     def planned(self, series: Series) -> str | SafeString:
-        if found := _planned(series, most=PLANNED_SHOWN):
-            zone = zone_of(series)
-            today = zones.local_date(datetime.now(UTC), zone)
-            dates = [preview.planned_date(one.wall, zone=zone, today=today) for one in found]
-            listed = format_html_join("", "<li>{} {}</li>", [(one.weekday, one.local) for one in dates])
+        if found := upcoming(series, most=PLANNED_SHOWN, now=datetime.now(UTC)):
+            listed = format_html_join("", "<li>{} {}</li>", [(one.weekday, one.local) for one in found])
             return format_html('<ul class="subtasks">{}</ul>', listed)
         waits = series.is_active and series.paused_at is None and series.recurrence["from"] == "completion"
         return "It counts from when the open one is done." if waits else "Nothing."
@@ -195,60 +161,3 @@ class SeriesAdmin(ReadOnly):
             format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells),
             everything,
         )
-
-    # --- what is done ---
-
-    @admin.action(description="Pause selected series", permissions=["steer"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Series]) -> HttpResponse | None:
-        return self._asked(request, queryset, "pause")
-
-    @admin.action(description="Resume selected series", permissions=["steer"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Series]) -> HttpResponse | None:
-        return self._asked(request, queryset, "resume")
-
-    @admin.action(description="End selected series", permissions=["steer"])
-    def end(self, request: HttpRequest, queryset: QuerySet[Series]) -> HttpResponse | None:
-        return self._asked(request, queryset, "end")
-
-    def _asked(self, request: HttpRequest, queryset: QuerySet[Series], verb: str) -> HttpResponse | None:
-        service, told, done = _VERBS[verb]
-        chosen = list(queryset.order_by("pk")[: MAX_AT_ONCE + 1])
-        if len(chosen) > MAX_AT_ONCE:
-            self.message_user(request, f"At most {MAX_AT_ONCE} at once: nothing was {done}.", messages.ERROR)
-            return None
-        if request.POST.get("confirmed") == "yes":
-            self._each(request, chosen, service, done)
-            return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{verb.capitalize()} series",
-            "opts": self.opts,
-            "series": [{"pk": one.pk, "task": self.short_title(one), "sentence": self.sentence(one)} for one in chosen],
-            "checkbox": ACTION_CHECKBOX_NAME,
-            "action": verb,
-            "told": told,
-        }
-        return TemplateResponse(request, "admin/recurrence/confirm.html", context)
-
-    def _each(self, request: HttpRequest, chosen: list[Series], service: Callable[..., Series], done: str) -> None:
-        count = 0
-        for one in chosen:
-            try:
-                service(series_id=one.pk, **acting(request))
-                count += 1
-            except (RecurrenceRefused, *REFUSALS) as reason:
-                self.message_user(request, f"{self.short_title(one)}: {reason}", messages.WARNING)
-        self.message_user(request, f"{count} {done}.", messages.SUCCESS if count else messages.WARNING)
-
-
-def _possible(series: Series) -> list[str]:
-    if not series.is_active:
-        return []
-    return ["resume" if series.paused_at is not None else "pause", "end"]
-
-
-def _planned(series: Series, *, most: int) -> list[Planned]:
-    try:
-        return selectors.planned(series, most=most, now=datetime.now(UTC))
-    except CalendarError:  # it was checked when it was set; whoever looks is not to be turned away
-        return []

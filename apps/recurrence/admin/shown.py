@@ -1,6 +1,6 @@
 """How dates, tasks and trails are shown on the pages of series."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,8 +10,11 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from apps.calendar import zones
 from apps.calendar.errors import CalendarError
+from apps.recurrence import preview, selectors
 from apps.recurrence.models import Occurrence, Series
+from apps.recurrence.preview import PlannedDate
 from apps.tasks.models import Task
 
 TITLE_SHOWN = 80
@@ -24,11 +27,22 @@ def zone_of(series: Series) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def on_the_wall(occurrence: Occurrence, *, zone: ZoneInfo) -> str:
-    """When it was planned for, as clocks and calendars of its series show it."""
-    if occurrence.due_on is not None:
-        return f"{occurrence.due_on:%a} {occurrence.due_on}"
-    return clock(occurrence.due_at, zone=zone) if occurrence.due_at else "whenever it is done"
+def title_of(series: Series) -> str:
+    """Of its newest task."""
+    task = selectors.newest_task(series)
+    return Truncator(task.title).chars(TITLE_SHOWN) if task else f"series {series.pk}"
+
+
+def sentence_of(series: Series) -> str:
+    """How it repeats, in words."""
+    return preview.sentence_of(series.recurrence, today=zones.local_date(datetime.now(UTC), zone_of(series)))
+
+
+def on_the_wall(date: Occurrence | PlannedDate, *, zone: ZoneInfo) -> str:
+    """When it was or is planned for, as clocks and calendars of its series show it."""
+    if date.due_on is not None:
+        return f"{date.due_on:%a} {date.due_on}"
+    return clock(date.due_at, zone=zone) if date.due_at else "whenever it is done"
 
 
 def clock(instant: datetime, *, zone: ZoneInfo) -> str:

@@ -1,11 +1,11 @@
 """How a date of a series looks."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
 
+from apps.calendar.zones import instant_text
 from apps.recurrence.preview import PlannedDate
 
 
@@ -22,12 +22,8 @@ class PlannedDateSerializer(serializers.Serializer[Any]):
 def shown(planned: PlannedDate) -> Mapping[str, Any]:
     return {
         "recurrence_id": planned.recurrence_id,
-        "due_at": instant(planned.due_at),
+        "due_at": instant_text(planned.due_at),
         "due_on": planned.due_on.isoformat() if planned.due_on else None,
         "weekday": planned.weekday,
         "local": planned.local,
     }
-
-
-def instant(value: datetime | None) -> str | None:
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None

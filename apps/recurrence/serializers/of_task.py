@@ -9,11 +9,14 @@ from rest_framework import serializers
 
 from apps.accounts.serializers import RefusesUnknownFields
 from apps.calendar import zones
-from apps.recurrence import preview, schedule, selectors
+from apps.calendar.zones import instant_text
+from apps.recurrence import preview, selectors
 from apps.recurrence.models import Occurrence, Series
-from apps.recurrence.serializers.dates import PlannedDateSerializer, instant, shown
-from apps.recurrence.serializers.series import MOST_PLANNED, SeriesSerializer, brief, why_ended
+from apps.recurrence.serializers.dates import PlannedDateSerializer, shown
+from apps.recurrence.serializers.series import MOST_PLANNED, brief, why_ended
+from apps.recurrence.upcoming import upcoming
 from apps.tasks import schemas
+from apps.tasks.due import Due
 from apps.tasks.models import Task
 from apps.tasks.serializers import TaskSerializer
 from apps.tasks.serializers.fields import RecurrenceField, WordField, Words
@@ -132,19 +135,19 @@ class TaskRecurrenceSerializer(Represented):
             "is_active": series.is_active,
             "is_paused": series.paused_at is not None,
             "generated_count": series.last_number,
-            "ended_at": instant(series.ended_at),
+            "ended_at": instant_text(series.ended_at),
             "why_ended": why_ended(series),
         }
 
     @staticmethod
     def _planned(task: Task, series: Series | None, *, now: datetime) -> list[Mapping[str, Any]]:
         if series is not None:
-            return SeriesSerializer.upcoming(series, most=MOST_PLANNED, now=now)
+            return [shown(one) for one in upcoming(series, most=MOST_PLANNED, now=now)]
         if task.recurrence is None:
             return []
         # As the series will be, that is about to be opened.
         zone = zones.zone(task.due_time_zone or task.owner.time_zone)
-        start = schedule.wall_of(task.due_at, task.due_on, zone=zone, now=now)
+        start = Due(at=task.due_at, on=task.due_on, zone=zone).wall or zones.local_date(now, zone)
         told = preview.preview(
             task.recurrence, start=start, zone=zone, count=MOST_PLANNED + 1, now=now, completed_at=None
         )
@@ -182,4 +185,4 @@ class OccurrenceSerializer(serializers.Serializer[Any]):
         task: Task | None = context["tasks"].get(occurrence.task_id)
         if task is None:
             return None
-        return {**brief(task, base=context["base_address"]), "completed_at": instant(task.completed_at)}
+        return {**brief(task, base=context["base_address"]), "completed_at": instant_text(task.completed_at)}

@@ -1,6 +1,6 @@
 """How series look over REST."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +9,13 @@ from rest_framework import serializers
 
 from apps.accounts.serializers import RefusesUnknownFields
 from apps.calendar import rules, zones
-from apps.calendar.errors import CalendarError
 from apps.calendar.rules import Rule
+from apps.calendar.zones import instant_text
 from apps.recurrence import preview, selectors
 from apps.recurrence.models import MAX_RECURRENCE_ID_LENGTH, Series
-from apps.recurrence.selectors import Planned
-from apps.recurrence.serializers.dates import PlannedDateSerializer, instant, shown
+from apps.recurrence.preview import PlannedDate
+from apps.recurrence.serializers.dates import PlannedDateSerializer, shown
+from apps.recurrence.upcoming import upcoming
 from apps.tasks import schemas
 from apps.tasks.models import Task
 from apps.tasks.serializers.things import Represented
@@ -109,6 +110,9 @@ class SeriesSerializer(Represented):
 
     def to_representation(self, series: Series) -> dict[str, Any]:
         now = datetime.now(UTC)
+        return self._told(series, upcoming(series, most=1, now=now), now=now)
+
+    def _told(self, series: Series, planned: Sequence[PlannedDate], *, now: datetime) -> dict[str, Any]:
         rule = rules.parse(series.recurrence["rule"])
         return {
             "id": str(series.pk),
@@ -120,34 +124,24 @@ class SeriesSerializer(Represented):
             "time_zone": series.time_zone,
             "parent": str(series.opened_by),
             "newest": self._newest(selectors.newest_task(series)),
-            "next_due": next(iter(self.upcoming(series, most=1, now=now)), None),
+            "next_due": shown(planned[0]) if planned else None,
             "generated_count": series.last_number,
             "ends": {"count": rule.count, "until": _until(rule)},
             "is_active": series.is_active,
             "is_paused": series.paused_at is not None,
-            "paused_at": instant(series.paused_at),
-            "ended_at": instant(series.ended_at),
+            "paused_at": instant_text(series.paused_at),
+            "ended_at": instant_text(series.ended_at),
             "ended_because": series.ended_because or None,
             "why_ended": why_ended(series),
             "version": series.version,
             "owner": str(series.owner_id),
-            "created_at": instant(series.created_at),
-            "updated_at": instant(series.updated_at),
+            "created_at": instant_text(series.created_at),
+            "updated_at": instant_text(series.updated_at),
             "links": self.get_links(series),
         }
 
     def _newest(self, task: Task | None) -> dict[str, Any] | None:
         return None if task is None else brief(task, base=self.base_address())
-
-    @staticmethod
-    def upcoming(series: Series, *, most: int, now: datetime) -> list[Mapping[str, Any]]:
-        zone = series.zone
-        today = zones.local_date(now, zone)
-        try:
-            found: list[Planned] = selectors.planned(series, most=most, now=now)
-        except CalendarError:  # it was checked when it was set; whoever reads is not to be turned away
-            return []
-        return [shown(preview.planned_date(one.wall, zone=zone, today=today)) for one in found]
 
 
 class SeriesDetailSerializer(SeriesSerializer):
@@ -157,11 +151,12 @@ class SeriesDetailSerializer(SeriesSerializer):
     planned = PlannedDateSerializer(read_only=True, many=True, help_text="The next dates that are not made yet.")
 
     def to_representation(self, series: Series) -> dict[str, Any]:
-        base = self.base_address()
+        base, now = self.base_address(), datetime.now(UTC)
+        planned = upcoming(series, most=MOST_PLANNED, now=now)
         return {
-            **super().to_representation(series),
+            **self._told(series, planned, now=now),
             "open_tasks": [brief(task, base=base) for task in selectors.open_tasks_of(series)],
-            "planned": self.upcoming(series, most=MOST_PLANNED, now=datetime.now(UTC)),
+            "planned": [shown(one) for one in planned],
         }
 
 
@@ -171,7 +166,7 @@ def brief(task: Task, *, base: str) -> dict[str, Any]:
         "url": f"{base}tasks/{task.pk}/",
         "title": task.title,
         "status": str(task.status),
-        "due_at": instant(task.due_at),
+        "due_at": instant_text(task.due_at),
         "due_on": task.due_on.isoformat() if task.due_on else None,
     }
 
@@ -185,5 +180,5 @@ def why_ended(series: Series) -> str | None:
 
 def _until(rule: Rule) -> str | None:
     if isinstance(rule.until, datetime) and rule.until.tzinfo is not None:
-        return instant(rule.until)
+        return instant_text(rule.until)
     return rule.until.isoformat() if rule.until else None

@@ -13,10 +13,11 @@ from apps.accounts.models import User
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.walls import Wall
+from apps.calendar.zones import instant_text
 from apps.recurrence import examples, preview
 from apps.recurrence.preview import Preview
 from apps.recurrence.serializers import PreviewAnswerSerializer, PreviewSerializer
-from apps.recurrence.serializers.dates import instant, shown
+from apps.recurrence.serializers.dates import shown
 from apps.recurrence.serializers.preview import DEFAULT_COUNT
 from apps.tasks import due as dues
 from apps.tasks import intents, values
@@ -123,7 +124,7 @@ def _shown(intent: Mapping[str, Any], told: Preview) -> dict[str, Any]:
         "warnings": [{"code": one.code, "kind": one.kind, "detail": one.detail} for one in told.cautions],
         "completion": done
         and {
-            "completed_at": instant(done.completed_at),
+            "completed_at": instant_text(done.completed_at),
             "made": [shown(one) for one in done.made],
             "skipped": [shown(one) for one in done.skipped],
             "skipped_count": done.skipped_count,

@@ -5,7 +5,7 @@ A reminder is kept as `{"id": …, "trigger_at": instant}` or `{"id": …, "befo
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from apps.calendar import durations
 from apps.calendar.errors import CalendarError
+from apps.calendar.zones import instant_text
 from apps.tasks.due import Due
 from apps.tasks.exceptions import InvalidTask
 
@@ -100,7 +101,7 @@ def _instant(given: Any, *, field: str) -> str:
             raise InvalidTask(
                 field=field, reason="Give the instant with its offset, such as 2026-05-03T09:00:00+02:00."
             )
-        return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return instant_text(instant)
     except (ValueError, OverflowError) as reason:
         raise InvalidTask(field=field, reason="Not an instant; one looks like 2026-05-03T09:00:00+02:00.") from reason
 

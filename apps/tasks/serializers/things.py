@@ -1,7 +1,6 @@
 """How tasks, lists and tags look over REST, and what a body that makes or changes one may hold."""
 
 from copy import copy
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from apps.accounts.serializers import RefusesUnknownFields
+from apps.calendar.zones import instant_text
 from apps.tasks import schemas, selectors
 from apps.tasks.models import MAX_NAME_LENGTH, MAX_TITLE_LENGTH, Tag, Task, TaskList
 from apps.tasks.serializers.fields import (
@@ -134,7 +134,7 @@ class TaskSerializer(Represented):
             "description": task.description,
             "status": str(task.status),
             "priority": str(task.priority),
-            "due_at": _instant(task.due_at),
+            "due_at": instant_text(task.due_at),
             "due_on": task.due_on.isoformat() if task.due_on else None,
             "due_time_zone": task.due_time_zone or None,
             "tags": [tag.name for tag in selectors.tags_on(task)],
@@ -147,10 +147,10 @@ class TaskSerializer(Represented):
             "recurrence_id": task.recurrence_id or None,
             "version": task.version,
             "owner": str(task.owner_id),
-            "created_at": _instant(task.created_at),
-            "updated_at": _instant(task.updated_at),
-            "completed_at": _instant(task.completed_at),
-            "deleted_at": _instant(task.deleted_at),
+            "created_at": instant_text(task.created_at),
+            "updated_at": instant_text(task.updated_at),
+            "completed_at": instant_text(task.completed_at),
+            "deleted_at": instant_text(task.deleted_at),
             "links": self.get_links(task),
         }
 
@@ -176,8 +176,8 @@ class ListSerializer(Represented):
             "position": position_text(one.position),
             "version": one.version,
             "owner": str(one.owner_id),
-            "created_at": _instant(one.created_at),
-            "updated_at": _instant(one.updated_at),
+            "created_at": instant_text(one.created_at),
+            "updated_at": instant_text(one.updated_at),
             "tasks": f"{self.base_address()}tasks/?list={one.pk}",
         }
 
@@ -201,11 +201,7 @@ class TagSerializer(Represented):
             "name": tag.name,
             "version": tag.version,
             "owner": str(tag.owner_id),
-            "created_at": _instant(tag.created_at),
-            "updated_at": _instant(tag.updated_at),
+            "created_at": instant_text(tag.created_at),
+            "updated_at": instant_text(tag.updated_at),
             "tasks": f"{self.base_address()}tasks/?{urlencode({'tag': tag.name})}",
         }
-
-
-def _instant(value: datetime | None) -> str | None:
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None

@@ -1,0 +1,23 @@
+"""What a series comes to next, as pages and answers show it. Changes nothing."""
+
+from datetime import datetime
+
+from apps.calendar import zones
+from apps.calendar.errors import CalendarError
+from apps.recurrence import preview, selectors
+from apps.recurrence.models import Series
+from apps.recurrence.preview import PlannedDate
+
+
+def upcoming(series: Series, *, most: int, now: datetime) -> list[PlannedDate]:
+    """The next dates that are not made yet; none where a rule that was once checked cannot be read any more.
+
+    Whoever looks is not to be turned away for that.
+    """
+    try:
+        zone = series.zone
+        today = zones.local_date(now, zone)
+        planned = selectors.planned(series, most=most, now=now)
+    except CalendarError:
+        return []
+    return [preview.planned_date(one.wall, zone=zone, today=today) for one in planned]
