@@ -4,18 +4,21 @@ Invariant: runs inside the transaction of the change, so a change and its event 
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.dispatch import Signal
 
 from apps.accounts.models import User
+from apps.calendar.zones import instant_text
 from apps.events import envelope, outbox
 from apps.events.envelope import Envelope
 from apps.events.event_types import EventType
 from apps.recurrence import signals
 from apps.recurrence.events import RecurrenceEvent
 from apps.recurrence.models import Series
+
+__all__ = ["PUBLISHED", "instant_text", "publish", "state"]
 
 PUBLISHED: dict[Signal, EventType] = {
     signals.occurrence_generated: RecurrenceEvent.GENERATED,
@@ -54,10 +57,6 @@ def state(series: Series) -> dict[str, Any]:
         "paused_at": instant_text(series.paused_at),
         "ended_at": instant_text(series.ended_at),
     }
-
-
-def instant_text(instant: datetime | None) -> str | None:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z") if instant else None
 
 
 for _signal in PUBLISHED:
