@@ -70,7 +70,7 @@ class Promises:
         self.events: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
         told = Event.objects.filter(type__startswith="recurrence.").order_by("position")
         for event in told.values("position", "type", "subject_id", "data"):
-            self.events[event["subject_id"]].append(event)
+            self.events[event["subject_id"]].append(dict(event))
         self.ever_done |= {task.pk for task in self.tasks.values() if task.status not in OPEN}
 
     def _generated(self, series: Series) -> list[dict[str, Any]]:
