@@ -3,16 +3,14 @@
 Each figure stands beside the raw limit of the same minutes and what programs that are not ours took of the processors.
 """
 
-import os
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from benchmarks import processors
+from benchmarks import told
 from benchmarks.figures import rounds
 from benchmarks.ground import REAL, Ground
-from benchmarks.processors import CLIENT, Held
-from benchmarks.report import ALL, READS, RULES, Notebook
+from benchmarks.report import READS, RULES, Notebook
 
 Measure = Callable[[Ground, Notebook, float], None]
 READER = {"username": "reader", "password": "reads-a-hundred-thousand"}
@@ -30,9 +28,11 @@ def measure_idle(ground: Ground, note: Notebook, scale: float) -> None:
     watch = ground.watch()
     time.sleep(60 * scale)
     spent = watch.spent()
-    note.figure("nobody asks for anything", f"{_all(spent.share()):.1f} % of a processor; {_others(spent.others)}")
-    note.roles("idle, % of a processor", _texts(spent.share(), "{:.1f}"))
-    note.roles("idle, MB", _memory(ground.memory()))
+    note.figure(
+        "nobody asks for anything", f"{told.platform(spent.share()):.1f} % of a processor; {told.others(spent.others)}"
+    )
+    note.roles("idle, % of a processor", told.texts(spent.share(), "{:.1f}"))
+    note.roles("idle, MB", told.memory(ground.memory()))
 
 
 def measure_pace(ground: Ground, note: Notebook, scale: float) -> None:
@@ -48,7 +48,7 @@ def measure_pace(ground: Ground, note: Notebook, scale: float) -> None:
     note.figure(
         f"REST, {load}",
         f"{reached}{kept.load.latency}; {kept.load.done} of {RATE * seconds} done, {kept.load.refused} refused; "
-        f"{_others(kept.spent.others)}",
+        f"{told.others(kept.spent.others)}",
         f"the same rows by pgbench at {RATE}/s: {pgbench:.1f} ms on average",
     )
     note.figure(
@@ -59,9 +59,9 @@ def measure_pace(ground: Ground, note: Notebook, scale: float) -> None:
     note.figure(f"of that until the relay hands it to its Kafka client, {load}", f"{reached}{kept.relayed}")
     for what, trend in kept.waiting.items():
         note.figure(f"{what}, {load}", f"{reached}{trend.told(rate=RATE)}")
-    note.roles(f"at {RATE} changes/s, % of a processor", _texts(kept.spent.share(), "{:.1f}"))
-    note.roles("a change of those, ms", _texts(_times(kept.spent.each(kept.load.done), 1000), "{:.2f}"))
-    note.roles(f"at {RATE} changes/s, MB", _memory(kept.memory))
+    note.roles(f"at {RATE} changes/s, % of a processor", told.texts(kept.spent.share(), "{:.1f}"))
+    note.roles("a change of those, ms", told.texts(told.times(kept.spent.each(kept.load.done), 1000), "{:.2f}"))
+    note.roles(f"at {RATE} changes/s, MB", told.memory(kept.memory))
 
 
 def measure_backlog(ground: Ground, note: Notebook, scale: float) -> None:
@@ -80,15 +80,15 @@ def measure_backlog(ground: Ground, note: Notebook, scale: float) -> None:
     note.figure(
         f"backlog of {count:,} facts through relay, Kafka, the audit group with its chains and the recurrence group",
         f"{statistics.median(speeds):.0f} facts/s ({rounds(speeds)}); "
-        f"{_others(statistics.median(each.others for each in through))}",
-        f"relay alone {_median(each.per_second for each in relay)}/s; "
-        f"audit group alone {_median(each.per_second for each in group)}/s; "
-        f"producer alone {_median(producer)}/s; librdkafka in a tight loop {_median(tight)}/s; "
-        f"audit insert alone {_median(insert)}/s (medians of {ROUNDS})",
+        f"{told.others(statistics.median(each.others for each in through))}",
+        f"relay alone {told.median(each.per_second for each in relay)}/s; "
+        f"audit group alone {told.median(each.per_second for each in group)}/s; "
+        f"producer alone {told.median(producer)}/s; librdkafka in a tight loop {told.median(tight)}/s; "
+        f"audit insert alone {told.median(insert)}/s (medians of {ROUNDS})",
     )
     parts = {part: statistics.median(each.each.get(part, 0.0) for each in through) for part in through[0].each}
-    note.roles("a fact of the backlog, µs", _texts(_times(parts, 1_000_000), "{:.0f}"))
-    note.roles("after the backlogs, MB", _memory(memory))
+    note.roles("a fact of the backlog, µs", told.texts(told.times(parts, 1_000_000), "{:.0f}"))
+    note.roles("after the backlogs, MB", told.memory(memory))
 
 
 def measure_rest(ground: Ground, note: Notebook, scale: float) -> None:
@@ -108,11 +108,11 @@ def measure_rest(ground: Ground, note: Notebook, scale: float) -> None:
     note.figure(
         "REST, as fast as it goes, 16 connections, whole pipeline running",
         f"{full.per_second:.0f} changes/s ({rounds([each.per_second for each in loads])}); {full.latency}; "
-        f"{full.refused} refused; {_others(spent.others)}",
+        f"{full.refused} refused; {told.others(spent.others)}",
         f"the same rows by pgbench, 8 clients: {pgbench:.0f}/s",
     )
     each = spent.each(sum(load.done for load in loads))
-    note.roles("a change as fast as it goes, ms", _texts(_times(each, 1000), "{:.2f}"))
+    note.roles("a change as fast as it goes, ms", told.texts(told.times(each, 1000), "{:.2f}"))
 
 
 def measure_recurrence(ground: Ground, note: Notebook, scale: float) -> None:
@@ -126,12 +126,13 @@ def measure_recurrence(ground: Ground, note: Notebook, scale: float) -> None:
     alone = recurrence.group_alone(ground, tasks, count=count // 2)
     note.figure(
         f"{count:,} completed repeating tasks through relay, Kafka and the recurrence group, audited beside",
-        f"{through.per_second:.0f} next occurrences/s; {_others(through.others)}",
+        f"{through.per_second:.0f} next occurrences/s; {told.others(through.others)}",
         f"the group's handling alone, in one process: {alone:.0f}/s",
     )
     note.figure(
         f"commit of a completion → commit of the next occurrence, at {COMPLETIONS} completions/s",
-        f"{pace_reached(int(reached * 100), seconds=100, rate=COMPLETIONS)}{paced.latency}; {_others(paced.others)}",
+        f"{pace_reached(int(reached * 100), seconds=100, rate=COMPLETIONS)}{paced.latency}; "
+        f"{told.others(paced.others)}",
     )
 
 
@@ -160,8 +161,8 @@ def measure_protocols(ground: Ground, note: Notebook, scale: float) -> None:
         note.protocol("a worker, from its start to its first event", protocol, protocols.told(starts[protocol]))
         speeds = [passage.per_second for passage in each]
         others = statistics.median(passage.others for passage in each)
-        told = f"{statistics.median(speeds):.0f} facts/s ({rounds(speeds)}); {_others(others)}"
-        note.protocol(f"backlog of {count:,} facts through the audit group alone", protocol, told)
+        figure = f"{statistics.median(speeds):.0f} facts/s ({rounds(speeds)}); {told.others(others)}"
+        note.protocol(f"backlog of {count:,} facts through the audit group alone", protocol, figure)
 
 
 def measure_reads(ground: Ground, note: Notebook, scale: float) -> None:
@@ -182,7 +183,7 @@ def measure_reads(ground: Ground, note: Notebook, scale: float) -> None:
     note.figure(
         f"reads of a list of 50 from {tasks:,} tasks of one owner, 16 connections",
         f"{page.per_second:.0f}/s ({rounds([each.per_second for each in pages])}); {page.latency}; "
-        f"{page.refused} refused; {_others(others)}",
+        f"{page.refused} refused; {told.others(others)}",
         f"the same query by pgbench, 8 clients: {raw.one_page_by_pgbench(PAGE, reader=reader, seconds=5):.0f}/s",
         table=READS,
     )
@@ -196,7 +197,7 @@ def measure_trail(ground: Ground, note: Notebook, scale: float) -> None:
     records = int(1_000_000 * scale)
     for pages in trail.measured(records=records, watch=ground.watch):
         what = f"{pages.what}, of {records:,} records, medians of {trail.ROUNDS}"
-        note.figure(what, f"{pages}; {_others(pages.others)}", table=READS)
+        note.figure(what, f"{pages}; {told.others(pages.others)}", table=READS)
 
 
 def measure_rules(_ground: Ground, note: Notebook, scale: float) -> None:
@@ -235,36 +236,6 @@ def _an_event_to_repeat(ground: Ground) -> None:
     pipeline.wait_until_quiet()
 
 
-def _median(values: Iterable[float]) -> str:
-    return f"{statistics.median(values):.0f}"
-
-
 def pace_reached(done: int, *, seconds: int, rate: int = RATE) -> str:
     """What to say first where the rate could not be kept up: then the figures are of another one."""
     return "" if done >= rate * seconds * 0.99 else f"**at {done / seconds:.0f}/s only**: "
-
-
-def _others(taken: float) -> str:
-    return f"others had {taken:.1f} of {os.cpu_count()} processors"
-
-
-def _times(seconds: dict[str, float], factor: float) -> dict[str, float]:
-    return {part: each * factor for part, each in seconds.items()}
-
-
-def _all(by_part: dict[str, float]) -> float:
-    """Of the platform: the client is none of it."""
-    return sum(each for part, each in by_part.items() if part != CLIENT)
-
-
-def _texts(by_part: dict[str, float], form: str) -> dict[str, str]:
-    worked = {part: each for part, each in by_part.items() if each or part != CLIENT}
-    return {part: form.format(each) for part, each in (worked | {ALL: _all(by_part)}).items()}
-
-
-def _memory(by_part: dict[str, Held]) -> dict[str, str]:
-    """PSS, RSS and the highest RSS there ever was."""
-    return {
-        part: f"{each.pss:.0f} / {each.rss:.0f} / {each.peak:.0f}"
-        for part, each in (by_part | {ALL: processors.together(by_part)}).items()
-    }

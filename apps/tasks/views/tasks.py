@@ -15,14 +15,13 @@ from apps.tasks.models import Task
 from apps.tasks.serializers import (
     BulkAnswerSerializer,
     BulkSerializer,
-    SnoozeSerializer,
-    TagChangeSerializer,
     TaskSerializer,
 )
 from apps.tasks.services import ItemResult
-from apps.tasks.views.base import REFUSALS, EventedViewSet
+from apps.tasks.views.base import REFUSALS
 from apps.tasks.views.refusals import as_problem
 from apps.tasks.views.safe_writes import DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH, safe_write
+from apps.tasks.views.verbs import TaskVerbs
 
 # What a PUT that leaves a field out sets it to; status and position stay as they are.
 _EMPTY: dict[str, Any] = {
@@ -46,17 +45,13 @@ _SERIES = OpenApiParameter(
     default="ends",
     description="Of a task that repeats: whether its series ends with it, or continues with the next occurrence.",
 )
-_VERB: dict[str, Any] = {
-    "parameters": [DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH],
-    "responses": {200: TaskSerializer, **REFUSALS},
-}
 
 
 @extend_schema_view(
     list=extend_schema(summary="Your tasks"),
     retrieve=extend_schema(summary="One task"),
 )
-class TaskViewSet(EventedViewSet):
+class TaskViewSet(TaskVerbs):
     """Your tasks. Every change is an event: look for it in the audit trail."""
 
     plural, singular = "Tasks", "Task"
@@ -141,70 +136,8 @@ class TaskViewSet(EventedViewSet):
         series = request.query_params.get("series", "ends")
         if series not in get_args(services.SeriesOfDeleted):
             raise ValidationError({"series": ["Give ends or continues."]})
-        self._run(services.delete_task, series=series)
+        self.run(services.delete_task, series=series)
         return Response(status=204)
-
-    @extend_schema(summary="Complete a task", description="Its open subtasks are completed too.", request=None, **_VERB)
-    @action(detail=True, methods=["post"])
-    @safe_write
-    def complete(self, request: Request, task_id: UUID) -> Response:
-        return self.answer(self._run(services.complete_task))
-
-    @extend_schema(
-        summary="Reopen a completed task", description="Its subtasks stay as they are.", request=None, **_VERB
-    )
-    @action(detail=True, methods=["post"])
-    @safe_write
-    def reopen(self, request: Request, task_id: UUID) -> Response:
-        return self.answer(self._run(services.reopen_task))
-
-    @extend_schema(
-        summary="Restore a deleted task",
-        description="To the status it had, with the subtasks that were deleted with it.",
-        request=None,
-        **_VERB,
-    )
-    @action(detail=True, methods=["post"])
-    @safe_write
-    def restore(self, request: Request, task_id: UUID) -> Response:
-        return self.answer(self._run(services.restore_task))
-
-    @extend_schema(
-        summary="Duplicate a task",
-        description="With its subtasks, open again. A copy that repeats opens a series of its own.",
-        request=None,
-        parameters=_CREATING,
-        responses={201: TaskSerializer, **REFUSALS},
-    )
-    @action(detail=True, methods=["post"])
-    @safe_write
-    def duplicate(self, request: Request, task_id: UUID) -> Response:
-        task = self.get_object()
-        copy = services.duplicate_task(task_id=task.pk, actor=self.actor, now=self.now())
-        return self.answer(copy, status=201)
-
-    @extend_schema(
-        summary="Snooze a task",
-        description="Moves its due.",
-        request=SnoozeSerializer,
-        **_VERB,
-        examples=examples.SNOOZES,
-    )
-    @action(detail=True, methods=["post"], serializer_class=SnoozeSerializer)
-    @safe_write
-    def snooze(self, request: Request, task_id: UUID) -> Response:
-        return self.answer(self._run(services.snooze_task, **self.checked(request.data)))
-
-    @extend_schema(
-        summary="Add and remove tags",
-        request=TagChangeSerializer,
-        **_VERB,
-        examples=examples.TAG_CHANGES,
-    )
-    @action(detail=True, methods=["post"], serializer_class=TagChangeSerializer)
-    @safe_write
-    def tags(self, request: Request, task_id: UUID) -> Response:
-        return self.answer(self._run(services.tag_task, **self.checked(request.data)))
 
     @extend_schema(
         summary="Change many tasks",
@@ -227,9 +160,6 @@ class TaskViewSet(EventedViewSet):
         )
         return Response({"results": [self._result(result) for result in results]})
 
-    def shown(self, task: Any) -> Any:
-        return TaskSerializer(task, context=self.get_serializer_context()).data
-
     def _change(self, task: Task, changes: dict[str, Any]) -> Response:
         changed = services.update_task(
             task_id=task.pk,
@@ -239,16 +169,6 @@ class TaskViewSet(EventedViewSet):
             expected_version=self.expected_version,
         )
         return self.answer(changed)
-
-    def _run(self, service: Any, **arguments: Any) -> Task:
-        task: Task = service(
-            task_id=self.get_object().pk,
-            actor=self.actor,
-            now=self.now(),
-            expected_version=self.expected_version,
-            **arguments,
-        )
-        return task
 
     def _result(self, result: ItemResult) -> dict[str, Any]:
         if result.task is not None:
