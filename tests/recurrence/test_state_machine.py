@@ -7,10 +7,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from apps.recurrence import selectors
-from apps.recurrence.models import Series
+from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.services import advancing
+from apps.recurrence.services import changes as writing
 from apps.tasks import services as tasks
+from apps.tasks import steps
 from apps.tasks.models import Task
+from apps.tasks.services import occurrences
 from tests.recurrence.machine import Repeating
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +80,51 @@ def test_without_the_look_at_the_last_one_the_machine_sees_two(monkeypatch):
 
     with pytest.raises(AssertionError, match="never done"):
         live(completed_again)
+
+
+def done_late(machine):
+    machine.create(DAILY, TIMED)
+    machine.come_to_rest()
+    machine.time_passes(100)
+    machine.complete(0)
+    machine.come_to_rest()
+
+
+def test_each_date_of_a_series_is_made_or_told_as_skipped():
+    live(done_late)
+
+    assert list(Occurrence.objects.values_list("recurrence_id", flat=True)) == ["20270202T110000", "20270129T110000"]
+
+
+def test_dates_passed_over_in_silence_are_lost(monkeypatch):
+    """The negative control."""
+    monkeypatch.setattr(writing, "skip", lambda *_, **__: None)
+
+    with pytest.raises(AssertionError, match=r"lost: ..20270130T110000.*20270201T110000"):
+        live(done_late)
+
+
+def with_reminders_and_a_part(machine):
+    machine.create(DAILY, TIMED | {"reminders": ["before_due", "trigger_at"], "parts": 1})
+    machine.come_to_rest()
+    machine.complete(1)
+    machine.come_to_rest()
+
+
+def test_reminders_and_parts_come_along():
+    live(with_reminders_and_a_part)
+
+    assert (Series.objects.get().last_number, Task.objects.count()) == (2, 4)
+
+
+@pytest.mark.parametrize(("lost", "told"), [("parts", "a part is lost"), ("reminders", "a reminder is lost")])
+def test_what_does_not_come_along_is_missed(monkeypatch, lost, told):
+    """The negative control."""
+    nothing = {"parts": (occurrences, "_parts"), "reminders": (steps, "carried")}[lost]
+    monkeypatch.setattr(*nothing, lambda *_, **__: [])
+
+    with pytest.raises(AssertionError, match=told):
+        live(with_reminders_and_a_part)
 
 
 ALL = DAILY | {"catch_up": "all"}
