@@ -21,6 +21,8 @@ from apps.tasks.models import Evented, EventedQuerySet
 
 MAX_RECURRENCE_ID_LENGTH = 32
 
+LOOKS_AT = "When a series that makes every date, done or not, looks whether the next has come; others wait for a task."
+
 
 class Series(Evented):
     """What repeats. `id` is the `series_id` that its tasks carry.
@@ -56,7 +58,7 @@ class Series(Evented):
     paused_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_because = models.CharField(max_length=8, choices=Ended, blank=True)
-    looks_at = models.DateTimeField(null=True, blank=True)
+    looks_at = models.DateTimeField(null=True, blank=True, help_text=LOOKS_AT)
 
     objects: ClassVar[Any] = EventedQuerySet.as_manager()
 

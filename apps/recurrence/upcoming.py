@@ -1,4 +1,4 @@
-"""What a series comes to next, as pages and answers show it. Changes nothing."""
+"""What a series comes to next and what it leaves out, as pages and answers show it. Changes nothing."""
 
 from datetime import datetime
 
@@ -21,3 +21,13 @@ def upcoming(series: Series, *, most: int, now: datetime) -> list[PlannedDate]:
     except CalendarError:
         return []
     return [preview.planned_date(one.wall, zone=zone, today=today) for one in planned]
+
+
+def left_out(series: Series, *, now: datetime) -> list[PlannedDate]:
+    """Dates that get no task, in order; none where that cannot be read any more."""
+    try:
+        zone = series.zone
+        today = zones.local_date(now, zone)
+        return [preview.planned_date(wall, zone=zone, today=today) for wall in selectors.left_out(series)]
+    except CalendarError:
+        return []

@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.recurrence import services
 from apps.recurrence.admin import series as series_admin
 from apps.recurrence.admin import steering
-from apps.recurrence.models import Occurrence, Series
+from apps.recurrence.models import LOOKS_AT, Occurrence, Series
 from apps.tasks import services as task_services
 from apps.tasks.models import Task
 from tests.support.factories import facts, person
@@ -179,6 +179,40 @@ def test_an_occurrence_is_shown(admin, task):
 
     assert page_of(task.series_id) in page
     assert "Mon 2026-05-04" in page
+
+
+def test_occurrences_are_listed_with_the_titles_of_their_tasks(admin, task, pump, django_assert_max_num_queries):
+    complete(task, pump=pump, now=MONDAY)
+
+    with django_assert_max_num_queries(9):
+        page = shown(admin.get(OCCURRENCES))
+
+    assert page.count(">Water the plants</a>") == 2
+
+
+def test_dates_are_shown_as_a_person_reads_them(admin, ada, pump):
+    weekly = {"rule": "weekly", "exdates": ["20260518T110000"]}
+    task = repeating(ada, weekly, pump=pump, now=MONDAY, due_at=MONDAY)
+    services.skip_occurrence(series_id=task.series_id, actor=ada, now=MONDAY)
+
+    page = shown(admin.get(page_of(task.series_id)))
+
+    assert "Monday 4 May at 11:00" in page
+    assert "Monday 11 May at 11:00, Monday 18 May at 11:00" in page
+    assert "20260518" not in page.partition("<pre>")[0] + page.partition("</pre>")[2]
+    assert LOOKS_AT in page
+    assert "Mon 2026-05-25 11:00 Europe/Berlin" in shown(admin.get(LIST))
+
+
+def test_a_series_that_makes_no_more_while_so_many_are_open_says_so(admin, ada, pump, monkeypatch):
+    task = repeating(ada, {"rule": "weekly", "catch_up": "all"}, pump=pump, now=MONDAY, due_on=MONDAY.date())
+    assert "goes on" in shown(admin.get(page_of(task.series_id)))
+
+    monkeypatch.setattr(series_admin.selectors, "MOST_OPEN", 1)
+    page = shown(admin.get(page_of(task.series_id)))
+
+    assert "full: 1 of its tasks are open, and the next comes when one of them is done" in page
+    assert "goes on" not in page
 
 
 def test_the_page_of_a_task_leads_to_its_series(admin, task):

@@ -1,8 +1,10 @@
 """The pages of occurrences: which task stands for which date of a series."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -10,15 +12,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.events.read_only import ReadOnly
-from apps.recurrence.admin.shown import on_the_wall, zone_of
+from apps.recurrence.admin.shown import link_to_task, on_the_wall, zone_of
 from apps.recurrence.models import Occurrence
-from apps.tasks.admin.base import CappedPaginator
+from apps.tasks import selectors as task_selectors
+from apps.tasks.admin.base import CappedPaginator, OwnersFirst
 from apps.tasks.admin.filters import whole_id
 
 
 @admin.register(Occurrence)
 class OccurrenceAdmin(ReadOnly):
-    list_display = ("number", "planned_for", "recurrence_id", "task", "of_series", "created_at")
+    list_display = ("number", "task", "planned_for", "recurrence_id", "of_series", "created_at")
     paginator = CappedPaginator
     list_max_show_all = 50
     list_select_related = ("series",)
@@ -33,6 +36,17 @@ class OccurrenceAdmin(ReadOnly):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == "series__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return OwnersFirst
+
+    def with_all_they_show(self, rows: Iterable[Occurrence]) -> list[Occurrence]:
+        """Their tasks, read at once."""
+        rows = list(rows)
+        known = task_selectors.in_bulk([one.task_id for one in rows])
+        for one in rows:
+            one.__dict__["_known_tasks"] = known
+        return rows
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Occurrence], search_term: str
@@ -53,6 +67,8 @@ class OccurrenceAdmin(ReadOnly):
         return format_html('<a href="{}">{}</a>', address, occurrence.series_id)
 
     @admin.display(description="task")
-    def task(self, occurrence: Occurrence) -> SafeString:
-        address = reverse("admin:tasks_task_change", args=[occurrence.task_id])
-        return format_html('<a href="{}">{}</a>', address, occurrence.task_id)
+    def task(self, occurrence: Occurrence) -> str | SafeString:
+        known = occurrence.__dict__.get("_known_tasks")
+        return link_to_task(
+            (task_selectors.in_bulk([occurrence.task_id]) if known is None else known).get(occurrence.task_id)
+        )

@@ -15,12 +15,22 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apps.calendar.walls import parse_wall
 from apps.recurrence import selectors
 from apps.recurrence.admin.filters import EndedBecauseFilter, StateFilter, found_by
-from apps.recurrence.admin.shown import link_to_task, on_the_wall, sentence_of, title_of, trail_of, zone_of
+from apps.recurrence.admin.shown import (
+    in_words,
+    link_to_task,
+    on_the_wall,
+    sentence_of,
+    title_of,
+    trail_of,
+    wall_in_words,
+    zone_of,
+)
 from apps.recurrence.admin.steering import Steering
 from apps.recurrence.models import Series
-from apps.recurrence.upcoming import upcoming
+from apps.recurrence.upcoming import left_out, upcoming
 from apps.tasks.admin.base import CappedPaginator, OwnersFirst
 from apps.tasks.admin.filters import OwnerFilter
 from apps.tasks.models import Task
@@ -60,7 +70,7 @@ class SeriesAdmin(Steering):
     change_form_template = "admin/recurrence/series.html"
     fieldsets = (
         (None, {"fields": ("newest", "owner", "sentence", "state", "generated", "planned")}),
-        ("Rule", {"fields": ("formatted_recurrence", "start", "time_zone", "follows_owner", "left_out")}),
+        ("Rule", {"fields": ("formatted_recurrence", "starts", "time_zone", "follows_owner", "left_out")}),
         ("Occurrences", {"fields": ("occurrences_table",)}),
         ("Facts", {"fields": ("id", "version", "opener", "created_at", "updated_at", "looks_at", "audit_trail")}),
     )
@@ -110,6 +120,8 @@ class SeriesAdmin(Steering):
     @admin.display(description="state")
     def state(self, series: Series) -> str:
         why = f": {series.get_ended_because_display()}" if series.ended_at is not None else ""
+        if selectors.is_full(series):
+            return f"full: {selectors.MOST_OPEN} of its tasks are open, and the next comes when one of them is done"
         return f"{self.short_state(series)}{why}"
 
     @admin.display(description="made")
@@ -123,12 +135,14 @@ class SeriesAdmin(Steering):
     @admin.display(description="next", empty_value="")
     def next_date(self, series: Series) -> str:
         found = upcoming(series, most=1, now=datetime.now(UTC))
-        return on_the_wall(found[0], zone=zone_of(series)) if found else ""
+        zone = zone_of(series)
+        clock = f" {zone.key}" if found and found[0].due_at else ""
+        return f"{on_the_wall(found[0], zone=zone)}{clock}" if found else ""
 
     @admin.display(description="planned next")
     def planned(self, series: Series) -> str | SafeString:
         if found := upcoming(series, most=PLANNED_SHOWN, now=datetime.now(UTC)):
-            listed = format_html_join("", "<li>{} {}</li>", [(one.weekday, one.local) for one in found])
+            listed = format_html_join("", "<li>{}</li>", [(in_words(one),) for one in found])
             return format_html('<ul class="subtasks">{}</ul>', listed)
         waits = series.is_active and series.paused_at is None and series.recurrence["from"] == "completion"
         return "It counts from when the open one is done." if waits else "Nothing."
@@ -137,9 +151,13 @@ class SeriesAdmin(Steering):
     def formatted_recurrence(self, series: Series) -> SafeString:
         return format_html("<pre>{}</pre>", json.dumps(series.recurrence, indent=2, ensure_ascii=False))
 
-    @admin.display(description="left out by hand")
+    @admin.display(description="left out")
     def left_out(self, series: Series) -> str:
-        return ", ".join(series.exdates) or "Nothing."
+        return ", ".join(in_words(one) for one in left_out(series, now=datetime.now(UTC))) or "Nothing."
+
+    @admin.display(description="start")
+    def starts(self, series: Series) -> str:
+        return wall_in_words(parse_wall(series.start), zone=zone_of(series))
 
     @admin.display(description="audit trail")
     def audit_trail(self, series: Series) -> SafeString:

@@ -12,6 +12,7 @@ from django.utils.text import Truncator
 
 from apps.calendar import zones
 from apps.calendar.errors import CalendarError
+from apps.calendar.walls import Wall
 from apps.recurrence import preview, selectors
 from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.preview import PlannedDate
@@ -43,6 +44,15 @@ def on_the_wall(date: Occurrence | PlannedDate, *, zone: ZoneInfo) -> str:
     if date.due_on is not None:
         return f"{date.due_on:%a} {date.due_on}"
     return clock(date.due_at, zone=zone) if date.due_at else "whenever it is done"
+
+
+def in_words(date: PlannedDate) -> str:
+    """`Monday 18 May at 09:00`."""
+    return f"{date.weekday} {date.local}"
+
+
+def wall_in_words(wall: Wall, *, zone: ZoneInfo) -> str:
+    return in_words(preview.planned_date(wall, zone=zone, today=zones.local_date(datetime.now(UTC), zone)))
 
 
 def clock(instant: datetime, *, zone: ZoneInfo) -> str:

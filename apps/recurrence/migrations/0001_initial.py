@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('paused_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_because', models.CharField(blank=True, choices=[('count', 'its last occurrence is done'), ('until', 'its last day is over'), ('never', 'its rule names no further date'), ('stopped', 'the task was told to repeat no more'), ('deleted', 'its task was deleted'), ('asked', 'it was ended by hand'), ('erased', 'its owner was erased')], max_length=8)),
-                ('looks_at', models.DateTimeField(blank=True, null=True)),
+                ('looks_at', models.DateTimeField(blank=True, help_text='When a series that makes every date, done or not, looks whether the next has come; others wait for a task.', null=True)),
                 ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from apps.accounts.serializers import RefusesUnknownFields
 from apps.calendar import zones
 from apps.calendar.zones import instant_text
-from apps.recurrence import preview, selectors
+from apps.recurrence import preview, rule_changes, selectors
 from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.serializers.dates import PlannedDateSerializer, shown
 from apps.recurrence.serializers.series import MOST_PLANNED, brief, why_ended
@@ -123,7 +123,7 @@ class TaskRecurrenceSerializer(Represented):
             "recurrence_id": occurrence.recurrence_id if occurrence else None,
             "number": occurrence.number if occurrence else None,
             "series": self._in_short(series) if series else None,
-            "planned": self._planned(task, series, now=now),
+            "planned": self._planned(task, occurrence, now=now),
             "version": task.version,
             "links": self.get_links(task, series),
         }
@@ -140,8 +140,10 @@ class TaskRecurrenceSerializer(Represented):
         }
 
     @staticmethod
-    def _planned(task: Task, series: Series | None, *, now: datetime) -> list[Mapping[str, Any]]:
-        if series is not None:
+    def _planned(task: Task, occurrence: Occurrence | None, *, now: datetime) -> list[Mapping[str, Any]]:
+        if occurrence is not None:
+            # The series hears a moment later of another rule that its task was given.
+            series = rule_changes.as_told(occurrence.series, occurrence, task, now=now)
             return [shown(one) for one in upcoming(series, most=MOST_PLANNED, now=now)]
         if task.recurrence is None:
             return []

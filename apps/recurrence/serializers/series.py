@@ -15,7 +15,7 @@ from apps.recurrence import preview, selectors
 from apps.recurrence.models import MAX_RECURRENCE_ID_LENGTH, Series
 from apps.recurrence.preview import PlannedDate
 from apps.recurrence.serializers.dates import PlannedDateSerializer, shown
-from apps.recurrence.upcoming import upcoming
+from apps.recurrence.upcoming import left_out, upcoming
 from apps.tasks import schemas
 from apps.tasks.models import Task
 from apps.tasks.serializers.things import Represented
@@ -149,6 +149,17 @@ class SeriesDetailSerializer(SeriesSerializer):
 
     open_tasks = NewestSerializer(read_only=True, many=True, help_text="The newest first, at most 100.")
     planned = PlannedDateSerializer(read_only=True, many=True, help_text="The next dates that are not made yet.")
+    left_out = PlannedDateSerializer(
+        read_only=True,
+        many=True,
+        help_text="Dates that get no task: the exdates of the recurrence, and those skipped by hand or passed over "
+        "since the last one was made.",
+    )
+    is_full = serializers.BooleanField(
+        read_only=True,
+        help_text=f"It makes every date, and {selectors.MOST_OPEN} of its tasks are open: it makes no more until one "
+        "of them is done.",
+    )
 
     def to_representation(self, series: Series) -> dict[str, Any]:
         base, now = self.base_address(), datetime.now(UTC)
@@ -157,6 +168,8 @@ class SeriesDetailSerializer(SeriesSerializer):
             **self._told(series, planned, now=now),
             "open_tasks": [brief(task, base=base) for task in selectors.open_tasks_of(series)],
             "planned": [shown(one) for one in planned],
+            "left_out": [shown(one) for one in left_out(series, now=now)],
+            "is_full": selectors.is_full(series),
         }
 
 
