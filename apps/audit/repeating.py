@@ -63,21 +63,24 @@ def _rule(data: Mapping[str, Any], setting: Setting) -> str:
     changes = data["changes"]
     start, asked = changes.get("start"), changes.get("recurrence")
     moved = _moved(start, rules.parse(data["series"]["recurrence"]["rule"])) if start else ""
-    otherwise = asked is not None and _apart_from_count(asked["before"]) != _apart_from_count(asked["after"])
+    otherwise = asked is not None and _apart_from_moves(asked["before"]) != _apart_from_moves(asked["after"])
     told = []
     if asked is not None and (otherwise or not moved):
         words = times.changed_recurrence(asked["before"], asked["after"], setting)
         told.append(words.replace("changed how it repeats", "changed how the series repeats", 1))
     elif start:
         told.append(moved or f"had the series count from {_told(_wall(start['after']), setting)}")
+    if "time_zone" in changes:
+        told.append(_time_zone(data, setting))
     if "ended_at" in changes and changes["ended_at"]["after"] is None:
         told.append("opened the series again")
     return joined(told) or "changed the series"
 
 
-def _apart_from_count(recurrence: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a series is counted anew, its rule has as many as are left."""
-    return {**recurrence, "rule": replace(rules.parse(recurrence["rule"]), count=None).text}
+def _apart_from_moves(recurrence: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a series is moved, its rule has as many as are left, and dates left out or put in move along."""
+    kept = {name: value for name, value in recurrence.items() if name not in {"exdates", "rdates"}}
+    return {**kept, "rule": replace(rules.parse(recurrence["rule"]), count=None).text}
 
 
 def _moved(start: Mapping[str, str], rule: Rule) -> str:

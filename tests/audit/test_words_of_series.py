@@ -136,6 +136,11 @@ def test_the_end_of_a_series_is_told_with_the_reason(because, sentence):
             },
             "changed how the series repeats, from every week, 9 times to every week and opened the series again",
         ),
+        (
+            "rule",
+            {"recurrence": {"before": WEEKLY, "after": WEEKLY | {"exdates": ["20260511"]}}},
+            "changed how the series repeats: the dates left out",
+        ),
         ("of tomorrow", {}, "changed the series"),
     ],
 )
@@ -174,7 +179,10 @@ def test_a_series_that_was_moved_is_told_by_what_it_takes_from_its_start(rule, b
 
 @pytest.mark.parametrize(("rule", "before", "after", "sentence"), MOVED[:3])
 def test_of_a_series_that_was_moved_with_a_count_the_move_is_told(rule, before, after, sentence):
-    counted = [WEEKLY | {"rule": f"{rule};COUNT={count}"} for count in (10, 8)]
+    counted = [
+        WEEKLY | {"rule": f"{rule};COUNT={count}", "exdates": [moved]}
+        for count, moved in [(10, "20270510"), (8, "20270511")]
+    ]
     changes = {
         "start": {"before": before, "after": after},
         "recurrence": {"before": counted[0], "after": counted[1]},
@@ -189,6 +197,19 @@ def test_of_a_series_that_was_moved_with_a_count_the_move_is_told(rule, before, 
     )
 
     assert said == f"Ada {sentence}"
+
+
+def test_a_series_that_was_moved_to_other_clocks_is_told_so():
+    changes = {
+        "start": {"before": "20260504T090000", "after": "20260504T100000"},
+        "time_zone": {"before": "Europe/London", "after": "Europe/Berlin"},
+        "follows_owner": {"before": True, "after": False},
+    }
+
+    assert told("recurrence.changed.v1", actor="Ada", change="rule", changes=changes) == (
+        "Ada moved the series from 09:00 to 10:00 and moved the series from the clocks of Europe/London"
+        " to those of Europe/Berlin"
+    )
 
 
 def test_another_count_is_told_where_nothing_moved():

@@ -54,7 +54,7 @@ class SeriesChangeList(OwnersFirst):
 
 @admin.register(Series)
 class SeriesAdmin(Steering):
-    list_display = ("short_title", "sentence", "owner", "short_state", "made", "next_date")
+    list_display = ("short_title", "sentence", "next_date", "short_state", "made", "owner")
     list_display_links = ("short_title",)
     show_facets = admin.ShowFacets.NEVER
     list_filter = (OwnerFilter, StateFilter, EndedBecauseFilter)
