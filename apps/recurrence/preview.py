@@ -14,7 +14,7 @@ from apps.calendar import rules, sentences, zones
 from apps.calendar.expansion import TooCostly, Wall, expand
 from apps.calendar.recurrences import wall_text
 from apps.calendar.rules import Frequency
-from apps.recurrence import cautions, schedule
+from apps.recurrence import catching_up, cautions, schedule
 from apps.recurrence.cautions import Caution
 from apps.recurrence.schedule import Schedule
 
@@ -145,12 +145,12 @@ def _dates(planned: Schedule) -> Iterator[Wall]:
         yield wall
         made += 1
         done = schedule.comes_at(wall, zone=planned.zone)
-        wall = next(iter(schedule.advance(planned, after=wall, completed_at=done, now=done).made), None)
+        wall = next(iter(catching_up.advance(planned, after=wall, completed_at=done, now=done).made), None)
 
 
 def _completion(planned: Schedule, completed_at: datetime, *, today: date) -> Completion:
     done = completed_at.astimezone(UTC)
-    advance = schedule.advance(planned, after=planned.start, completed_at=done, now=done, most_made=MOST_MADE_SHOWN)
+    advance = catching_up.advance(planned, after=planned.start, completed_at=done, now=done, most_made=MOST_MADE_SHOWN)
     shown = advance.skipped[:MOST_SKIPPED_SHOWN]
     return Completion(
         completed_at=done,

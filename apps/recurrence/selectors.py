@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from apps.accounts.models import User
 from apps.calendar.errors import CalendarError
 from apps.calendar.walls import Wall, parse_wall, wall_text
+from apps.recurrence import catching_up
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.models import Occurrence, Series
 from apps.tasks import selectors as task_selectors
@@ -113,7 +114,7 @@ def planned(series: Series, *, most: int, now: datetime) -> list[Planned]:
     schedule = series.schedule
     walls: list[Wall] = []
     with suppress(CalendarError):  # what cannot be found is not shown
-        following = scheduling.advance(
+        following = catching_up.advance(
             schedule, after=series.after, completed_at=now, now=now, most_counted=MOST_LOOKED_THROUGH
         )
         walls += following.made

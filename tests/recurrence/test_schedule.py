@@ -6,16 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from apps.recurrence.schedule import (
-    MOST_COUNTED,
-    MOST_NAMED,
-    advance,
-    alike,
-    has_come,
-    has_passed,
-    schedule_of,
-    wall_of,
-)
+from apps.recurrence.catching_up import MOST_COUNTED, MOST_NAMED, advance
+from apps.recurrence.schedule import alike, has_come, has_passed, schedule_of, wall_of
 
 LONDON = ZoneInfo("Europe/London")
 UTC_ZONE = ZoneInfo("UTC")

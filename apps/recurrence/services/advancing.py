@@ -18,11 +18,11 @@ from apps.calendar.errors import CalendarError
 from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall, wall_text
 from apps.events import crash
+from apps.recurrence import catching_up, selectors, signals
 from apps.recurrence import schedule as scheduling
-from apps.recurrence import selectors, signals
+from apps.recurrence.catching_up import Advance
 from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.publishers import instant_text
-from apps.recurrence.schedule import Advance
 from apps.recurrence.services import changes as writing
 from apps.recurrence.services import owners
 from apps.tasks import selectors as task_selectors
@@ -64,7 +64,7 @@ def go_on(series: Series, *, completed_at: datetime, now: datetime) -> None:
         return
     over, taken = _why_over(series), _taken(series, since=completed_at)
     try:
-        following = scheduling.advance(
+        following = catching_up.advance(
             series.schedule, after=series.after, completed_at=completed_at, now=now, taken=taken
         )
     except CalendarError:  # so far away that nobody would wait for it

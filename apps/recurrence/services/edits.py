@@ -13,11 +13,11 @@ from apps.calendar import rules, zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall, wall_text
-from apps.recurrence import rule_changes, selectors
+from apps.recurrence import catching_up, rule_changes, selectors
 from apps.recurrence import schedule as scheduling
+from apps.recurrence.catching_up import Advance
 from apps.recurrence.exceptions import NoSeries, NothingToSkip
 from apps.recurrence.models import Occurrence, Series
-from apps.recurrence.schedule import Advance
 from apps.recurrence.services import changes as writing
 from apps.recurrence.services import open_tasks
 from apps.recurrence.services import series as opening
@@ -203,13 +203,13 @@ def _leave_out(series: Series, recurrence_id: str | None, *, now: datetime) -> t
     schedule = series.schedule
     if schedule.from_completion:
         raise NothingToSkip("A series that counts from completion has no dates ahead: skip the open occurrence.")
-    following = scheduling.advance(schedule, after=series.after, completed_at=now, now=now)
+    following = catching_up.advance(schedule, after=series.after, completed_at=now, now=now)
     if not following.made:
         raise NothingToSkip("The series has no further date.")
     if recurrence_id is None or recurrence_id == wall_text(following.made[0]):
         # Those before it, which the policy leaves out anyway, would come back in its place.
         upto = following.made[0]
-        named = [*following.skipped, upto][-scheduling.MOST_NAMED :]
+        named = [*following.skipped, upto][-catching_up.MOST_NAMED :]
         return Advance(skipped=named, skipped_count=following.skipped_count + 1), {"passed_over": wall_text(upto)}
     one = _ahead(series, recurrence_id)
     return Advance(skipped=[one], skipped_count=1), {"exdates": sorted({*series.exdates, wall_text(one)})}

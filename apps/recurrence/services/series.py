@@ -13,7 +13,7 @@ from apps.calendar import zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.recurrences import wall_text
 from apps.events.erasure import erased_among
-from apps.recurrence import rule_changes
+from apps.recurrence import catching_up, rule_changes
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.exceptions import NotPaused, SeriesPaused
 from apps.recurrence.models import Occurrence, Series
@@ -168,11 +168,11 @@ def _pass_over(series: Series, *, since: datetime, actor: User, now: datetime) -
     schedule = series.schedule
     if schedule.from_completion:
         return
-    before = max(series.after, scheduling.last_passed(schedule, now=since))
-    passed = scheduling.still_ahead(schedule, after=before, now=now)
+    before = max(series.after, catching_up.last_passed(schedule, now=since))
+    passed = catching_up.still_ahead(schedule, after=before, now=now)
     if not passed.skipped_count:
         return
-    values: dict[str, Any] = {"passed_over": wall_text(scheduling.last_passed(schedule, now=now))}
+    values: dict[str, Any] = {"passed_over": wall_text(catching_up.last_passed(schedule, now=now))}
     is_behind = next(scheduling.planned(schedule, after=series.after)) <= before
     if is_behind and passed.skipped_count == len(passed.skipped):
         values = {"exdates": sorted({*series.exdates, *map(wall_text, passed.skipped)})}
