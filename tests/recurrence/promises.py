@@ -196,12 +196,13 @@ def _moved(before: tuple[Task, Occurrence], after: tuple[Task, Occurrence]) -> l
 
 
 def _wall(task: Task, occurrence: Occurrence) -> Wall:
-    """What was planned, where nobody has moved it: a gap may have."""
-    if (task.due_at, task.due_on) == (occurrence.due_at, occurrence.due_on):
-        return parse_wall(occurrence.recurrence_id)
+    """Where clocks stand when it is due; what was planned, where a gap moved it from there."""
     if task.due_on is not None:
         return task.due_on
     assert task.due_at is not None, "an occurrence has a due"
+    planned = parse_wall(occurrence.recurrence_id)
+    if isinstance(planned, datetime) and zones.attach(planned, _zone(task)) == task.due_at:
+        return planned
     return task.due_at.astimezone(_zone(task)).replace(tzinfo=None)
 
 

@@ -1,6 +1,7 @@
 """Whatever people do to repeating tasks, and however late, dead or told twice the group is: one next each."""
 
 import os
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -109,6 +110,21 @@ def with_reminders_and_a_part(machine):
     machine.come_to_rest()
     machine.complete(1)
     machine.come_to_rest()
+
+
+def moved_house_before_anything_is_heard(machine):
+    machine.create(DAILY, TIMED | {"reminders": ["trigger_at"]})
+    machine.delete(0, "continues")
+    machine.move_house(0, "America/New_York")
+    machine.come_to_rest()
+
+
+def test_a_reminder_is_as_long_before_its_due_in_another_zone():
+    live(moved_house_before_anything_is_heard)
+
+    task = Task.objects.get(status="pending")
+    assert task.due_at == datetime(2027, 1, 30, 16, 0, tzinfo=UTC)
+    assert [one["trigger_at"] for one in task.reminders] == ["2027-01-30T15:00:00Z"]
 
 
 def test_reminders_and_parts_come_along():
