@@ -14,17 +14,12 @@ from apps.calendar.expansion import TooCostly
 from apps.calendar.rrule import Rule
 from apps.calendar.walls import InvalidWall, Wall, day_of, parse_wall, wall_text
 
-__all__ = ["InvalidWall", "Recurrence", "Wall", "day_of", "instant_of", "parse_wall", "wall_text"]
+__all__ = ["InvalidWall", "Recurrence", "Wall", "day_of", "parse_wall", "wall_text"]
 
 # No clock was ever set forward by more than a day: Samoa left one out.
 _WIDEST_GAP = timedelta(hours=25)
 # Walls in a row that may stand for instants which were dates already: those of a left-out day by the minute do.
 _REPEATED = 20_000
-
-
-def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The instant, in UTC, of a wall-clock time in a zone. Raises `zones.OutsideCalendar`."""
-    return zones.attach(wall, zone)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +107,7 @@ class Recurrence:
 
     def _not_after(self, until: datetime, walls: Iterator[datetime]) -> Iterator[datetime]:
         for wall in walls:
-            if instant_of(wall, self.zone) <= until:
+            if zones.attach(wall, self.zone) <= until:
                 yield wall
             elif not _gap(wall, self.zone):
                 return
@@ -121,7 +116,7 @@ class Recurrence:
         if not isinstance(wall, datetime) or 1 < wall.year < date.max.year:
             return True
         try:
-            return bool(instant_of(wall, self.zone))
+            return bool(zones.attach(wall, self.zone))
         except zones.OutsideCalendar:
             return False
 

@@ -18,8 +18,6 @@ from apps.recurrence import signals
 from apps.recurrence.events import RecurrenceEvent
 from apps.recurrence.models import Series
 
-__all__ = ["PUBLISHED", "instant_text", "publish", "state"]
-
 PUBLISHED: dict[Signal, EventType] = {
     signals.occurrence_generated: RecurrenceEvent.GENERATED,
     signals.dates_skipped: RecurrenceEvent.SKIPPED,

@@ -36,9 +36,14 @@ def due_of(task: Task) -> Due:
     return Due(at=task.due_at, on=task.due_on, zone=task.due_time_zone or None, owner_zone=task.owner.time_zone)
 
 
-def takes_rules(series: Series) -> bool:
-    """Whether it goes on, or may again: not one that a person ended, as what they wished before that is late."""
-    return series.is_active or series.ended_because in _OF_ITSELF
+def takes_rules(series: Series, *, wished_at: datetime) -> bool:
+    """Whether it goes on, or may again: not by what was wished before a person ended it, which is heard late.
+
+    After a deletion that ended it an open task still repeats, and a wish for it is one that the series goes on.
+    """
+    if series.ended_at is None or series.ended_because in _OF_ITSELF:
+        return True
+    return series.ended_because == Series.Ended.DELETED and wished_at > series.ended_at
 
 
 def changed(
@@ -59,7 +64,7 @@ def as_told(series: Series, occurrence: Occurrence, task: Task, *, now: datetime
     A task that what was told to the series since does not fit carries another recurrence for good.
     """
     heard = task.recurrence == series.recurrence or task.updated_at < series.updated_at
-    if heard or task.status not in OPEN or not takes_rules(series):
+    if heard or task.status not in OPEN or not takes_rules(series, wished_at=task.updated_at):
         return series
     ends = {"ended_at": task.updated_at, "ended_because": Series.Ended.STOPPED}
     made = ends if task.recurrence is None else changed(series, occurrence, task.recurrence, due=due_of(task), now=now)

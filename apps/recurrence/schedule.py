@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from apps.calendar import zones
 from apps.calendar.expansion import Wall
-from apps.calendar.recurrences import Recurrence, instant_of, parse_wall
+from apps.calendar.recurrences import Recurrence, parse_wall
 from apps.calendar.rules import Frequency, Rule
 from apps.tasks.intents import rule_of
 from apps.tasks.values import LATEST_DUE
@@ -121,12 +121,12 @@ def has_come(wall: Wall, *, zone: ZoneInfo, now: datetime) -> bool:
 
 
 def comes_at(wall: Wall, *, zone: ZoneInfo) -> datetime:
-    return instant_of(wall, zone) if isinstance(wall, datetime) else zones.start_of_day(wall, zone)
+    return zones.attach(wall, zone) if isinstance(wall, datetime) else zones.start_of_day(wall, zone)
 
 
 def has_passed(wall: Wall, *, zone: ZoneInfo, now: datetime) -> bool:
     """A day has passed when it is over."""
-    return (instant_of(wall, zone) if isinstance(wall, datetime) else zones.end_of_day(wall, zone)) <= now
+    return (zones.attach(wall, zone) if isinstance(wall, datetime) else zones.end_of_day(wall, zone)) <= now
 
 
 def planned(schedule: Schedule, *, after: Wall) -> Iterator[Wall]:
@@ -138,5 +138,5 @@ def planned(schedule: Schedule, *, after: Wall) -> Iterator[Wall]:
 def dates_as_due(wall: Wall, *, zone: ZoneInfo) -> tuple[datetime | None, date | None]:
     """`due_at` and `due_on` of an occurrence."""
     if isinstance(wall, datetime):
-        return instant_of(wall, zone).astimezone(UTC), None
+        return zones.attach(wall, zone).astimezone(UTC), None
     return None, wall

@@ -75,6 +75,7 @@ def leave_deleted(event: Envelope) -> None:
         was_open=event.data["changes"]["status"]["before"] in _OPEN,
         goes_on=event.data.get("series") == "continues",
         actor_id=event.actor_id,
+        deleted_at=event.occurred_at,
         now=_now(),
     )
 

@@ -17,7 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from apps.calendar import expansion, rules, zones
-from apps.calendar.recurrences import Recurrence, instant_of
+from apps.calendar.recurrences import Recurrence
 from tests.calendar import looking
 from tests.calendar.strategies import DATES, SHORT, TIMES, any_rule_text, hostile_rules, rule_texts
 from tests.support.work import LINES, executed
@@ -181,12 +181,12 @@ class TestTheWallClock:
         dates = list(islice(Recurrence(rule=rules.parse("FREQ=DAILY"), start=start, zone=zone).dates(), 400))
 
         assert [wall for wall in dates if not _shows(wall, zone)] == []
-        assert len({instant_of(wall, zone) for wall in dates}) == len(dates)
+        assert len({zones.attach(wall, zone) for wall in dates}) == len(dates)
 
 
 def _shows(wall, zone):
     """Whether clocks show the time, or it is in a gap and they show it moved forward by that gap."""
-    instant = instant_of(wall, zone)
+    instant = zones.attach(wall, zone)
     shown = instant.astimezone(zone).replace(tzinfo=None)
     if shown == wall:
         return True

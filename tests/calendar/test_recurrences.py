@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 
 from apps.calendar import expansion, rules, zones
-from apps.calendar.recurrences import InvalidWall, Recurrence, instant_of, parse_wall, wall_text
+from apps.calendar.recurrences import InvalidWall, Recurrence, parse_wall, wall_text
 
 
 def recurrence(text, start, *, zone="Europe/Berlin", exdates="", rdates=""):
@@ -26,7 +26,7 @@ def told(walls, *, most=10):
 
 
 def instants(repeating, *, most):
-    return [f"{instant_of(wall, repeating.zone):%d %H:%M}" for wall in islice(repeating.dates(), most)]
+    return [f"{zones.attach(wall, repeating.zone):%d %H:%M}" for wall in islice(repeating.dates(), most)]
 
 
 class TestTheStart:
@@ -246,7 +246,7 @@ class TestTextOfAWall:
             parse_wall(text)
 
     def test_the_instant_of_a_wall_is_in_utc(self):
-        assert instant_of(datetime(2026, 7, 1, 9), zones.zone("Europe/Berlin")) == datetime(2026, 7, 1, 7, tzinfo=UTC)
+        assert zones.attach(datetime(2026, 7, 1, 9), zones.zone("Europe/Berlin")) == datetime(2026, 7, 1, 7, tzinfo=UTC)
 
 
 def test_too_many_times_that_clocks_left_out_are_refused():

@@ -13,7 +13,7 @@ import pytest
 
 from apps.calendar import expansion, rules, zones
 from apps.calendar.errors import CalendarError
-from apps.calendar.recurrences import Recurrence, instant_of, parse_wall, wall_text
+from apps.calendar.recurrences import Recurrence, parse_wall, wall_text
 
 _SETS = Path(__file__).parent / "vectors"
 _README = _SETS / "README.md"
@@ -95,7 +95,7 @@ def _of_the_rule_alone(vector: Vector) -> list[str]:
 
 def _instants(vector: Vector) -> list[str]:
     zone = zones.zone(vector.zone)
-    return [f"{instant_of(datetime.fromisoformat(date), zone):%Y%m%dT%H%M%SZ}" for date in vector.dates]
+    return [f"{zones.attach(datetime.fromisoformat(date), zone):%Y%m%dT%H%M%SZ}" for date in vector.dates]
 
 
 def _refused_part(vector: Vector) -> str:

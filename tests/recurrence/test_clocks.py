@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from apps.calendar import zones
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.schedule import schedule_of
 from tests.support.factories import person
@@ -87,7 +88,7 @@ def test_counted_by_the_offset_of_january_nine_would_be_eight(monkeypatch):
     def by_the_offset_of_january(wall, zone):
         return (wall - datetime(2026, 1, 1, tzinfo=zone).utcoffset()).replace(tzinfo=UTC)
 
-    monkeypatch.setattr(scheduling, "instant_of", by_the_offset_of_january)
+    monkeypatch.setattr(zones, "attach", by_the_offset_of_january)
 
     shown = shown_for_a_year("America/Santiago")
 

@@ -230,6 +230,20 @@ class TestDeletingOneOfSeveral:
         assert (ended, the_series().is_active) == ("deleted", True)
         assert all(task.recurrence for task in open_tasks())
 
+    @pytest.mark.parametrize(("later", "ended"), [(HOUR, ""), (-HOUR, "deleted")], ids=["after it", "before it"])
+    def test_another_rule_for_an_older_one_goes_on_if_it_was_wished_after_the_deletion(
+        self, ada, pump, clock, later, ended
+    ):
+        oldest, *_, newest = several(ada, pump, days=2)
+        tasks.delete_task(task_id=newest.pk, actor=ada, now=MONDAY)
+        pump.run()
+
+        changes = {"recurrence": ALL | {"rule": "FREQ=DAILY;INTERVAL=7"}}
+        tasks.update_task(task_id=oldest.pk, actor=ada, changes=changes, now=MONDAY + later)
+        pump.run()
+
+        assert the_series().ended_because == ended
+
 
 class TestMovingHouse:
     def test_a_reminder_moves_along_and_nothing_is_refused(self, ada, pump, clock):

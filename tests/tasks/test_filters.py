@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 import time_machine
-from rest_framework.test import APIClient
 
 from apps.tasks import services
 from tests.support.factories import NOW, person, task_of
@@ -18,13 +17,6 @@ TASKS = "/api/v1/tasks/"
 @pytest.fixture
 def owner():
     return person("ada", time_zone="Pacific/Auckland")  # 13 hours ahead of UTC in November
-
-
-@pytest.fixture
-def api(owner):
-    client = APIClient()
-    client.force_login(owner)
-    return client
 
 
 def listed(api, query=""):

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
-from rest_framework.test import APIClient
 from uuid_utils.compat import uuid7
 
 from apps.tasks import services
@@ -25,13 +24,6 @@ WEEKLY = {"rule": "FREQ=WEEKLY", **POLICIES}
 @pytest.fixture
 def owner():
     return person("ada")
-
-
-@pytest.fixture
-def api(owner):
-    client = APIClient()
-    client.force_login(owner)
-    return client
 
 
 @pytest.fixture

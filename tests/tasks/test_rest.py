@@ -32,13 +32,6 @@ def owner():
 
 
 @pytest.fixture
-def api(owner):
-    client = APIClient()
-    client.force_login(owner)
-    return client
-
-
-@pytest.fixture
 def task(owner):
     return task_of(owner)
 

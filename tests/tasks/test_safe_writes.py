@@ -25,13 +25,6 @@ def owner():
 
 
 @pytest.fixture
-def api(owner):
-    client = APIClient()
-    client.force_login(owner)
-    return client
-
-
-@pytest.fixture
 def task(owner):
     return task_of(owner)
 

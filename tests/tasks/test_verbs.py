@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from rest_framework.test import APIClient
 
 from apps.tasks import services
 from apps.tasks.models import Tag, Task
@@ -19,13 +18,6 @@ TASKS = "/api/v1/tasks/"
 @pytest.fixture
 def owner():
     return person("ada", time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def api(owner):
-    client = APIClient()
-    client.force_login(owner)
-    return client
 
 
 def at(task, verb=""):

@@ -17,12 +17,12 @@ from apps.calendar import rules, zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall, wall_text
+from apps.calendar.zones import instant_text
 from apps.events import crash
 from apps.recurrence import catching_up, selectors, signals
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.catching_up import Advance
 from apps.recurrence.models import Occurrence, Series
-from apps.recurrence.publishers import instant_text
 from apps.recurrence.services import changes as writing
 from apps.recurrence.services import owners
 from apps.tasks import selectors as task_selectors

@@ -13,13 +13,13 @@ from django.dispatch import Signal
 
 from apps.accounts.models import User
 from apps.calendar.recurrences import parse_wall, wall_text
+from apps.calendar.zones import instant_text
 from apps.events.envelope import Envelope
 from apps.recurrence import schedule as scheduling
 from apps.recurrence import signals
 from apps.recurrence.catching_up import Advance
 from apps.recurrence.exceptions import SeriesEnded, SeriesNotFound
 from apps.recurrence.models import Occurrence, Series
-from apps.recurrence.publishers import instant_text
 from apps.tasks.exceptions import StaleVersion
 
 

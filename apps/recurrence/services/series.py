@@ -79,7 +79,7 @@ def change_rule(
     occurrence = writing.occurrence_of(series, task_id) if series else None
     if series is None or occurrence is None or series.recurrence == recurrence:
         return
-    if not rule_changes.takes_rules(series):
+    if not rule_changes.takes_rules(series, wished_at=now):
         return
     begins_again = not series.is_active
     made = rule_changes.changed(series, occurrence, recurrence, due=due, now=now)
@@ -105,9 +105,16 @@ def stop_series(*, series_id: UUID, actor_id: UUID | None, now: datetime) -> Non
 
 @transaction.atomic
 def leave_deleted(
-    *, series_id: UUID, task_id: UUID, was_open: bool, goes_on: bool, actor_id: UUID | None, now: datetime
+    *,
+    series_id: UUID,
+    task_id: UUID,
+    was_open: bool,
+    goes_on: bool,
+    actor_id: UUID | None,
+    deleted_at: datetime,
+    now: datetime,
 ) -> None:
-    """The newest occurrence was deleted while it was open: the series ends, or goes on as if it were done.
+    """The newest occurrence was deleted while it was open: the series ends with it, or goes on as if it were done.
 
     The deletion of another one changes nothing: what comes after it is there already.
     """
@@ -115,11 +122,11 @@ def leave_deleted(
     if series is None or not series.is_active or not was_open or series.last_task_id != task_id:
         return
     if not goes_on:
-        writing.end(series, because=Series.Ended.DELETED, actor=_person(actor_id), now=now)
+        writing.end(series, because=Series.Ended.DELETED, actor=_person(actor_id), now=deleted_at)
     elif series.paused_at is not None:
         writing.owe(series)
     else:
-        advancing.go_on(series, completed_at=now, now=now)
+        advancing.go_on(series, completed_at=deleted_at, now=now)
 
 
 @transaction.atomic

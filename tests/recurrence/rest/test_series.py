@@ -1,63 +1,25 @@
 """Series over REST: read, paused, resumed, skipped and ended."""
 
-from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from rest_framework.test import APIClient
 
 from apps.recurrence import selectors, services
-from apps.recurrence.models import Occurrence, Series
 from apps.tasks.models import Task
-from tests.support.factories import facts, person
+from tests.recurrence.rest.monday import MONDAY, rows, types
+from tests.support.factories import person
 from tests.support.repeating import complete, repeating, the_series
 
 pytestmark = pytest.mark.django_db
 
 SERIES = "/api/v1/series/"
 TASKS = "/api/v1/tasks/"
-MONDAY = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
 VERBS = ["pause", "resume", "skip", "end"]
-
-
-@pytest.fixture(autouse=True)
-def on_monday(time_machine):
-    time_machine.move_to(MONDAY, tick=False)
-
-
-@pytest.fixture
-def ada(db):
-    return person("ada", time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def api(ada):
-    client = APIClient()
-    client.force_login(ada)
-    return client
-
-
-@pytest.fixture
-def task(ada, pump):
-    return repeating(ada, "weekly", pump=pump, now=MONDAY, due_on=MONDAY.date())
-
-
-@pytest.fixture
-def series(task):
-    return the_series()
 
 
 def at(series, verb=""):
     return f"{SERIES}{series.pk}/{verb}"
-
-
-def types():
-    return list(facts().values_list("type", flat=True))
-
-
-def rows():
-    return [list(model.objects.order_by("pk").values()) for model in (Series, Occurrence, Task)] + [types()]
 
 
 # --- reading ----------------------------------------------------------------------------------------

@@ -3,35 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rest_framework.test import APIClient
 
 from apps.recurrence import selectors, services
 from apps.recurrence.models import Series
 from apps.tasks import services as task_services
-from tests.support.factories import person
+from tests.recurrence.rest.monday import DAY, MONDAY
 from tests.support.repeating import complete, open_tasks, repeating, the_series
 
 pytestmark = pytest.mark.django_db
-
-MONDAY = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def on_monday(time_machine):
-    time_machine.move_to(MONDAY, tick=False)
-
-
-@pytest.fixture
-def ada(db):
-    return person("ada", time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def api(ada):
-    client = APIClient()
-    client.force_login(ada)
-    return client
 
 
 def of(task):
@@ -44,11 +23,6 @@ def at(series, verb=""):
 
 def days(told):
     return [one["recurrence_id"] for one in told]
-
-
-@pytest.fixture
-def task(ada, pump):
-    return repeating(ada, "weekly", pump=pump, now=MONDAY, due_on=MONDAY.date())
 
 
 class TestBeforeTheSeriesHasHeard:

@@ -1,60 +1,22 @@
 """How a task repeats over REST: told, changed and stopped; and what became of each time."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from rest_framework.test import APIClient
 
-from apps.recurrence.models import Occurrence, Series
+from apps.recurrence.models import Series
 from apps.tasks import services as task_services
 from apps.tasks.models import Task
-from tests.support.factories import facts, person, task_of
-from tests.support.repeating import complete, open_tasks, repeating, the_series
+from tests.recurrence.rest.monday import MONDAY, rows
+from tests.support.factories import person, task_of
+from tests.support.repeating import complete, open_tasks, the_series
 
 pytestmark = pytest.mark.django_db
 
 TASKS = "/api/v1/tasks/"
-MONDAY = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def on_monday(time_machine):
-    time_machine.move_to(MONDAY, tick=False)
-
-
-@pytest.fixture
-def ada(db):
-    return person("ada", time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def api(ada):
-    client = APIClient()
-    client.force_login(ada)
-    return client
-
-
-@pytest.fixture
-def task(ada, pump):
-    return repeating(ada, "weekly", pump=pump, now=MONDAY, due_on=MONDAY.date())
-
-
-@pytest.fixture
-def series(task):
-    return the_series()
 
 
 def of(task, what="recurrence"):
     return f"{TASKS}{task.pk}/{what}/"
-
-
-def types():
-    return list(facts().values_list("type", flat=True))
-
-
-def rows():
-    return [list(model.objects.order_by("pk").values()) for model in (Series, Occurrence, Task)] + [types()]
 
 
 def test_a_task_tells_how_it_repeats(api, task, series):
