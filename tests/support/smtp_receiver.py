@@ -1,0 +1,47 @@
+"""Takes e-mail over SMTP: `python -m tests.support.smtp_receiver FOLDER`."""
+
+import asyncio
+import email
+import sys
+import time
+from email import policy
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from tests.support import receiving
+from tests.support.receiving import Given
+
+TAKEN = 250
+
+
+class Taking:
+    def __init__(self, folder: Path) -> None:
+        self.journal = receiving.Journal(folder / "journal")
+        self.modes = receiving.Modes(folder / "mode", good=TAKEN, bad=451)
+
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  aiosmtpd's name
+        content = email.message_from_bytes(envelope.content, policy=policy.default)
+        headers = {name.lower(): str(value) for name, value in content.items()}
+        key = headers.get("message-id", "").strip("<>").partition("@")[0]
+        behaviour = self.modes.of(key)
+        to = ",".join(envelope.rcpt_tos)
+        self.journal.note(Given(time.time(), key, to, headers, envelope.content.decode(), behaviour.answer))
+        await asyncio.sleep(behaviour.wait_seconds)
+        if behaviour.answer == 0:
+            server.transport.abort()
+            return ""
+        return f"{behaviour.answer} {'OK' if behaviour.answer == TAKEN else 'not now'}"
+
+
+def main(folder: Path) -> None:
+    controller = Controller(Taking(folder), hostname="127.0.0.1", port=0)
+    controller.start()
+    assert controller.server is not None
+    receiving.announce(folder / "port", controller.server.sockets[0].getsockname()[1])
+    receiving.live_until_told()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
