@@ -77,8 +77,8 @@ def content_text(data: Mapping[str, Any], *, correlation_id: str) -> str:
 
 
 def title_in(data: Any, *, subject_type: str) -> str:
-    """What the thing was called, as its event tells it."""
-    thing = data.get(subject_type) if isinstance(data, dict) else None
+    """What the thing was called, as its event tells it; a reminder by its task."""
+    thing = data.get("task" if subject_type == "reminder" else subject_type) if isinstance(data, dict) else None
     if not isinstance(thing, dict):
         return ""
     title = thing.get("title") or thing.get("name")

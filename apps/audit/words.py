@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from apps.audit import clauses, repeating
+from apps.audit import clauses, reminding, repeating
 from apps.audit.kept import Kept
 from apps.audit.times import Setting
 from apps.calendar.sentences import joined
@@ -138,6 +138,16 @@ PHRASES: dict[str, Phrase] = {
     "recurrence.skipped": repeating.skipped,
     "recurrence.ended": repeating.ended,
     "recurrence.changed": repeating.changed,
+    "reminder.scheduled": reminding.scheduled,
+    "reminder.rescheduled": reminding.rescheduled,
+    "reminder.cancelled": reminding.cancelled,
+    "reminder.triggered": reminding.triggered,
+    "reminder.snoozed": reminding.snoozed,
+    "reminder.stale": reminding.stale,
+    "reminder.delivered": reminding.delivered,
+    "reminder.failed": reminding.failed,
+    "notification.created": reminding.told,
+    "notification.updated": reminding.changed,
 }
 _ERASED_PHRASES = {
     "task.updated": "changed it",
@@ -150,6 +160,12 @@ _ERASED_PHRASES = {
     "recurrence.skipped": "skipped a date",
     "recurrence.ended": "ended the series",
     "recurrence.changed": "changed the series",
+    "reminder.scheduled": "planned a reminder",
+    "reminder.rescheduled": "moved the reminder",
+    "reminder.stale": "let the reminder go, as it was too late",
+    "reminder.failed": "could not deliver the reminder",
+    "notification.created": "told of something",
+    "notification.updated": "changed the notification",
 }
 _CAUSES = {
     "task.completed": " with the task it is part of",
@@ -188,7 +204,8 @@ def _plain(kind: str, verb: str) -> str:
 
 
 def _title(data: Mapping[str, Any], kind: str) -> str:
-    thing = data.get(kind)
+    """Of what it happened to; of a reminder's task, where the event has it."""
+    thing = data.get("task" if kind == "reminder" else kind) if kind != "notification" else None
     title = thing.get("title") if isinstance(thing, Mapping) else None
     return f"{clauses.quoted(title)}: " if title else ""
 

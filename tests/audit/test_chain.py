@@ -159,6 +159,21 @@ def test_all_records_of_a_subject_stand_in_one_chain_and_subjects_spread_over_si
     assert {chain.chain_of("task", uuid4(), event_id=uuid4()) for _ in range(1000)} == set(range(16))
 
 
+@pytest.mark.parametrize(
+    ("subject_type", "data", "title"),
+    [
+        ("task", {"task": {"title": "Pay rent"}}, "Pay rent"),
+        ("list", {"list": {"name": "Home"}}, "Home"),
+        ("notification", {"notification": {"title": "Pay rent"}}, "Pay rent"),
+        ("reminder", {"reminder": {"title": "no such field"}, "task": {"title": "Pay rent"}}, "Pay rent"),
+        ("reminder", {"reminder": {"task_id": "1"}}, ""),
+        ("task", None, ""),
+    ],
+)
+def test_a_record_can_be_found_by_what_its_thing_was_called(subject_type, data, title):
+    assert chain.title_in(data, subject_type=subject_type) == title
+
+
 def test_a_commitment_tells_nothing_without_its_salt():
     text = chain.content_text({"task": {"title": "Buy milk"}}, correlation_id="c")
 
