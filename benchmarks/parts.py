@@ -78,7 +78,7 @@ def measure_backlog(ground: Ground, note: Notebook, scale: float) -> None:
     insert = [raw.audit_insert_alone(count=count // 2) for _ in range(ROUNDS)]
     speeds = [each.per_second for each in through]
     note.figure(
-        f"backlog of {count:,} facts through relay, Kafka, the audit group with its chains and the recurrence group",
+        f"backlog of {count:,} facts through relay, Kafka, the audit group with its chains and all other groups",
         f"{statistics.median(speeds):.0f} facts/s ({rounds(speeds)}); "
         f"{told.others(statistics.median(each.others for each in through))}",
         f"relay alone {told.median(each.per_second for each in relay)}/s; "

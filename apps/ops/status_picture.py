@@ -109,7 +109,7 @@ def _groups(seen: Overview) -> RenderableType:
     if isinstance(seen.state, Away):
         return Text(f"✘ groups: PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
     table = Table.grid(padding=(0, 1))
-    headings = ("─", "groups ───", "lag", "handled", "commit→handled", "parked", "reconciled", "repaired", "caught up")
+    headings = ("─", "groups ───", "lag", "handled", "commit→handled", "parked", "checked", "repaired", "caught up")
     for number in range(len(headings)):
         table.add_column(justify="left" if number < 2 else "right", no_wrap=True)
     table.add_row(*(Text(heading, "dim") for heading in headings))
