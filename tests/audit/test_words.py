@@ -287,7 +287,7 @@ def test_where_it_would_leave_open_which_the_title_comes_first():
 @pytest.mark.parametrize(
     ("type", "sentence"),
     [
-        ("reminder.triggered.v1", "The platform triggered the reminder"),
+        ("budget.triggered.v1", "The platform triggered the budget"),
         ("recurrence.skipped.v2", "The platform skipped the recurrence"),
         ("account.picture_changed.v1", "The platform is told of “account picture changed”"),
     ],
@@ -299,7 +299,7 @@ def test_an_unknown_type_is_told_by_its_name(type, sentence):
 def test_an_unknown_type_tells_what_changed():
     data = {"changes": {"trigger_at": {"before": 1, "after": 2}}}
 
-    assert told("reminder.rescheduled.v1", data) == "Ada rescheduled the reminder and changed trigger at"
+    assert told("budget.rescheduled.v1", data) == "Ada rescheduled the budget and changed trigger at"
 
 
 def test_erased_data_is_told_as_erased():

@@ -20,6 +20,8 @@ GUARDED_TABLES = [
     "tasks_tasklist",
     "tasks_tag",
     "recurrence_series",
+    "notifications_reminder",
+    "notifications_notification",
     "audit_auditrecord",
     "audit_auditcontent",
 ]

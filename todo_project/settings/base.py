@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "apps.tasks",
     "apps.audit",
     "apps.recurrence",
+    "apps.notifications",
     "apps.ops",
 ]
 EMBEDDED_STACK = env.boolean("EMBEDDED_STACK", True)
@@ -333,6 +334,22 @@ EMAIL_TIMEOUT = 10
 EMAIL_FILE_PATH = env.text("EMAIL_FOLDER", str(BASE_DIR / ".dev" / "mail"))
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Todo <todo@{_public.hostname}>")
+
+# --- Reminders and notifications ----------------------------------------------------------------------
+
+# Fernet keys that seal what must be read again, such as secrets of webhooks: the first seals, all open. Where there is
+# none, one is derived from SECRET_KEY.
+SEALING_KEYS = env.words("SEALING_KEYS")
+# Networks beside the public internet that webhooks may reach.
+WEBHOOK_ALLOWED_NETWORKS = env.words("WEBHOOK_ALLOWED_NETWORKS")
+# Whom a push service writes to about us (RFC 8292).
+VAPID_SUBJECT = env.text("VAPID_SUBJECT", f"mailto:todo@{_public.hostname}")
+# The sweep for what is due; ETA jobs are punctual in between.
+REMINDERS_SWEEP_SECONDS = 5
+# How long a first failure waits; each further one twice as long, and never longer than an hour.
+DELIVERY_BACKOFF_SECONDS = env.integer("DELIVERY_BACKOFF_SECONDS", 5)
+# What comes within so many seconds after something went out to the same destination goes out together.
+DELIVERY_BATCH_SECONDS = 60
 
 # --- REST -------------------------------------------------------------------------------------------
 
