@@ -55,6 +55,8 @@ def publish(
     **_: Any,
 ) -> Envelope:
     """Append the fact and the snapshot; the fact."""
+    if actor is not None and actor.pk == thing.owner_id:
+        thing.owner = actor  # else its row is read again, of each of many tasks changed at once
     fact = describe(
         PUBLISHED[signal],
         thing,
@@ -135,8 +137,8 @@ def _state(thing: Evented) -> dict[str, Any]:
 
 
 def _task_state(task: Task) -> dict[str, Any]:
-    # Where the clock hangs by which it repeats, unless its due has a zone of its own.
-    zone = {"time_zone": task.owner.time_zone} if task.recurrence else {}
+    # Where the clock hangs by which it repeats, unless its due has a zone of its own; and where its day begins.
+    zone = {"time_zone": task.owner.time_zone} if task.recurrence or task.due_on else {}
     return zone | {
         "title": task.title,
         "description": task.description,

@@ -1,4 +1,4 @@
-"""Reads of tasks, lists and tags. Whose they are is decided here and in `EventedQuerySet.owned_by` alone."""
+"""Reads of single things and of all that a person has."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
