@@ -15,7 +15,7 @@ BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 # Leaps of half an hour, at midnight, of a whole day; and a place where nothing leaps.
 PLACES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Pacific/Apia", "Asia/Kolkata"]
 walls = st.builds(time, st.integers(0, 23), st.sampled_from([0, 15, 30, 45, 59]))
-instants = st.datetimes(datetime(2011, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC))
+instants = st.datetimes(datetime(2011, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 # Within two days of a leap of Berlin, New York, Havana or Apia.
 near_leaps = st.builds(
     lambda leap, away: leap + away,

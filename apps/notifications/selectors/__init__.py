@@ -1,0 +1,1 @@
+"""Reads of reminders, notifications and deliveries. Whose they are is decided here."""

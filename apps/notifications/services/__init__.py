@@ -1,0 +1,1 @@
+"""The only writers of reminders, notifications, deliveries, preferences and where people are reached."""
