@@ -75,6 +75,16 @@ class Delivery(models.Model):
             models.Index(fields=["lease_until"], condition=Q(status="sending"), name="delivery_being_sent"),
             models.Index(fields=["owner", "id"], name="delivery_of_owner"),
             models.Index(fields=["owner", "transport", "destination", "id"], name="delivery_to_destination"),
+            models.Index(
+                fields=["owner", "transport", "destination", "finished_at"],
+                condition=Q(status__in=["delivered", "failed"]),
+                name="delivery_outcome",
+            ),
+            models.Index(
+                fields=["owner", "transport", "destination"],
+                condition=Q(status="waiting", attempts__gt=0),
+                name="delivery_tried_again",
+            ),
             models.Index(fields=["destination", "id"], condition=Q(status="held"), name="delivery_held"),
             models.Index(fields=["id"], condition=Q(status="failed"), name="delivery_failed"),
             models.Index(fields=["finished_at"], condition=~Q(finished_at=None), name="delivery_by_age"),

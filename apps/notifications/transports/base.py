@@ -67,6 +67,9 @@ class Unreachable(Exception):
     """There is nowhere to send it, any more; the reason is told."""
 
 
+MOST_SECONDS = 20.0
+
+
 class Transport:
     """A way to tell people. One instance serves all; it keeps nothing of a delivery."""
 
@@ -79,8 +82,10 @@ class Transport:
     # The notification itself is the telling: no delivery goes out.
     at_once: ClassVar[bool] = False
     most_attempts: ClassVar[int] = 8
-    # Of one attempt.
+    # Of one attempt; at most `MOST_SECONDS`, since a job that sends ends in time.
     seconds: ClassVar[float] = 10.0
+    # The pause after the first attempt is up to this long, then doubles; None: as the settings have it.
+    first_pause_seconds: ClassVar[float | None] = None
     # How many threads send at once.
     senders: ClassVar[int] = 8
 
