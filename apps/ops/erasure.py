@@ -26,6 +26,8 @@ from apps.audit.models import AuditRecord
 from apps.events import crash
 from apps.events import erasure as log_erasure
 from apps.events.models import Event
+from apps.notifications.selectors import owners as told_selectors
+from apps.notifications.services import owners as told
 from apps.recurrence import selectors as series_selectors
 from apps.recurrence import services as series
 from apps.tasks import idempotency, selectors
@@ -100,13 +102,16 @@ def left_of(user_id: UUID) -> Left:
 
 
 def _things_of(owner_id: UUID) -> dict[str, int]:
-    return selectors.counts_of(owner_id) | series_selectors.counts_of(owner_id)
+    return selectors.counts_of(owner_id) | series_selectors.counts_of(owner_id) | told_selectors.counts_of(owner_id)
 
 
 def _purge(owner_id: UUID, *, now: datetime, report: Callable[[int], None]) -> None:
-    """Series first, so that none makes another task meanwhile; and again, should one have been opened beside."""
+    """Series first, so that none makes another task meanwhile, and reminders, so that nobody is told any more; and
+    again, should one have been opened or planned beside.
+    """
     gone = 0
-    while step := series.forget_owner(owner_id=owner_id, now=now) or tasks.purge_owner(owner_id=owner_id, now=now):
+    rooms = (series.forget_owner, told.forget_owner, tasks.purge_owner)
+    while step := next((went for room in rooms if (went := room(owner_id=owner_id, now=now))), 0):
         gone += step
         report(gone)
         crash.at("erasure.purged")

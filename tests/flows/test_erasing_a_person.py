@@ -20,8 +20,11 @@ from apps.events import context, crash, jobs, subscriptions
 from apps.events.context import Cause
 from apps.events.models import DeadLetter, Event, HandledEvent, OutboxEntry
 from apps.events.subscriptions import ConsumerGroup
+from apps.notifications.models import Preferences, WebhookEndpoint
+from apps.notifications.selectors import owners as notified
 from apps.ops import erasure
 from apps.recurrence import selectors as series
+from apps.recurrence import services as series_of_owners
 from apps.recurrence.models import Occurrence, Series
 from apps.recurrence.services import change_occurrences, end_series, pause_series
 from apps.tasks import services
@@ -29,6 +32,8 @@ from apps.tasks.events import TaskEvent
 from apps.tasks.models import IdempotentAnswer, Tag, Task, TaskList
 from tests.support import everywhere
 from tests.support.factories import NOW, facts, person, task_of
+from tests.support.notified import heard_of, planned, sent
+from tests.support.notified import told as told_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,6 +57,13 @@ TOLD_EVERYWHERE = UNDER_WAY | {
     "events_deadletter.envelope",
     "events_deadletter.reason",
     "events_deadletter.traceback",
+    "notifications_delivery.content",
+    "notifications_delivery.error",
+    "notifications_notification.text",
+    "notifications_notification.title",
+    "notifications_remindedtask.title",
+    "notifications_webhookendpoint.description",
+    "notifications_webhookendpoint.url",
     "tasks_idempotentanswer.data",
     "tasks_tag.folded_name",
     "tasks_tag.name",
@@ -89,6 +101,22 @@ def mail_folder(settings, tmp_path):
     return tmp_path
 
 
+def was_told(user):
+    """Of a reminder that waits, and of one that came by mail."""
+    planned(heard_of(user, title=f"Call the {WORD}"), at=NOW + timedelta(days=400))
+    notification = told_of(user, title=f"Pay the {WORD} rent", text=f"The {WORD} rent is due")
+    sent(notification, attempts=2, content={"text": f"The {WORD} rent is due"}, error=f"no {WORD} there")
+    Preferences.objects.create(owner=user, updated_at=NOW)
+    WebhookEndpoint.objects.create(
+        owner=user,
+        url=f"https://{WORD}.example.org/",
+        description=f"{WORD} bot",
+        secret=b"sealed",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
 def a_life(user, client):
     """What a person leaves in every room."""
     with context.caused_by(Cause(f"{WORD}-correlation", TRACE)):
@@ -107,6 +135,7 @@ def a_life(user, client):
         services.complete_task(task_id=part.pk, actor=user, now=NOW)
         services.delete_task(task_id=task_of(user, title=f"Old {WORD}").pk, actor=user, now=NOW)
         task_of(user, title=f"A poison {WORD}")
+        was_told(user)
     credentials.start_sign_in(user=user, now=NOW)
     credentials.create_personal_token(user=user, name=f"{WORD} laptop", scopes=["read"], expires_at=None, now=NOW)
     credentials.issue_ticket(user=user)
@@ -227,6 +256,7 @@ def test_nothing_in_the_database_tells_who_an_erased_person_was_or_what_they_wro
     assert [path.name for path in mail_folder.iterdir()] == ["2.log"]
     assert not (Task.objects.exists() or TaskList.objects.exists() or Tag.objects.exists())
     assert not IdempotentAnswer.objects.exists()
+    assert set(notified.counts_of(quokka.pk).values()) == {0}
 
 
 def test_of_an_erased_person_an_empty_row_stays_that_the_trail_points_to(pump, quokka):
@@ -330,19 +360,22 @@ def test_what_the_trail_kept_is_gone_in_steps_before_the_command_ends(quokka, mo
 
     done = erase(quokka)
 
-    assert (kept, done["gone"]["audit_contents"], done["contents_waiting"]) == (10, 10, 0)
+    assert kept > 3 * erasing.STEP
+    assert (done["gone"]["audit_contents"], done["contents_waiting"]) == (kept, 0)
     assert not AuditContent.objects.exists()
 
 
 def test_what_somebody_else_is_erasing_just_then_is_told_and_goes_with_the_sweep(quokka, pump, monkeypatch):
     monkeypatch.setattr(erasing, "erase_contents", lambda owner_id: 0)
+    kept = AuditContent.objects.count()
 
     first = erase(quokka)
     dry = erase(quokka, "--dry-run")
     monkeypatch.undo()
     erasing.erase_late_contents()
 
-    assert (first["contents_waiting"], dry["contents_waiting"]) == (10, 10)
+    assert kept > 10
+    assert (first["contents_waiting"], dry["contents_waiting"]) == (kept, kept)
     assert erase(quokka)["contents_waiting"] == 0
 
 
@@ -528,7 +561,8 @@ def test_at_a_terminal_their_name_lets_it_go_on(pump, quokka, monkeypatch, capsy
 
     told = capsys.readouterr()
     assert told.out == f"{quokka.pk} is erased.\n"
-    assert "5 tasks, 1 list, 1 tag, 1 series, 1 answer, 1 sign in" in told.err
+    assert "5 tasks, 1 list, 1 tag, 1 series, " in told.err
+    assert "1 notification, 1 delivery, 1 notification preference, 1 webhook, 1 answer, 1 sign in" in told.err
     finish(pump)
     assert everywhere.found(WORDS) == set()
 
@@ -564,3 +598,20 @@ def test_a_series_that_was_opened_beside_the_purge_makes_it_stop_before_the_end(
 
     row = User.objects.get(pk=quokka.pk)
     assert (row.erased_at, row.username, Task.objects.count(), Series.objects.count()) == (None, WORD, 0, 1)
+
+
+def test_a_notification_that_came_beside_the_purge_makes_it_stop_before_the_end(quokka, monkeypatch):
+    def purge(owner_id, **_):
+        while series_of_owners.forget_owner(owner_id=owner_id, now=NOW):
+            pass
+        while services.purge_owner(owner_id=owner_id, now=NOW):
+            pass
+
+    monkeypatch.setattr("apps.ops.erasure._purge", purge)
+
+    with pytest.raises(CommandError, match="written meanwhile"):
+        erase(quokka)
+
+    row = User.objects.get(pk=quokka.pk)
+    assert (row.erased_at, row.username, Task.objects.count()) == (None, WORD, 0)
+    assert notified.counts_of(quokka.pk)["notifications"] == 1

@@ -104,7 +104,7 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def _counted(count: int, things: str) -> str:
-    one = things.replace("entries", "entry") if "entries" in things else things.removesuffix("s")
+    one = things.replace("ies", "y") if "ies" in things else things.removesuffix("s")
     one = things if things == "series" else one
     return f"{count:,} {one if count == 1 else things}"
 
