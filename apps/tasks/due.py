@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,13 @@ class Due:
     def passes_at(self) -> datetime | None:
         """The instant from which the task is overdue: a day is over when it ends."""
         return zones.end_of_day(self.on, self.zone) if self.on is not None else self.at
+
+    @property
+    def nudge_at(self) -> datetime | None:
+        """The instant to remind of what is not done: when it is due, of a day the morning after."""
+        if self.on is not None:
+            return zones.attach(datetime.combine(self.on + timedelta(days=1), MORNING), self.zone)
+        return self.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

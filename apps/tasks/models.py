@@ -28,6 +28,15 @@ MAX_TAGS = 50
 NO_DUE = datetime(9999, 1, 1, tzinfo=UTC)
 
 
+# A day is over when it ends in UTC, give or take where its owner lives.
+WHEN_PASSED = Func(
+    F("due_at"),
+    Func(F("due_on"), template="((%(expressions)s + 1)::timestamp AT TIME ZONE 'UTC')"),
+    function="COALESCE",
+    output_field=models.DateTimeField(),
+)
+
+
 class KeptByDatabase(models.GeneratedField):
     """A generated column that is not read back after every insert: nobody asks the new row for it."""
 
@@ -212,6 +221,13 @@ class Task(Evented):
                 fields=["owner", "due_order_at", "id"],
                 condition=Q(status__in=["pending", "in_progress"]),
                 name="task_open_by_due",
+            ),
+            # Of everybody, by the clock. Not by a column: the planner would take it for what one person has to do.
+            models.Index(
+                WHEN_PASSED,
+                "id",
+                condition=Q(status__in=["pending", "in_progress"]) & (~Q(due_at=None) | ~Q(due_on=None)),
+                name="task_open_by_clock",
             ),
             models.Index(fields=["list", "position", "id"], condition=~Q(list=None), name="task_of_list"),
             models.Index(fields=["parent"], condition=~Q(parent=None), name="task_of_parent"),

@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
-from apps.tasks import services
+from apps.tasks import selectors, services
 from apps.tasks.models import Tag, Task, TaskList
 from apps.tasks.views.tasks import TaskViewSet
 from tests.support.append_only import guards_off
@@ -231,7 +232,7 @@ def test_without_its_index_a_read_touches_more_rows_than_it_may(api, filled, ind
 
 
 def test_every_index_of_tasks_has_a_read_that_needs_it():
-    assert set(INDEXES) == {*WITHOUT, "task_deleted"}
+    assert set(INDEXES) == {*WITHOUT, "task_open_by_clock", "task_deleted"}
 
 
 def test_without_statistics_of_open_dues_the_planner_looks_for_what_is_overdue_among_all(api, filled):
@@ -264,6 +265,66 @@ def test_without_its_index_the_purge_touches_every_row(filled, db):
         cursor.execute("DROP INDEX task_deleted")
 
     assert purge_touches(filled) == COUNT
+
+
+# In the first the hour of some tasks passes, in the second the morning after a day comes.
+STRETCHES = [
+    (NOW - timedelta(minutes=21), NOW - timedelta(minutes=19)),
+    (NOW - timedelta(minutes=1), NOW),
+]
+
+
+def nudges_touch(after, until):
+    """How many are found, and the rows that finding them reads."""
+    with CaptureQueriesContext(connection) as asked:
+        found = selectors.overdue_between(after=after, until=until, most=20)
+    return len(found), sum(map(rows_scanned, executed_plans(asked)))
+
+
+@pytest.mark.parametrize(("after", "until"), STRETCHES)
+def test_what_is_to_be_nudged_touches_little_more_than_it_finds(filled, db, after, until):
+    found, rows = nudges_touch(after, until)
+
+    assert 1 <= found <= 20
+    assert rows <= 200
+
+
+@pytest.mark.parametrize(("after", "until"), STRETCHES)
+def test_without_its_index_it_touches_more(filled, db, after, until):
+    """The negative control."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX task_open_by_clock")
+
+    assert nudges_touch(after, until)[1] > 4 * 200
+
+
+def test_while_nobodys_morning_is_there_nobodys_day_is_asked_for(filled, db):
+    with CaptureQueriesContext(connection) as asked:
+        selectors.overdue_between(after=NOW + timedelta(minutes=1), until=NOW + timedelta(minutes=2), most=20)
+
+    assert len(asked) == 1
+
+
+def day_touches(filled):
+    """What a person's day shows, in how many questions, and the rows they read."""
+    with CaptureQueriesContext(connection) as asked:
+        day = selectors.agenda(filled[0], today=NOW.date(), zone=ZoneInfo("UTC"), most=10)
+    return (len(day.overdue), len(day.today), len(asked)), sum(map(rows_scanned, executed_plans(asked)))
+
+
+def test_a_persons_day_touches_their_open_dues_alone(filled, db):
+    shown, rows = day_touches(filled)
+
+    assert shown == (10, 10, 3)
+    assert rows <= 2000
+
+
+def test_without_the_index_of_open_dues_it_touches_more(filled, db):
+    """The negative control."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX task_open_by_due")
+
+    assert day_touches(filled)[1] > 4 * 2000
 
 
 @pytest.mark.parametrize("sort", BOTH_WAYS)

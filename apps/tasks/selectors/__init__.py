@@ -1,5 +1,6 @@
 """Reads of tasks, lists and tags. Whose they are is decided here and in `EventedQuerySet.owned_by` alone."""
 
+from apps.tasks.selectors.dues import Agenda, OverdueTask, agenda, overdue_between
 from apps.tasks.selectors.pictures import TaskPicture, existing_among, pictures
 from apps.tasks.selectors.things import (
     OPEN,
@@ -20,7 +21,10 @@ from apps.tasks.selectors.things import (
 
 __all__ = [
     "OPEN",
+    "Agenda",
+    "OverdueTask",
     "TaskPicture",
+    "agenda",
     "completed",
     "completed_among",
     "counts_of",
@@ -31,6 +35,7 @@ __all__ = [
     "lists_of",
     "open_among",
     "open_tasks",
+    "overdue_between",
     "pictures",
     "tags_of",
     "tags_on",
