@@ -38,6 +38,11 @@ class TagNotFound(NotFound):
         super().__init__(f"There is no tag {tag_id}.")
 
 
+class ReminderNotFound(NotFound):
+    def __init__(self, reminder_id: UUID) -> None:
+        super().__init__(f"The task has no reminder {reminder_id}.")
+
+
 class AlreadyCompleted(TaskRefused):
     def __init__(self) -> None:
         super().__init__("The task is completed already; reopen it to complete it again.")

@@ -10,7 +10,14 @@ from apps.tasks.intents.recurrence import (
     refused_rule,
     rule_of,
 )
-from apps.tasks.intents.reminders import MAX_REMINDERS, check_reminders_fit, checked_reminders, trigger_at
+from apps.tasks.intents.reminders import (
+    MAX_REMINDERS,
+    check_reminders_fit,
+    checked_reminders,
+    default_id,
+    is_ahead,
+    trigger_at,
+)
 
 __all__ = [
     "MAX_DATES",
@@ -22,6 +29,8 @@ __all__ = [
     "check_reminders_fit",
     "checked_recurrence",
     "checked_reminders",
+    "default_id",
+    "is_ahead",
     "refused_rule",
     "rule_of",
     "trigger_at",

@@ -7,7 +7,7 @@ A reminder is kept as `{"id": …, "trigger_at": instant}` or `{"id": …, "befo
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
@@ -21,11 +21,12 @@ MAX_REMINDERS = 20
 
 
 def checked_reminders(
-    given: Any, *, before: Sequence[Mapping[str, Any]] | None, due: Due, now: datetime
+    given: Any, *, before: Sequence[Mapping[str, Any]] | None, due: Due, now: datetime, default: str = ""
 ) -> list[dict[str, str]] | None:
     """Reminders with their ids: one that is given with the id it has keeps it, another gets a new one.
 
-    `None` is the owner's default, an empty list is none. What was there `before` may lie in the past.
+    `None` is the owner's default, an empty list is none. What was there `before` may lie in the past. `default` is the
+    id of the owner's default where that was there before: made explicit it may keep it.
     """
     if given is None:
         return None
@@ -33,7 +34,8 @@ def checked_reminders(
         raise InvalidTask(field="reminders", reason="Give a list of reminders, [] for none, null for your default.")
     if len(given) > MAX_REMINDERS:
         raise InvalidTask(field="reminders", reason=f"A task has at most {MAX_REMINDERS} reminders.")
-    had = {reminder["id"]: reminder for reminder in before or []}
+    had: dict[str, Mapping[str, Any]] = {default: {}} if default else {}
+    had |= {reminder["id"]: reminder for reminder in before or []}
     kept: list[dict[str, str]] = []
     for index, one in enumerate(given):
         reminder = _checked_reminder(one, had=had, field=f"reminders.{index}")
@@ -66,6 +68,17 @@ def trigger_at(reminder: Mapping[str, str], *, due: Due) -> datetime | None:
         return datetime.fromisoformat(reminder["trigger_at"])
     start = due.reminders_count_from
     return start - durations.parse(reminder["before_due"]) if start else None
+
+
+def is_ahead(reminder: Mapping[str, str], *, due: Due, now: datetime) -> bool:
+    """Whether its instant is still to come, and not after due."""
+    instant = trigger_at(reminder, due=due)
+    return instant is not None and instant > now and (due.passes_at is None or instant <= due.passes_at)
+
+
+def default_id(task_id: UUID) -> str:
+    """The id that the owner's default has as a reminder of this task."""
+    return str(uuid5(task_id, "default"))
 
 
 def _checked_reminder(one: Any, *, had: Mapping[str, Any], field: str) -> dict[str, str]:

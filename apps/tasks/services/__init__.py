@@ -11,6 +11,7 @@ from apps.tasks.services.deletion import SeriesOfDeleted, delete_task, restore_t
 from apps.tasks.services.lists import create_list, delete_list, update_list
 from apps.tasks.services.occurrences import create_occurrence, move_occurrence
 from apps.tasks.services.purge import purge_deleted_tasks, purge_owner
+from apps.tasks.services.reminders import add_reminder, move_reminder, remove_reminder
 from apps.tasks.services.tags import create_tag, delete_tag, update_tag
 from apps.tasks.services.tasks import (
     complete_task,
@@ -24,6 +25,7 @@ from apps.tasks.services.tasks import (
 __all__ = [
     "ItemResult",
     "SeriesOfDeleted",
+    "add_reminder",
     "change_many",
     "complete_task",
     "create_list",
@@ -35,8 +37,10 @@ __all__ = [
     "delete_task",
     "duplicate_task",
     "move_occurrence",
+    "move_reminder",
     "purge_deleted_tasks",
     "purge_owner",
+    "remove_reminder",
     "reopen_task",
     "restore_task",
     "snooze_task",

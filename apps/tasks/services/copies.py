@@ -79,10 +79,5 @@ def _still_ahead(task: Task, *, actor: User, now: datetime) -> list[dict[str, st
     if task.reminders is None:
         return None
     due = fields.due_of(task, {}, actor=actor)
-    ahead = []
-    for reminder in task.reminders:
-        instant = intents.trigger_at(reminder, due=due)
-        fits = instant is not None and instant > now and (due.passes_at is None or instant <= due.passes_at)
-        if fits:
-            ahead.append({name: value for name, value in reminder.items() if name != "id"})
-    return ahead
+    ahead = [reminder for reminder in task.reminders if intents.is_ahead(reminder, due=due, now=now)]
+    return [{name: value for name, value in reminder.items() if name != "id"} for reminder in ahead]

@@ -117,7 +117,10 @@ def _intents(
     due = due_of(task, made, actor=actor)
     found = _recurrence(task, asked, due=due, now=now)
     if "reminders" in asked:
-        found["reminders"] = intents.checked_reminders(asked["reminders"], before=task.reminders, due=due, now=now)
+        default = intents.default_id(task.pk) if task.reminders is None else ""
+        found["reminders"] = intents.checked_reminders(
+            asked["reminders"], before=task.reminders, due=due, now=now, default=default
+        )
     intents.check_reminders_fit(found.get("reminders", task.reminders), due=due)
     return found
 
