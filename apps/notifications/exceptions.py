@@ -21,3 +21,44 @@ class InvalidPreferences(NotificationsRefused):
 class NotificationNotFound(NotificationsRefused):
     def __init__(self, notification_id: UUID) -> None:
         super().__init__(f"There is no notification {notification_id}.")
+
+
+class InvalidDestination(NotificationsRefused):
+    """A webhook or browser that cannot be told anything as it was given. `field` is what to change."""
+
+    def __init__(self, *, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+
+
+class WebhookNotFound(NotificationsRefused):
+    def __init__(self, endpoint_id: UUID) -> None:
+        super().__init__(f"There is no webhook {endpoint_id}.")
+
+
+class DeliveryNotFound(NotificationsRefused):
+    def __init__(self, delivery_id: UUID) -> None:
+        super().__init__(f"There is no delivery {delivery_id} that could be sent again.")
+
+
+class TooManyWebhooks(NotificationsRefused):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} webhooks, which is the limit. Delete one first.")
+
+
+class WebhookOff(NotificationsRefused):
+    """What was asked for goes only to one that is enabled."""
+
+    def __init__(self) -> None:
+        super().__init__("This webhook is switched off. Enable it first.")
+
+
+class SubscriptionNotFound(NotificationsRefused):
+    def __init__(self, subscription_id: UUID) -> None:
+        super().__init__(f"There is no browser {subscription_id} that is pushed to.")
+
+
+class TooManySubscriptions(NotificationsRefused):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} browsers of yours are pushed to, which is the limit. Take one away first.")

@@ -342,6 +342,10 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Todo <todo@{_public.hostname}>")
 SEALING_KEYS = env.words("SEALING_KEYS")
 # Networks beside the public internet that webhooks may reach.
 WEBHOOK_ALLOWED_NETWORKS = env.words("WEBHOOK_ALLOWED_NETWORKS")
+# Ports of the public internet that they may reach.
+WEBHOOK_PORTS = [443, 8443]
+# One that fails is switched off when it has failed for so long, and often enough.
+WEBHOOK_FAILING_DAYS = 5
 # Whom a push service writes to about us (RFC 8292).
 VAPID_SUBJECT = env.text("VAPID_SUBJECT", f"mailto:todo@{_public.hostname}")
 # The sweep for what is due; ETA jobs are punctual in between.
