@@ -23,6 +23,7 @@ from apps.accounts.views import (
     TokenView,
 )
 from apps.audit.views import AuditRecordViewSet, TaskHistoryView
+from apps.notifications.views import NotificationViewSet, PreferencesView
 from apps.ops.views import health, live, metrics, ready
 from apps.recurrence.views import OccurrencesView, PreviewView, SeriesViewSet, TaskRecurrenceView
 from apps.tasks.views import ListViewSet, TagViewSet, TaskViewSet
@@ -47,6 +48,7 @@ class TodoApi(APIRootView):
         self.api_root_dict = {
             **(self.api_root_dict or {}),
             "recurrence/preview": "recurrence-preview",
+            "notification-preferences": "notification-preferences",
             "me": "me",
         }
         return super().get(request, *args, **kwargs)
@@ -59,6 +61,7 @@ router.register("tasks", TaskViewSet, basename="task")
 router.register("lists", ListViewSet, basename="list")
 router.register("tags", TagViewSet, basename="tag")
 router.register("series", SeriesViewSet, basename="series")
+router.register("notifications", NotificationViewSet, basename="notification")
 router.register("audit", AuditRecordViewSet, basename="audit")
 router.register("tokens", PersonalTokenViewSet, basename="token")
 
@@ -111,6 +114,11 @@ urlpatterns = [
         "api/v1/recurrence/preview/",
         PreviewView.as_view({"get": "retrieve", "post": "create"}),
         name="recurrence-preview",
+    ),
+    path(
+        "api/v1/notification-preferences/",
+        PreferencesView.as_view({"get": "retrieve", "put": "update", "patch": "partial_update"}),
+        name="notification-preferences",
     ),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -22,9 +22,11 @@ from apps.audit import paging, selectors
 from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
+from apps.notifications.selectors import inbox, shown_deliveries, whose
 from apps.recurrence.models import Series
 from apps.tasks import services
 from apps.tasks.models import EventedQuerySet
+from tests.notifications.rest import made
 from tests.support.factories import NOW, event, person, task_of
 from tests.support.pump import fresh_pump
 
@@ -70,6 +72,8 @@ class Things:
             user=owner, name=f"Token of {owner}", scopes=["read"], expires_at=None, now=datetime.now(UTC)
         ).row
         self.sign_in = credentials.start_sign_in(user=owner, now=datetime.now(UTC))
+        self.notification = made.notification(owner, task_id=self.task.pk, now=NOW)
+        self.mail = made.delivery(self.notification, status="failed", now=NOW)
         one = event(owner_id=owner.pk, subject_id=self.task.pk)
         handling.handle(group, [one])
         self.record = AuditRecord.objects.get(event_id=one.id)
@@ -79,6 +83,7 @@ class Things:
         return {
             ("audit", "id"): self.record.pk,
             ("lists", "list_id"): self.list.pk,
+            ("notifications", "notification_id"): self.notification.pk,
             ("series", "series_id"): self.series.pk,
             ("tags", "tag_id"): self.tag.pk,
             ("tasks", "task_id"): self.task.pk,
@@ -122,6 +127,11 @@ class Things:
             "status": ["pending"],
             "page_size": ["100"],
             "sort": ["-created", "created"],
+            "kind": ["reminder"],
+            "delivery": ["failed"],
+            "in_inbox": ["true", "false"],
+            "reminder": [str(self.task.pk)],
+            ("/api/v1/notifications/", "status"): ["unread", "failed"],
             ("/api/v1/audit/", "sort"): ["-recorded", "occurred"],
             ("/api/v1/audit/", "list"): [str(self.list.pk)],
             ("/api/v1/audit/", "tag"): [str(self.tag.pk)],
@@ -133,6 +143,7 @@ class Things:
 
     def ids(self):
         things = [self.owner, self.list, self.tag, self.parent, self.task, self.series, self.token]
+        things += [self.notification, self.mail]
         return {str(self.record.event_id), *(str(one.pk) for one in things)}
 
 
@@ -349,6 +360,7 @@ def second_token_and_list(things):
     credentials.create_personal_token(
         user=things.owner, name="Second", scopes=["read"], expires_at=None, now=datetime.now(UTC)
     )
+    made.notification(things.owner, now=NOW)
     handling.handle(group, [event(owner_id=things.owner.pk)])
 
 
@@ -410,6 +422,17 @@ def test_without_owners_the_walk_of_the_paths_goes_red(no_owners, api, ada, eve)
         "/api/v1/tokens/{token_id}/",
         "/api/v1/tasks/{task_id}/history/",
     }
+
+
+def test_without_owners_of_what_people_are_told_the_walks_go_red(api, ada, eve, monkeypatch):
+    for reads in (whose, inbox, shown_deliveries):
+        monkeypatch.setattr(reads, "owned_by", lambda rows, owner: rows)
+
+    let_in = {path for (_, path, _), told in walk_paths(api, eve).items() if told != [404]}
+    shown = walk_filters(api, eve)
+
+    assert let_in == {path for _, path, _ in with_things_in_path() if path.startswith("/api/v1/notifications/")}
+    assert str(eve.notification.pk) in shown["/api/v1/notifications/", "task", str(eve.task.pk)]
 
 
 def test_with_a_trail_for_everybody_the_walk_goes_red(api, ada, eve, monkeypatch):

@@ -12,7 +12,6 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 
 from apps.accounts.models import User
 from apps.accounts.parameters import RefusesUnknownParameters
-from apps.tasks.models import Evented
 from apps.tasks.views import refusals, safe_writes
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -60,11 +59,11 @@ class EventedViewSet(RefusesUnknownParameters, viewsets.GenericViewSet[Any]):
             self.expected_version = safe_writes.seen_version(self.request, thing)
         return thing
 
-    def shown(self, thing: Evented) -> Any:
+    def shown(self, thing: safe_writes.Versioned) -> Any:
         """As an answer has it."""
         return self.get_serializer(thing).data
 
-    def answer(self, thing: Evented, *, status: int = 200) -> Response:
+    def answer(self, thing: safe_writes.Versioned, *, status: int = 200) -> Response:
         headers = {"ETag": safe_writes.etag(thing)}
         data = self.shown(thing)
         if status == 201:

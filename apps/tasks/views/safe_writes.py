@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter
@@ -17,10 +17,17 @@ from apps.events.envelope import Envelope
 from apps.events.models import Event
 from apps.tasks import idempotency, selectors
 from apps.tasks.exceptions import StaleVersion
-from apps.tasks.models import Evented, Task
+from apps.tasks.models import Task
 from apps.tasks.views.refusals import refusals_as_problems
 
 Handler = Callable[..., Response]
+
+
+class Versioned(Protocol):
+    """What counts its changes."""
+
+    version: int
+
 
 # RFC 9110: one or more, with commas between them.
 _ONE = r'(W/)?"[\x21\x23-\x7e]*"'
@@ -59,13 +66,13 @@ def safe_write(handler: Handler) -> Handler:
     return answer
 
 
-def etag(thing: Evented) -> str:
+def etag(thing: Versioned) -> str:
     """Another whenever its representation is: a task shows the names of its tags, which have versions of their own."""
     tags = sum(tag.version for tag in selectors.tags_on(thing)) if isinstance(thing, Task) else 0
     return f'"{thing.version}.{tags}"' if tags else f'"{thing.version}"'
 
 
-def seen_version(request: Request, thing: Evented) -> int | None:
+def seen_version(request: Request, thing: Versioned) -> int | None:
     """The version that the caller has seen and that is still the current one; `None` when the caller named none.
 
     Named by `If-Match`, or by the `version` of a body that was read before. Raises `StaleVersion` and

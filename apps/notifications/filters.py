@@ -1,0 +1,102 @@
+"""What lists of reminders and notifications can be narrowed to. Days are those of the person who asks."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+from django_filters import rest_framework as filters
+from rest_framework.exceptions import ValidationError
+
+from apps.calendar import zones
+from apps.calendar.errors import CalendarError
+from apps.notifications.kinds import Kind
+from apps.notifications.models import Delivery, Notification, Reminder
+from apps.notifications.selectors import inbox
+from apps.tasks.filters import YesOrNo
+
+
+class OfPerson(filters.FilterSet):
+    """Knows who asks, and when their days begin."""
+
+    @property
+    def _owner(self) -> Any:
+        return self.request.user
+
+    def _instant(self, name: str, value: str, *, after: bool) -> datetime:
+        """An instant as it is, or the start of a day; with `after` its end."""
+        zone: ZoneInfo = zones.zone(self._owner.time_zone)
+        try:
+            try:
+                day = date.fromisoformat(value)
+                return zones.end_of_day(day, zone) if after else zones.start_of_day(day, zone)
+            except ValueError:
+                instant = datetime.fromisoformat(value.replace(" ", "+"))
+                instant = zones.attach(instant, zone) if instant.tzinfo is None else instant
+                zones.local_date(instant, zones.zone("UTC"))
+                return instant
+        except (ValueError, OverflowError, CalendarError) as reason:
+            told = "Give a day (2026-05-03) or an instant (2026-05-03T09:00:00Z)."
+            raise ValidationError({name: [told]}) from reason
+
+
+class ReminderFilter(OfPerson):
+    status = filters.MultipleChoiceFilter(choices=Reminder.Status.choices, help_text="One or more statuses.")
+    task = filters.UUIDFilter(field_name="task_id", help_text="The reminders of this task.")
+    origin = filters.MultipleChoiceFilter(
+        choices=Reminder.Origin.choices, help_text="Asked for, your default, or a notification that was snoozed."
+    )
+    # `from` is a word of Python's own.
+    locals()["from"] = filters.CharFilter(method="since", help_text="At or after this day or instant.")
+    to = filters.CharFilter(method="until", help_text="On or before this day, or before this instant.")
+
+    class Meta:
+        model = Reminder
+        fields: Sequence[str] = []
+
+    def since(self, reminders: QuerySet[Reminder], name: str, value: str) -> Any:
+        return reminders.filter(trigger_at__gte=self._instant(name, value, after=False))
+
+    def until(self, reminders: QuerySet[Reminder], name: str, value: str) -> Any:
+        return reminders.filter(trigger_at__lt=self._instant(name, value, after=True))
+
+
+class NotificationFilter(OfPerson):
+    status = filters.MultipleChoiceFilter(
+        choices=[*Notification.Status.choices, *[(one, one) for one in inbox.OUTCOMES]],
+        method="of_statuses",
+        help_text="One or more: unread, read, snoozed, done; or how it went out: sent, waiting, held, failed.",
+    )
+    delivery = filters.ChoiceFilter(
+        choices=[(one, one) for one in inbox.OUTCOMES],
+        method="that_went",
+        help_text="How it went out, beside its status.",
+    )
+    task = filters.UUIDFilter(field_name="task_id", help_text="What you were told of this task.")
+    reminder = filters.UUIDFilter(field_name="reminder_id", help_text="What came of this reminder.")
+    kind = filters.MultipleChoiceFilter(choices=Kind.choices, help_text="One or more kinds.")
+    in_inbox = YesOrNo(field_name="in_inbox", help_text="What stands in the inbox, or what only went out.")
+
+    class Meta:
+        model = Notification
+        fields: Sequence[str] = []
+
+    def of_statuses(self, notifications: QuerySet[Notification], name: str, value: Sequence[str]) -> Any:
+        kept = [one for one in value if one in Notification.Status.values]
+        went = [inbox.that_went(one, owner=self._owner) for one in value if one in inbox.OUTCOMES]
+        conditions = ([Q(status__in=kept)] if kept else []) + went
+        return notifications.filter(reduce(or_, conditions)) if conditions else notifications
+
+    def that_went(self, notifications: QuerySet[Notification], name: str, value: str) -> Any:
+        return notifications.filter(inbox.that_went(value, owner=self._owner)) if value else notifications
+
+
+class DeliveryFilter(OfPerson):
+    status = filters.MultipleChoiceFilter(choices=Delivery.Status.choices, help_text="One or more statuses.")
+
+    class Meta:
+        model = Delivery
+        fields: Sequence[str] = []

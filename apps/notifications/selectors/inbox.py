@@ -1,0 +1,56 @@
+"""Reads of what a person was told."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from apps.accounts.models import User
+from apps.notifications.models import Delivery, DeliveryItem, Notification
+from apps.notifications.selectors.whose import owned_by
+
+# Nobody reads on a badge that there are more.
+MOST_COUNTED = 1000
+
+UNDER_WAY = (Delivery.Status.COLLECTING, Delivery.Status.WAITING, Delivery.Status.SENDING)
+# The worst first: what a notification is as a whole is the first that one of its deliveries is.
+_WENT = {"failed": (Delivery.Status.FAILED,), "held": (Delivery.Status.HELD,), "waiting": UNDER_WAY}
+OUTCOMES = (*_WENT, "sent")
+
+
+def notifications_of(*, owner: User) -> QuerySet[Notification]:
+    """All a person was told, what is done and what stood in no inbox among it."""
+    found: QuerySet[Notification] = owned_by(Notification.objects.all(), owner)
+    return found
+
+
+def unread_count(*, owner: User) -> int:
+    """How many stand unread in the inbox; more than `MOST_COUNTED` are not counted."""
+    unread = notifications_of(owner=owner).filter(status=Notification.Status.UNREAD, in_inbox=True)
+    return unread.order_by()[:MOST_COUNTED].count()
+
+
+def that_went(outcome: str, *, owner: User) -> Q:
+    """Notifications that went out as `overall` tells: failed, held, waiting or sent."""
+    worse = list(_WENT)
+    if outcome in _WENT:
+        condition = _with_one(_WENT[outcome], owner=owner)
+        worse = worse[: worse.index(outcome)]
+    else:
+        condition = Q(in_inbox=True) | _with_one((Delivery.Status.DELIVERED,), owner=owner)
+    for one in worse:
+        condition &= ~_with_one(_WENT[one], owner=owner)
+    return condition
+
+
+def overall(notification: Notification, statuses: set[str]) -> str | None:
+    """How it went out as a whole, by the statuses of its deliveries. `None` where there was nowhere to go."""
+    for outcome, those in _WENT.items():
+        if statuses.intersection(those):
+            return outcome
+    return "sent" if notification.in_inbox or Delivery.Status.DELIVERED in statuses else None
+
+
+def _with_one(statuses: Any, *, owner: User) -> Q:
+    # From the deliveries: what failed or waits is rare among what a person was told.
+    items = DeliveryItem.objects.filter(delivery__owner=owner, delivery__status__in=statuses)
+    return Q(pk__in=items.values("notification_id"))

@@ -1,0 +1,36 @@
+"""Bodies and answers of the REST API. Changes nothing: views call services."""
+
+from apps.notifications.serializers.deliveries import DeliveryDetailSerializer, DeliverySerializer
+from apps.notifications.serializers.notifications import (
+    NotificationSerializer,
+    ReadAllSerializer,
+    SnoozeSerializer,
+    UnreadCountSerializer,
+)
+from apps.notifications.serializers.preferences import PreferencesSerializer
+from apps.notifications.serializers.push import PublicKeySerializer, PushSubscriptionSerializer
+from apps.notifications.serializers.webhooks import (
+    RedeliveredSerializer,
+    RedeliverSerializer,
+    WebhookSerializer,
+    WebhookWithSecretSerializer,
+)
+from apps.notifications.serializers.why import WhyReminderSerializer, WhySerializer
+
+__all__ = [
+    "DeliveryDetailSerializer",
+    "DeliverySerializer",
+    "NotificationSerializer",
+    "PreferencesSerializer",
+    "PublicKeySerializer",
+    "PushSubscriptionSerializer",
+    "ReadAllSerializer",
+    "RedeliverSerializer",
+    "RedeliveredSerializer",
+    "SnoozeSerializer",
+    "UnreadCountSerializer",
+    "WebhookSerializer",
+    "WebhookWithSecretSerializer",
+    "WhyReminderSerializer",
+    "WhySerializer",
+]
