@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q
 
 from apps.accounts.models import User
 from apps.calendar import zones
@@ -103,7 +103,7 @@ def _days_over(after: datetime, until: datetime, past: UUID | None, *, most: int
             return
 
 
-def _open_of_everybody() -> QuerySet[Task, dict[str, Any]]:
+def _open_of_everybody() -> Any:
     names = [name for name in OverdueTask.__slots__ if name != "nudge_at"]
     return Task.objects.alias(passed=WHEN_PASSED).filter(status__in=OPEN, owner__is_active=True).values(*names)
 

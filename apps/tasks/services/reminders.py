@@ -107,10 +107,10 @@ def _default_as_explicit(task: Task, default: Given | None, *, due: Due, now: da
 def _are_one(kept: Given, new: Given, *, due: Due, now: datetime) -> bool:
     """Whether both are for the same instant. Nothing is refused here: what is wrong with the new one is told later."""
     try:
-        checked = intents.checked_reminders([new], before=None, due=due, now=now)
+        checked = intents.checked_reminders([new], before=None, due=due, now=now) or []
     except InvalidTask:
         return False
-    return bool(checked) and intents.trigger_at(kept, due=due) == intents.trigger_at(checked[0], due=due)
+    return [intents.trigger_at(one, due=due) for one in checked] == [intents.trigger_at(kept, due=due)]
 
 
 def _set(task: Task, reminders: Sequence[Given], *, at: int, actor: User, now: datetime) -> Task:
