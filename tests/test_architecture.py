@@ -60,6 +60,22 @@ def recurrence(event_type, function):
     }
 
 
+def notifications(types, function, *, takes="batch"):
+    return {
+        "group": "notifications",
+        "types": types,
+        "function": f"apps.notifications.subscribers.{function}",
+        "takes": takes,
+        "transaction": "batch",
+        "failing for good": "parked",
+    }
+
+
+OF_TASKS = ", ".join(
+    f"task.{verb}.v1" for verb in ("created", "updated", "completed", "reopened", "deleted", "restored", "purged")
+)
+
+
 def test_every_subscription_is_this_one():
     assert wiring() == [
         {
@@ -70,6 +86,9 @@ def test_every_subscription_is_this_one():
             "transaction": "batch",
             "failing for good": "retried for ever",
         },
+        notifications(OF_TASKS, "plan_reminders"),
+        notifications("account.time_zone_changed.v1", "move_to_time_zone", takes="event"),
+        notifications("account.erased.v1", "forget_owner", takes="event"),
         recurrence("task.created.v1", "open_series"),
         recurrence("task.updated.v1", "follow_recurrence"),
         recurrence("task.completed.v1", "advance_series"),
@@ -160,6 +179,8 @@ def test_every_job_lives_in_the_jobs_module_of_its_app():
         "events.erase_again",
         "events.prune_log",
         "events.reconcile_group",
+        "notifications.follow_up",
+        "notifications.trigger_due",
         "recurrence.make_due",
         "recurrence.repair",
         "tasks.purge",

@@ -3,4 +3,4 @@
 Invariant: imports nothing, so that a probe that starts without Django reads it too.
 """
 
-CONSUMER_GROUPS = ["audit", "recurrence"]
+CONSUMER_GROUPS = ["audit", "notifications", "recurrence"]

@@ -5,6 +5,13 @@ class NotificationsConfig(AppConfig):
     name = "apps.notifications"
 
     def ready(self) -> None:
-        from apps.notifications import events, publishers, transports  # noqa: F401  what is published, and how
+        from django.conf import settings
+
+        from apps.events import schedules
+        from apps.events.schedules import Schedule
+        from apps.notifications import publishers, subscribers, transports  # noqa: F401  the first connects signals
 
         transports.transports()
+        queue, sweep = subscribers.group.name, settings.REMINDERS_SWEEP_SECONDS
+        schedules.declare("Trigger reminders that are due", Schedule("notifications.trigger_due", queue, sweep, {}))
+        schedules.declare("Follow changes of defaults", Schedule("notifications.follow_up", queue, 60, {}))

@@ -1,0 +1,49 @@
+"""Celery work of reminders and notifications: sweeps, each harmless to run twice, late or at once with another."""
+
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
+from celery import shared_task
+from django.conf import settings
+
+from apps.events import doorbells
+from apps.notifications.selectors import reminders as selectors
+from apps.notifications.services import plans, triggering, watermarks
+
+# So long in one run; the next ring goes on.
+BUDGET_SECONDS = 20.0
+# What another held just now is looked at again after so long.
+AGAIN_SECONDS = 0.5
+OWNERS_AT_ONCE = 50
+
+
+@shared_task(name="notifications.trigger_due")
+def trigger_due() -> None:
+    """Trigger what is due, round after round, and ring for each second of the next ones in which something is.
+
+    Beat rings it as a sweep; the rings ahead make it punctual in between.
+    """
+    until = time.monotonic() + BUDGET_SECONDS
+    left: set[UUID] = set()
+    while time.monotonic() < until:
+        done = triggering.trigger_due(but=left)
+        left |= done.left
+        if len(done) < triggering.AT_ONCE:
+            break
+    watermarks.note(watermarks.REMINDERS)
+    if left:
+        doorbells.ring("notifications.trigger_due", seconds=AGAIN_SECONDS)
+    for seconds in selectors.seconds_ahead(within=2 * settings.REMINDERS_SWEEP_SECONDS):
+        doorbells.ring("notifications.trigger_due", seconds=seconds)
+
+
+@shared_task(name="notifications.follow_up")
+def follow_up() -> None:
+    """Go on with those whose tasks have still to follow a change of defaults or time zone, a step each."""
+    until = time.monotonic() + BUDGET_SECONDS
+    while owners := selectors.owners_to_follow_up(most=OWNERS_AT_ONCE):
+        for owner_id in owners:
+            if time.monotonic() > until:
+                return
+            plans.follow_up(owner_id=owner_id, now=datetime.now(UTC))

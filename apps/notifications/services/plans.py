@@ -1,0 +1,257 @@
+"""Keeps the reminders of tasks as the tasks ask for them.
+
+Invariant: what is heard of a task that is not newer than what was heard before changes nothing.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from apps.accounts.models import User
+from apps.calendar.zones import instant_text
+from apps.events.envelope import Envelope
+from apps.notifications.events import ReminderEvent
+from apps.notifications.models import Preferences, RemindedTask, Reminder
+from apps.notifications.services.reminders import Changes, take_turns
+from apps.notifications.wanted import Because, Defaults, Origin, Picture, due_of, starts_at, wanted, why_not
+
+Status = Reminder.Status
+
+_PAINTED = ("pk", "version", "title", "status", "priority", "due_at", "due_on", "due_time_zone")
+_REPAINT = """
+UPDATE notifications_remindedtask AS t
+SET version = v.version, title = v.title, status = v.status, priority = v.priority, due_at = v.due_at,
+    due_on = v.due_on, due_time_zone = v.due_time_zone, reminders = v.reminders
+FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::date[], %s::text[],
+            %s::jsonb[])
+    AS v(task_id, version, title, status, priority, due_at, due_on, due_time_zone, reminders)
+WHERE t.task_id = v.task_id
+"""
+
+# So many tasks follow a change of their owner's defaults or time zone at once.
+MOST_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What is heard of a task, since when it is so, and what told it; `reason` is why reminders move because of it."""
+
+    picture: Picture
+    at: datetime
+    cause: Envelope | None = None
+    actor_id: UUID | None = None
+    reason: str = "task"
+
+
+@transaction.atomic
+def follow_tasks(events: Sequence[Envelope], *, now: datetime) -> None:
+    """Plan, move and cancel the reminders of tasks by what happened to them, in order."""
+    heard = [
+        Heard(
+            picture=Picture.told(event),
+            at=event.occurred_at,
+            cause=event,
+            actor_id=event.actor_id,
+            reason="reopened" if event.type.startswith(("task.reopened.", "task.restored.")) else "task",
+        )
+        for event in events
+    ]
+    for wave in _waves(heard):
+        follow(wave, now=now)
+
+
+def follow(heard: Sequence[Heard], *, now: datetime, again: bool = False) -> None:
+    """Plan anew by what is heard of tasks, one news of each. In a transaction of the caller's.
+
+    `again`: also by what is no newer than what was heard before, where a default or a zone is another.
+    """
+    turns = _turns(heard)
+    by_task = {news.picture.task_id: news for news in heard}
+    behind = 0 if again else 1
+    fresh = {pk: task for pk, task in turns.items() if by_task[pk].picture.version >= task.version + behind}
+    defaults = defaults_of({task.owner_id for task in fresh.values()}) if fresh else {}
+    # Who is erased meanwhile is told nothing any more.
+    fresh = {pk: task for pk, task in fresh.items() if task.owner_id in defaults}
+    if not fresh:
+        return
+    reminders = _by_task(fresh)
+    changes = Changes(now=now)
+    for pk, task in fresh.items():
+        _follow_one(task, reminders[pk], by_task[pk], defaults=defaults[task.owner_id], changes=changes)
+    changes.keep()
+    _remember(fresh, by_task)
+
+
+def defaults_of(owner_ids: Collection[UUID]) -> dict[UUID, Defaults]:
+    """What these people want by default, and where they live; those who are erased are left out."""
+    preferences = Preferences.objects.in_bulk(owner_ids)
+    people = User.objects.filter(pk__in=owner_ids, erased_at=None).values_list("pk", "time_zone")
+    return {pk: Defaults.of(preferences.get(pk), time_zone=zone) for pk, zone in people}
+
+
+@transaction.atomic
+def follow_up(*, owner_id: UUID, now: datetime) -> bool:
+    """Let the next tasks of a person follow a change of their defaults or time zone; whether some are left."""
+    preferences = Preferences.objects.select_for_update().filter(pk=owner_id, follows_up_from__isnull=False).first()
+    if preferences is None:
+        return False
+    tasks = RemindedTask.objects.filter(owner_id=owner_id, pk__gt=preferences.follows_up_from).order_by("pk")
+    step = list(tasks[:MOST_AT_ONCE])
+    if step:
+        turns = take_turns([task.pk for task in step])
+        heard = [Heard(picture=Picture.remembered(task), at=now, reason="default") for task in turns.values()]
+        follow(heard, now=now, again=True)
+    left = len(step) == MOST_AT_ONCE
+    preferences.follows_up_from = step[-1].pk if left else None
+    preferences.save(update_fields=["follows_up_from"])
+    return left
+
+
+@transaction.atomic
+def move_to_time_zone(*, owner_id: UUID, now: datetime) -> None:
+    """What hangs on a person's days moves with them: at once as far as it goes, then by the sweep."""
+    if not User.objects.filter(pk=owner_id, erased_at=None).exists():
+        return
+    preferences, _ = Preferences.objects.get_or_create(owner_id=owner_id, defaults={"updated_at": now})
+    preferences.follows_up_from = UUID(int=0)
+    preferences.save(update_fields=["follows_up_from"])
+    follow_up(owner_id=owner_id, now=now)
+
+
+def _turns(heard: Sequence[Heard]) -> dict[UUID, RemindedTask]:
+    """The rows of these tasks, locked; new ones for those that may want reminders."""
+    turns = take_turns([news.picture.task_id for news in heard])
+    new = [news.picture for news in heard if news.picture.task_id not in turns and _is_of_interest(news.picture)]
+    if not new:
+        return turns
+    there = set(User.objects.filter(pk__in={one.owner_id for one in new}, erased_at=None).values_list("pk", flat=True))
+    rows = [_row(picture) for picture in new if picture.owner_id in there]
+    RemindedTask.objects.bulk_create(sorted(rows, key=lambda row: row.pk), ignore_conflicts=True)
+    return turns | take_turns([row.pk for row in rows])
+
+
+def _is_of_interest(picture: Picture) -> bool:
+    return picture.may_want_any and not picture.purged
+
+
+def _row(picture: Picture) -> RemindedTask:
+    row = RemindedTask(task_id=picture.task_id, owner_id=picture.owner_id)
+    _paint(row, picture)
+    row.version = 0
+    return row
+
+
+def _paint(row: RemindedTask, picture: Picture) -> None:
+    row.version = picture.version
+    row.title = picture.title
+    row.status = picture.status
+    row.priority = picture.priority
+    row.due_at = picture.due_at
+    row.due_on = picture.due_on
+    row.due_time_zone = picture.due_time_zone
+    row.reminders = picture.reminders
+
+
+def _remember(fresh: Mapping[UUID, RemindedTask], by_task: Mapping[UUID, Heard]) -> None:
+    gone = [pk for pk in fresh if by_task[pk].picture.purged]
+    for pk, task in fresh.items():
+        _paint(task, by_task[pk].picture)
+    _repaint([task for pk, task in fresh.items() if pk not in gone])
+    if gone:
+        Reminder.objects.filter(task_id__in=gone).delete()
+        RemindedTask.objects.filter(pk__in=gone).delete()
+
+
+def _repaint(tasks: Sequence[RemindedTask]) -> None:
+    columns: list[list[Any]] = [[getattr(task, name) for task in tasks] for name in _PAINTED]
+    columns.append([None if task.reminders is None else json.dumps(task.reminders) for task in tasks])
+    with connection.cursor() as cursor:
+        cursor.execute(_REPAINT, columns)
+
+
+def _by_task(fresh: Mapping[UUID, RemindedTask]) -> dict[UUID, dict[UUID, Reminder]]:
+    found: dict[UUID, dict[UUID, Reminder]] = {pk: {} for pk in fresh}
+    for reminder in Reminder.objects.filter(task_id__in=list(fresh)):
+        found[reminder.task_id][reminder.pk] = reminder
+    return found
+
+
+def _follow_one(
+    task: RemindedTask, reminders: Mapping[UUID, Reminder], news: Heard, *, defaults: Defaults, changes: Changes
+) -> None:
+    picture = news.picture
+    asked = wanted(picture, defaults=defaults)
+    due = picture.due(defaults.time_zone)
+    for pk, want in asked.items():
+        reminder = reminders.get(pk)
+        if reminder is not None and _is_kept(reminder, want.planned_for):
+            continue
+        start = starts_at(want, due=due, asked_at=news.at, fired_at=reminder.triggered_at if reminder else None)
+        if reminder is None and start is not None:
+            made = Reminder(
+                pk=pk,
+                owner_id=task.owner_id,
+                task=task,
+                origin=want.origin,
+                before_due=want.before_due,
+                planned_for=want.planned_for,
+                trigger_at=start,
+            )
+            changes.make(made, actor_id=news.actor_id, cause=news.cause)
+        elif reminder is not None and start is not None:
+            values = {"before_due": want.before_due, "planned_for": want.planned_for, "origin": want.origin}
+            _move(reminder, start, values, news=news, changes=changes)
+        elif reminder is not None and reminder.waits:
+            _cancel(reminder, Because.PASSED, news=news, changes=changes)
+    moved = due_of(task) != due_of(picture)
+    for pk, reminder in reminders.items():
+        if pk in asked or not reminder.waits:
+            continue
+        if reminder.origin == Origin.SNOOZE and picture.is_open and not moved:
+            continue
+        _cancel(reminder, why_not(reminder, picture), news=news, changes=changes)
+
+
+def _is_kept(reminder: Reminder, planned_for: datetime) -> bool:
+    """What waits for the same, perhaps snoozed, goes on waiting; what was triggered for it is not again."""
+    return reminder.planned_for == planned_for and reminder.status != Status.CANCELLED
+
+
+def _move(reminder: Reminder, start: datetime, values: Mapping[str, object], *, news: Heard, changes: Changes) -> None:
+    told = {
+        "before": instant_text(reminder.trigger_at) if reminder.waits else None,
+        "after": instant_text(start),
+        "because": news.reason,
+    }
+    moved = {**values, "trigger_at": start, "status": Status.PLANNED, "because": ""}
+    changes.change(
+        reminder, ReminderEvent.RESCHEDULED, values=moved, told=told, actor_id=news.actor_id, cause=news.cause
+    )
+
+
+def _cancel(reminder: Reminder, because: Because, *, news: Heard, changes: Changes) -> None:
+    changes.change(
+        reminder,
+        ReminderEvent.CANCELLED,
+        values={"status": Status.CANCELLED, "because": because},
+        told={"because": str(because)},
+        actor_id=news.actor_id,
+        cause=news.cause,
+    )
+
+
+def _waves(heard: Sequence[Heard]) -> Iterator[list[Heard]]:
+    """The first news of each task, then the second of those that have one, and so on."""
+    waves: list[list[Heard]] = []
+    seen: dict[UUID, int] = {}
+    for news in heard:
+        number = seen[news.picture.task_id] = seen.get(news.picture.task_id, -1) + 1
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(news)
+    yield from waves
