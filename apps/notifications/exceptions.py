@@ -62,3 +62,11 @@ class SubscriptionNotFound(NotificationsRefused):
 class TooManySubscriptions(NotificationsRefused):
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} browsers of yours are pushed to, which is the limit. Take one away first.")
+
+
+class DeliveryNotFailed(NotificationsRefused):
+    """Only what was given up is tried again by hand."""
+
+    def __init__(self, delivery_id: UUID, *, status: str) -> None:
+        super().__init__(f"The delivery {delivery_id} has not failed: it is {status}.")
+        self.status = status

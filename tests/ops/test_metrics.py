@@ -117,6 +117,8 @@ def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group
     handling.handle(chores, life_of_one_subject(1))
     metrics.count_unreadable("audit", 1)
     metrics.count_failed("audit")
+    metrics.count_attempt("email", "delivered", seconds=0.1)
+    metrics.count_delivery("email", "delivered")
     reconcile.run(group_named("audit"), broker=pump.broker)
     periodic.run(now=datetime.now(UTC))
     checkpoint_writer.run(now=datetime.now(UTC))

@@ -354,6 +354,9 @@ REMINDERS_SWEEP_SECONDS = 5
 DELIVERY_BACKOFF_SECONDS = env.integer("DELIVERY_BACKOFF_SECONDS", 5)
 # What comes within so many seconds after something went out to the same destination goes out together.
 DELIVERY_BATCH_SECONDS = 60
+# What was sent and answered is kept so long; notifications that were read or done, and what went out, so long.
+DELIVERY_CONTENT_RETENTION_DAYS = 30
+NOTIFICATION_RETENTION_DAYS = 180
 
 # --- REST -------------------------------------------------------------------------------------------
 

@@ -88,6 +88,12 @@ class Delivery(models.Model):
             models.Index(fields=["destination", "id"], condition=Q(status="held"), name="delivery_held"),
             models.Index(fields=["id"], condition=Q(status="failed"), name="delivery_failed"),
             models.Index(fields=["finished_at"], condition=~Q(finished_at=None), name="delivery_by_age"),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(finished_at__isnull=False, content__isnull=False),
+                name="delivery_with_content",
+            ),
+            models.Index(fields=["redelivery_of"], condition=Q(redelivery_of__isnull=False), name="delivery_sent_anew"),
         ]
 
     def __str__(self) -> str:

@@ -62,7 +62,9 @@ class Notification(models.Model):
             ),
             models.Index(fields=["task_id", "id"], condition=~Q(task_id=None), name="notification_of_task"),
             models.Index(fields=["reminder_id"], condition=~Q(reminder_id=None), name="notification_of_reminder"),
-            models.Index(fields=["created_at"], name="notification_by_age"),
+            models.Index(
+                fields=["created_at"], condition=Q(status__in=["read", "done"]), name="notification_to_forget"
+            ),
         ]
 
     def __str__(self) -> str:
