@@ -35,11 +35,22 @@ class Taking:
         return f"{behaviour.answer} {'OK' if behaviour.answer == TAKEN else 'not now'}"
 
 
+class AtAnyPort(Controller):
+    """Listens on a thread, at a port that was free: `port`, once it has started."""
+
+    def __init__(self, handling: Any, **options: Any) -> None:
+        super().__init__(handling, hostname="127.0.0.1", port=0, **options)
+
+    def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 def main(folder: Path) -> None:
-    controller = Controller(Taking(folder), hostname="127.0.0.1", port=0)
+    controller = AtAnyPort(Taking(folder))
     controller.start()
-    assert controller.server is not None
-    receiving.announce(folder / "port", controller.server.sockets[0].getsockname()[1])
+    receiving.announce(folder / "port", controller.port)
     receiving.live_until_told()
 
 
