@@ -42,7 +42,7 @@ def message(content: Mapping[str, Any], *, to: str, key: UUID) -> EmailMultiAlte
     }
     mail = EmailMultiAlternatives(content["subject"], content["text"], to=[to], headers=headers)
     mail.attach_alternative(content["html"], "text/html")
-    mail.encoding = _PRINTABLE  # type: ignore[assignment]  # Django takes a charset too
+    mail.encoding = _PRINTABLE
     return mail
 
 
@@ -85,8 +85,10 @@ class _Server(smtp.EmailBackend):
         """What the server said when it took the mail."""
         try:
             self.open()
-            self._send(mail)
-            answer: tuple[int, str] = self.connection.last
+            # Not `send_messages`, which would ask the server to say goodbye before its answer is kept.
+            self._send(mail)  # type: ignore[attr-defined]
+            connection: Any = self.connection
+            answer: tuple[int, str] = connection.last
         finally:
             self._leave()
         return answer
@@ -120,7 +122,8 @@ def _by_smtp(mail: EmailMultiAlternatives, *, request: dict[str, Any], seconds: 
 
 def _explain(reason: smtplib.SMTPException | OSError, *, request: dict[str, Any]) -> Never:
     """Raise what a failure amounts to: what is about this mail is settled, what is about the server may heal."""
-    sort, told = TryAgain, f"The mail server is not to be reached, or went away: {_text(str(reason))}"
+    sort: type[NotSent] = TryAgain
+    told = f"The mail server is not to be reached, or went away: {_text(str(reason))}"
     code, words = _answer(reason)
     match reason:
         case smtplib.SMTPRecipientsRefused():
