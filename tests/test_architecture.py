@@ -180,6 +180,8 @@ def test_every_job_lives_in_the_jobs_module_of_its_app():
         "events.prune_log",
         "events.reconcile_group",
         "notifications.follow_up",
+        "notifications.prune",
+        "notifications.send",
         "notifications.trigger_due",
         "recurrence.make_due",
         "recurrence.repair",

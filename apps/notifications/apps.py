@@ -15,3 +15,5 @@ class NotificationsConfig(AppConfig):
         queue, sweep = subscribers.group.name, settings.REMINDERS_SWEEP_SECONDS
         schedules.declare("Trigger reminders that are due", Schedule("notifications.trigger_due", queue, sweep, {}))
         schedules.declare("Follow changes of defaults", Schedule("notifications.follow_up", queue, 60, {}))
+        schedules.declare("Send what is due to go out", Schedule("notifications.send", queue, sweep, {}))
+        schedules.declare("Forget old notifications", Schedule("notifications.prune", queue, 3600, {}))

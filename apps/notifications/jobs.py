@@ -8,8 +8,9 @@ from celery import shared_task
 from django.conf import settings
 
 from apps.events import doorbells
+from apps.notifications import sender
 from apps.notifications.selectors import reminders as selectors
-from apps.notifications.services import plans, triggering, watermarks
+from apps.notifications.services import plans, retention, triggering, watermarks
 
 # So long in one run; the next ring goes on.
 BUDGET_SECONDS = 20.0
@@ -47,3 +48,16 @@ def follow_up() -> None:
             if time.monotonic() > until:
                 return
             plans.follow_up(owner_id=owner_id, now=datetime.now(UTC))
+
+
+@shared_task(name="notifications.send")
+def send() -> None:
+    """Send what is due, unless another job of this worker is at it; ring for what comes before the next sweep."""
+    seconds = sender.send_due()
+    if seconds is not None and seconds < settings.REMINDERS_SWEEP_SECONDS:
+        doorbells.ring("notifications.send", seconds=max(AGAIN_SECONDS, seconds))
+
+
+@shared_task(name="notifications.prune")
+def prune() -> None:
+    retention.prune()

@@ -1,0 +1,229 @@
+"""What becomes of a claimed delivery: composed once, tried, and its outcome kept.
+
+Invariant: an outcome is kept by whoever still has the claim, by compare-and-set on the fence; of anybody else it
+changes nothing at all. Row, attempt, the books of the destination and what is told of reminders share a transaction.
+A claim whose lease ran out was given up: whether it arrived is unknown, and it is tried again with the same key.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from apps.events import metrics
+from apps.notifications import backing_off, kept_notes
+from apps.notifications.models import Delivery, DeliveryAttempt
+from apps.notifications.services import reminders
+from apps.notifications.services.claiming import Claimed, claim, database_now, items_of, next_in_seconds
+from apps.notifications.transports.base import NotSent, Receipt, Refused, Transport, TryAgain, Unreachable
+
+__all__ = ["Claimed", "Finished", "TimedOut", "bury", "claim", "finish", "next_in_seconds", "prepare"]
+
+log = structlog.get_logger(__name__)
+
+Status = Delivery.Status
+Outcome = DeliveryAttempt.Outcome
+DIED = "Its sender died on the way, or was stopped. Whether it arrived is not known."
+
+
+class TimedOut(TryAgain):
+    """No answer within the transport's time."""
+
+
+class Died(NotSent):
+    """Nobody is left who knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How an attempt ended: with a receipt, or with what was raised."""
+
+    claimed: Claimed
+    outcome: Receipt | BaseException
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What an outcome means for the delivery; `answer` is what the transport hears of it."""
+
+    outcome: str
+    status: str
+    answer: Receipt | NotSent
+    error: str = ""
+    pause_seconds: float = 0.0
+
+
+class _Moved(Exception):
+    """Somebody else decided meanwhile."""
+
+
+@transaction.atomic
+def prepare(claimed: Claimed) -> Any:
+    """Compose what was never composed, and freeze it; what `Transport.send` needs besides.
+
+    Raises whatever the transport does, also `Unreachable`, and `Died` when the claim is not ours any more.
+    """
+    row = claimed.delivery
+    if row.content is None:
+        row.content = claimed.transport.compose(row, owner=claimed.owner, items=claimed.items, now=database_now())
+        if not _still_ours(claimed).update(content=row.content):
+            raise Died(DIED)
+    return claimed.transport.reach(row, owner=claimed.owner)
+
+
+def finish(done: Sequence[Finished]) -> list[UUID]:
+    """Keep outcomes; of those whose claim was still ours. One that cannot be kept holds up no other."""
+    judged = [(each, _judged(each)) for each in done]
+    try:
+        kept = _kept(judged)
+    except Exception:
+        if len(judged) == 1:
+            raise
+        kept = [one for each in done for one in _kept_alone(each)]
+    for each, verdict in judged:
+        if each.claimed.delivery.pk in kept:
+            _tell_instruments(each, verdict)
+    return kept
+
+
+def bury(transport: Transport, *, most: int = 100) -> int:
+    """Give up the claims whose lease ran out, to be tried again, or for good; how many."""
+    rows = Delivery.objects.select_related("owner").filter(
+        transport=transport.name, status=Status.SENDING, lease_until__lt=Now()
+    )
+    dead = list(rows.order_by("lease_until")[:most])
+    items = items_of(dead)
+    found = [Finished(Claimed(row, row.owner, transport, items[row.pk]), Died(DIED)) for row in dead]
+    return len(finish(found)) if found else 0
+
+
+def _kept_alone(each: Finished) -> list[UUID]:
+    try:
+        return _kept([(each, _judged(each))])
+    except Exception:
+        log.exception("delivery_not_kept", delivery_id=str(each.claimed.delivery.pk))
+        return []
+
+
+def _kept(judged: Sequence[tuple[Finished, _Verdict]]) -> list[UUID]:
+    while True:
+        try:
+            return _keep(judged)
+        except _Moved:
+            continue
+
+
+@transaction.atomic
+def _keep(judged: Sequence[tuple[Finished, _Verdict]]) -> list[UUID]:
+    """Reminders first: their turns come before the rows of deliveries, everywhere."""
+    fences = {each.claimed.delivery.pk: each.claimed.delivery.fence for each, _ in judged}
+    held = dict(Delivery.objects.filter(pk__in=fences, status=Status.SENDING).values_list("pk", "fence"))
+    ours = sorted(
+        (pair for pair in judged if held.get(pair[0].claimed.delivery.pk) == fences[pair[0].claimed.delivery.pk]),
+        key=lambda pair: pair[0].claimed.delivery.pk,
+    )
+    now = database_now()
+    _tell_of_reminders(ours, now=now)
+    for each, verdict in ours:
+        _write(each, verdict, now=now)
+    for each, verdict in ours:
+        _settle(each, verdict, now=now)
+    return [each.claimed.delivery.pk for each, _ in ours]
+
+
+def _judged(each: Finished) -> _Verdict:
+    reason, row = each.outcome, each.claimed.delivery
+    match reason:
+        case Receipt():
+            return _Verdict(Outcome.DELIVERED, Status.DELIVERED, reason)
+        case Unreachable():
+            words = kept_notes.text(reason, most=kept_notes.MOST_ERROR_CHARACTERS)
+            return _Verdict(Outcome.REFUSED, Status.FAILED, Refused(words), error=words)
+        case NotSent():
+            answer, error = reason, kept_notes.text(reason.reason, most=kept_notes.MOST_ERROR_CHARACTERS)
+        case _:
+            error = kept_notes.error(reason)
+            answer = TryAgain(error)
+    if isinstance(answer, Refused):
+        return _Verdict(Outcome.REFUSED, Status.FAILED, answer, error=error)
+    outcome = Outcome.DIED if isinstance(answer, Died) else Outcome.RETRY
+    if row.attempts >= each.claimed.transport.most_attempts:
+        return _Verdict(outcome, Status.FAILED, answer, error=error)
+    pause = backing_off.pause_seconds(
+        row.attempts,
+        first=each.claimed.transport.first_pause_seconds or settings.DELIVERY_BACKOFF_SECONDS,
+        asked=getattr(answer, "after_seconds", None),
+    )
+    return _Verdict(outcome, Status.WAITING, answer, error=error, pause_seconds=pause)
+
+
+def _write(each: Finished, verdict: _Verdict, *, now: datetime) -> None:
+    over = verdict.status != Status.WAITING
+    row = each.claimed.delivery
+    row.status, row.error, row.lease_until = verdict.status, verdict.error, None
+    row.send_at = row.send_at if over else now + timedelta(seconds=verdict.pause_seconds)
+    row.finished_at = now if over else None
+    changed = _still_ours(each.claimed).update(
+        status=row.status, error=row.error, lease_until=None, send_at=row.send_at, finished_at=row.finished_at
+    )
+    if not changed:
+        raise _Moved
+    DeliveryAttempt.objects.filter(delivery_id=row.pk, fence=row.fence).update(
+        outcome=verdict.outcome,
+        error=verdict.error,
+        finished_at=now,
+        seconds=each.seconds,
+        request=kept_notes.fit(verdict.answer.request),
+        response=kept_notes.fit(verdict.answer.response),
+    )
+
+
+def _settle(each: Finished, verdict: _Verdict, *, now: datetime) -> None:
+    """A destination's books are the transport's; an error in them undoes no delivery."""
+    if isinstance(verdict.answer, Died):
+        return
+    try:
+        with transaction.atomic():
+            each.claimed.transport.settled(each.claimed.delivery, outcome=verdict.answer, now=now)
+    except Exception:
+        log.exception("destination_not_settled", delivery_id=str(each.claimed.delivery.pk))
+
+
+def _tell_of_reminders(ours: Sequence[tuple[Finished, _Verdict]], *, now: datetime) -> None:
+    """Not of what goes out anew: it was told of when it went out first."""
+    over = [(each, verdict) for each, verdict in ours if verdict.status != Status.WAITING]
+    told = [(each.claimed, verdict) for each, verdict in over if each.claimed.delivery.redelivery_of_id is None]
+    # All turns at once, in one order: two senders that keep what became of tasks of both wait in no circle.
+    reminders.take_turns({one.task_id for claimed, _ in told for one in claimed.items if one.task_id})
+    for claimed, verdict in told:
+        row = claimed.delivery
+        facts: dict[str, Any] = {"transport": row.transport, "delivery_id": row.pk, "attempts": row.attempts}
+        if verdict.status == Status.DELIVERED:
+            reminders.delivered(claimed.items, now=now, **facts)
+        else:
+            reminders.failed(claimed.items, error=verdict.error, now=now, **facts)
+
+
+def _still_ours(claimed: Claimed) -> Any:
+    row = claimed.delivery
+    return Delivery.objects.filter(pk=row.pk, fence=row.fence, status=Status.SENDING)
+
+
+def _tell_instruments(each: Finished, verdict: _Verdict) -> None:
+    row = each.claimed.delivery
+    metrics.count_attempt(row.transport, verdict.outcome, seconds=each.seconds)
+    told = {"delivery_id": str(row.pk), "transport": row.transport, "attempt": row.attempts}
+    log.info("delivery_attempted", outcome=str(verdict.outcome), seconds=each.seconds, error=verdict.error, **told)
+    if verdict.status != Status.WAITING:
+        metrics.count_delivery(row.transport, verdict.status)
+    if verdict.status == Status.DELIVERED:
+        log.info("delivery_delivered", **told)
+    elif verdict.status == Status.FAILED:
+        log.warning("delivery_failed", error=verdict.error, **told)
