@@ -23,7 +23,13 @@ from apps.accounts.views import (
     TokenView,
 )
 from apps.audit.views import AuditRecordViewSet, TaskHistoryView
-from apps.notifications.views import NotificationViewSet, PreferencesView
+from apps.notifications.views import (
+    NotificationViewSet,
+    PreferencesView,
+    PushSubscriptionViewSet,
+    PushView,
+    WebhookViewSet,
+)
 from apps.ops.views import health, live, metrics, ready
 from apps.recurrence.views import OccurrencesView, PreviewView, SeriesViewSet, TaskRecurrenceView
 from apps.tasks.views import ListViewSet, TagViewSet, TaskViewSet
@@ -62,6 +68,8 @@ router.register("lists", ListViewSet, basename="list")
 router.register("tags", TagViewSet, basename="tag")
 router.register("series", SeriesViewSet, basename="series")
 router.register("notifications", NotificationViewSet, basename="notification")
+router.register("webhooks", WebhookViewSet, basename="webhook")
+router.register("push/subscriptions", PushSubscriptionViewSet, basename="push-subscription")
 router.register("audit", AuditRecordViewSet, basename="audit")
 router.register("tokens", PersonalTokenViewSet, basename="token")
 
@@ -120,6 +128,7 @@ urlpatterns = [
         PreferencesView.as_view({"get": "retrieve", "put": "update", "patch": "partial_update"}),
         name="notification-preferences",
     ),
+    path("api/v1/push/", PushView.as_view(), name="push"),
     path("api/v1/", include(router.urls)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", ApiDocsView.as_view(), name="api-docs"),

@@ -94,9 +94,7 @@ class NotificationFilter(OfPerson):
         return notifications.filter(inbox.that_went(value, owner=self._owner)) if value else notifications
 
 
-class DeliveryFilter(OfPerson):
-    status = filters.MultipleChoiceFilter(choices=Delivery.Status.choices, help_text="One or more statuses.")
+class DeliveryFilter(filters.FilterSet):
+    """Names no model: the view that it serves is one of webhooks."""
 
-    class Meta:
-        model = Delivery
-        fields: Sequence[str] = []
+    status = filters.MultipleChoiceFilter(choices=Delivery.Status.choices, help_text="One or more statuses.")

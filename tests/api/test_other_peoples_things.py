@@ -22,7 +22,9 @@ from apps.audit import paging, selectors
 from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
-from apps.notifications.selectors import inbox, shown_deliveries, whose
+from apps.notifications.examples import SUBSCRIPTIONS
+from apps.notifications.selectors import endpoints, inbox, whose
+from apps.notifications.services import push, webhooks
 from apps.recurrence.models import Series
 from apps.tasks import services
 from apps.tasks.models import EventedQuerySet
@@ -74,6 +76,18 @@ class Things:
         self.sign_in = credentials.start_sign_in(user=owner, now=datetime.now(UTC))
         self.notification = made.notification(owner, task_id=self.task.pk, now=NOW)
         self.mail = made.delivery(self.notification, status="failed", now=NOW)
+        self.webhook = webhooks.create(owner=owner, url=f"https://example.org/{owner}", now=NOW).endpoint
+        self.sent = made.delivery(
+            self.notification,
+            transport="webhook",
+            destination=str(self.webhook.pk),
+            status="delivered",
+            content={"to": str(owner)},
+            now=NOW,
+        )
+        browser = SUBSCRIPTIONS[0].value
+        address = f"{browser['endpoint']}-{owner}"
+        self.browser = push.subscribe(owner=owner, endpoint=address, now=NOW, **browser["keys"])
         one = event(owner_id=owner.pk, subject_id=self.task.pk)
         handling.handle(group, [one])
         self.record = AuditRecord.objects.get(event_id=one.id)
@@ -82,17 +96,21 @@ class Things:
         """The id for each parameter of a path, by the word before it."""
         return {
             ("audit", "id"): self.record.pk,
+            ("deliveries", "delivery_id"): self.sent.pk,
             ("lists", "list_id"): self.list.pk,
             ("notifications", "notification_id"): self.notification.pk,
             ("series", "series_id"): self.series.pk,
+            ("subscriptions", "subscription_id"): self.browser.pk,
             ("tags", "tag_id"): self.tag.pk,
             ("tasks", "task_id"): self.task.pk,
             ("tokens", "token_id"): self.token.pk,
+            ("webhooks", "webhook_id"): self.webhook.pk,
         }
 
     def in_body(self):
         """What names a thing in a body, by the name of the field."""
-        return {"list": str(self.list.pk), "parent": str(self.parent.pk), "tasks": [str(self.task.pk)]}
+        named = {"list": self.list, "parent": self.parent, "delivery": self.sent}
+        return {name: str(one.pk) for name, one in named.items()} | {"tasks": [str(self.task.pk)]}
 
     def in_query(self):
         """What each filter can name of a person's; none for what only says how to look."""
@@ -143,7 +161,7 @@ class Things:
 
     def ids(self):
         things = [self.owner, self.list, self.tag, self.parent, self.task, self.series, self.token]
-        things += [self.notification, self.mail]
+        things += [self.notification, self.mail, self.webhook, self.sent, self.browser]
         return {str(self.record.event_id), *(str(one.pk) for one in things)}
 
 
@@ -231,13 +249,14 @@ def walk_bodies(client, own, other):
     whole = {
         (bulk, "list"): {"action": "move", "tasks": own.in_body()["tasks"]},
         (bulk, "tasks"): {"action": "complete"},
+        ("/api/v1/webhooks/{webhook_id}/redeliver/", "delivery"): {},
     }
     return {
         (method, path, name): ask(
             client,
             method,
             placed(path, own),
-            {**(whole.get((path, name)) or body_of(operation) or {}), name: other.in_body()[name]},
+            {**whole.get((path, name), body_of(operation) or {}), name: other.in_body()[name]},
         )
         for method, path, operation in OPERATIONS
         for name, field in fields_of(operation).items()
@@ -291,7 +310,7 @@ def test_every_field_that_names_a_thing_refuses_another_persons(api, ada, eve):
 
     answered = walk_bodies(api, ada, eve)
 
-    assert {name for _, _, name in answered} == {"list", "parent", "tasks"}
+    assert {name for _, _, name in answered} == {"delivery", "list", "parent", "tasks"}
     assert {route: told for route, told in answered.items() if told != [404]} == {}
     assert everything() == before
 
@@ -361,6 +380,9 @@ def second_token_and_list(things):
         user=things.owner, name="Second", scopes=["read"], expires_at=None, now=datetime.now(UTC)
     )
     made.notification(things.owner, now=NOW)
+    webhooks.create(owner=things.owner, url="https://example.org/second", now=NOW)
+    second = f"{SUBSCRIPTIONS[0].value['endpoint']}-second"
+    push.subscribe(owner=things.owner, endpoint=second, now=NOW, **SUBSCRIPTIONS[0].value["keys"])
     handling.handle(group, [event(owner_id=things.owner.pk)])
 
 
@@ -425,13 +447,16 @@ def test_without_owners_the_walk_of_the_paths_goes_red(no_owners, api, ada, eve)
 
 
 def test_without_owners_of_what_people_are_told_the_walks_go_red(api, ada, eve, monkeypatch):
-    for reads in (whose, inbox, shown_deliveries):
+    for reads in (whose, inbox, endpoints):
         monkeypatch.setattr(reads, "owned_by", lambda rows, owner: rows)
 
     let_in = {path for (_, path, _), told in walk_paths(api, eve).items() if told != [404]}
     shown = walk_filters(api, eve)
 
-    assert let_in == {path for _, path, _ in with_things_in_path() if path.startswith("/api/v1/notifications/")}
+    # Those who change a webhook or a browser look again whose it is.
+    told = ("/api/v1/notifications/", "/api/v1/webhooks/{webhook_id}/deliveries/")
+    read = {path for method, path, _ in with_things_in_path() if path.startswith("/api/v1/") and method == "get"}
+    assert let_in == {path for path in read if path.startswith(told) or "/webhooks/" in path or "/push/" in path}
     assert str(eve.notification.pk) in shown["/api/v1/notifications/", "task", str(eve.task.pk)]
 
 

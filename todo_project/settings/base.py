@@ -385,6 +385,14 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Todo platform",
+    # Several things have a status, or a kind.
+    "ENUM_NAME_OVERRIDES": {
+        "NotificationKindEnum": "apps.notifications.kinds.Kind",
+        "NotificationStatusEnum": "apps.notifications.models.Notification.Status",
+        "DeliveryKindEnum": "apps.notifications.models.Delivery.Kinds",
+        "DeliveryStatusEnum": "apps.notifications.models.Delivery.Status",
+        "WebhookStatusEnum": "apps.notifications.models.WebhookEndpoint.Status",
+    },
     "DESCRIPTION": "Tasks that are right: every change is an event that is never lost and can be proved.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",

@@ -11,7 +11,6 @@ from uuid import UUID
 from django.db.models import F, Prefetch, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from apps.accounts.models import User
 from apps.notifications.models import (
     Delivery,
     DeliveryAttempt,
@@ -20,7 +19,6 @@ from apps.notifications.models import (
     PushSubscription,
     WebhookEndpoint,
 )
-from apps.notifications.selectors.whose import owned_by
 
 # Of a notification that was sent again and again the newest deliveries are shown.
 MOST_SHOWN = 50
@@ -32,17 +30,6 @@ class Shown:
 
     delivery: Delivery
     destination: str
-
-
-def deliveries_of(*, owner: User) -> QuerySet[Delivery]:
-    found: QuerySet[Delivery] = owned_by(Delivery.objects.all(), owner)
-    return found
-
-
-def deliveries_to(destination: UUID, *, owner: User) -> QuerySet[Delivery]:
-    """What went to an endpoint or a subscription, or is to go there."""
-    # The transport is the second column of the index.
-    return deliveries_of(owner=owner).filter(transport__in=["webhook", "push"], destination=str(destination))
 
 
 def attempts_of(delivery: Delivery) -> QuerySet[DeliveryAttempt]:

@@ -2,5 +2,7 @@
 
 from apps.notifications.views.notifications import NotificationViewSet
 from apps.notifications.views.preferences import PreferencesView
+from apps.notifications.views.push import PushSubscriptionViewSet, PushView
+from apps.notifications.views.webhooks import WebhookViewSet
 
-__all__ = ["NotificationViewSet", "PreferencesView"]
+__all__ = ["NotificationViewSet", "PreferencesView", "PushSubscriptionViewSet", "PushView", "WebhookViewSet"]

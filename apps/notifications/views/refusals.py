@@ -4,19 +4,33 @@ from typing import Any
 
 from rest_framework.exceptions import NotFound
 
-from apps.notifications.exceptions import InvalidPreferences, NotificationNotFound, NotificationsRefused
+from apps.notifications.exceptions import (
+    DeliveryNotFound,
+    InvalidDestination,
+    InvalidPreferences,
+    NotificationNotFound,
+    NotificationsRefused,
+    SubscriptionNotFound,
+    WebhookNotFound,
+)
 from apps.tasks.exceptions import InvalidTask
-from apps.tasks.views.refusals import OF_TASKS, Conflict, InvalidValue, Problems
+from apps.tasks.views.refusals import OF_TASKS, Conflict, InvalidValue, NamedThingNotFound, Problems
 
 
 def _invalid(reason: Any, shown: Any) -> InvalidValue:
     return InvalidValue(InvalidTask(field=reason.field, reason=reason.reason))
 
 
+def _not_found(reason: Any, shown: Any) -> NotFound:
+    return NotFound()
+
+
 # What is not named here by itself is a conflict with how things are.
 OF_NOTIFICATIONS: Problems = [
     *OF_TASKS,
-    (NotificationNotFound, lambda reason, shown: NotFound()),
+    *[(gone, _not_found) for gone in (NotificationNotFound, WebhookNotFound, SubscriptionNotFound)],
+    (DeliveryNotFound, lambda reason, shown: NamedThingNotFound("delivery", str(reason))),
     (InvalidPreferences, _invalid),
+    (InvalidDestination, _invalid),
     (NotificationsRefused, lambda reason, shown: Conflict(str(reason))),
 ]
