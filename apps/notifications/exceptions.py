@@ -70,3 +70,16 @@ class DeliveryNotFailed(NotificationsRefused):
     def __init__(self, delivery_id: UUID, *, status: str) -> None:
         super().__init__(f"The delivery {delivery_id} has not failed: it is {status}.")
         self.status = status
+
+
+class ReminderNotFound(NotificationsRefused):
+    def __init__(self, reminder_id: UUID) -> None:
+        super().__init__(f"There is no reminder {reminder_id}.")
+
+
+class InvalidSnooze(NotificationsRefused):
+    """A snooze to no time that is still to come."""
+
+
+class CannotSnooze(NotificationsRefused):
+    """What was told, or is to be told, cannot be put off."""

@@ -7,7 +7,7 @@ ahead, it is for at once.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid5
 
 from apps.calendar import durations, zones
@@ -21,6 +21,10 @@ from apps.tasks.selectors import TaskPicture
 
 Origin = Reminder.Origin
 Because = Reminder.Because
+_KEPT = (
+    *("task_id", "owner_id", "version", "title", "status", "priority", "due_at", "due_on", "due_time_zone"),
+    "reminders",
+)
 _OPEN = {"pending", "in_progress"}
 _DONE = {"completed": Because.COMPLETED, "deleted": Because.DELETED}
 
@@ -92,6 +96,10 @@ class Picture:
             due_time_zone=task.due_time_zone,
             reminders=task.reminders,
         )
+
+    def columns(self) -> dict[str, Any]:
+        """As `RemindedTask` keeps it."""
+        return {name: getattr(self, name) for name in _KEPT}
 
     @property
     def is_open(self) -> bool:

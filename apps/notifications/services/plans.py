@@ -140,27 +140,15 @@ def _is_of_interest(picture: Picture) -> bool:
 
 
 def _row(picture: Picture) -> RemindedTask:
-    row = RemindedTask(task_id=picture.task_id, owner_id=picture.owner_id)
-    _paint(row, picture)
-    row.version = 0
-    return row
-
-
-def _paint(row: RemindedTask, picture: Picture) -> None:
-    row.version = picture.version
-    row.title = picture.title
-    row.status = picture.status
-    row.priority = picture.priority
-    row.due_at = picture.due_at
-    row.due_on = picture.due_on
-    row.due_time_zone = picture.due_time_zone
-    row.reminders = picture.reminders
+    """As nobody has heard of it yet."""
+    return RemindedTask(**picture.columns() | {"version": 0})
 
 
 def _remember(fresh: Mapping[UUID, RemindedTask], by_task: Mapping[UUID, Heard]) -> None:
     gone = [pk for pk in fresh if by_task[pk].picture.purged]
     for pk, task in fresh.items():
-        _paint(task, by_task[pk].picture)
+        for name, value in by_task[pk].picture.columns().items():
+            setattr(task, name, value)
     _repaint([task for pk, task in fresh.items() if pk not in gone])
     if gone:
         Reminder.objects.filter(task_id__in=gone).delete()
