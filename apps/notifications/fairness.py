@@ -38,8 +38,8 @@ def room(senders: int, *, busy: int, risky: int) -> Room:
 
 def choose(candidates: Sequence[Candidate], *, room: Room, under_way: Mapping[UUID, int]) -> list[Candidate]:
     """`candidates` by age, the oldest first, and each of another destination; `under_way` counts by person."""
-    having, risky, chosen = Counter(under_way), 0, []
-    left = list(candidates)
+    having, risky, left = Counter(under_way), 0, list(candidates)
+    chosen: list[Candidate] = []
     while left and len(chosen) < room.all:
         may = [one for one in left if having[one.owner_id] < room.person and not (one.risky and risky >= room.risky)]
         if not may:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from django.db import Error, close_old_connections
+from django.db import Error, connection
 
 from apps.events import crash
 from apps.notifications import fairness, one_sender
@@ -126,7 +126,7 @@ class Sender:
         except Error:
             # The database is away or busy; what is under way is waited for all the same.
             log.warning("deliveries_not_claimed", exc_info=True)
-            close_old_connections()
+            _let_go_of_what_is_cut_off()
             self.until = min(self.until, time.monotonic())
         if buries:
             self.bury_at = time.monotonic() + BURY_SECONDS
@@ -215,14 +215,20 @@ class Sender:
 
     def _keep(self, done: list[tuple[Finished, int]]) -> None:
         """What cannot be kept, because the database is away or busy, is tried again: as often as it may be."""
-        try:
-            kept = set(sending.finish([finished for finished, _ in done]))
-        except Error:
-            log.warning("deliveries_not_kept", deliveries=len(done), exc_info=True)
-            close_old_connections()
-            kept = set()
+        kept = set(sending.finish([finished for finished, _ in done]))
+        if not kept:
+            _let_go_of_what_is_cut_off()
         self.kept += len(kept)
+        for lane in self.lanes:
+            # What waited for one of these destinations may go now.
+            if any(finished.claimed.transport is lane.transport for finished, _ in done):
+                lane.look_at, lane.idle_since = 0.0, None
         self.unkept = [(one, left - 1) for one, left in done if one.claimed.delivery.pk not in kept and left > 1]
+
+
+def _let_go_of_what_is_cut_off() -> None:
+    if not connection.is_usable():
+        connection.close()
 
 
 _hanging: list[Trying] = []

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 
+from apps.notifications.fairness import Room
 from apps.notifications.models import Delivery, DeliveryAttempt, DeliveryItem
 from apps.notifications.sender import Sender
 from apps.notifications.services import claiming, sending
@@ -20,7 +21,7 @@ from tests.support.factories import NOW, person, task_of
 
 pytestmark = pytest.mark.timeout(120)
 
-ALL = claiming.Room(all=100, risky=100, person=100)
+ALL = Room(all=100, risky=100, person=100)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ closed after the claim.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -125,7 +126,7 @@ def _candidates(
     transport: Transport, *, busy: Collection[tuple[UUID, str]], window: int
 ) -> tuple[list[Candidate], bool]:
     """And whether these are of all that is due."""
-    given = {
+    given: dict[str, Any] = {
         "transport": transport.name,
         "busy_owners": [owner for owner, _ in busy],
         "busy_destinations": [destination for _, destination in busy],

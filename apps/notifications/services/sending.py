@@ -79,14 +79,14 @@ def prepare(claimed: Claimed) -> Any:
 
 
 def finish(done: Sequence[Finished]) -> list[UUID]:
-    """Keep outcomes; of those whose claim was still ours. One that cannot be kept holds up no other."""
+    """Keep outcomes, and say of which: of those whose claim was still ours. One that cannot be kept holds up no other,
+    and may be given again.
+    """
     judged = [(each, _judged(each)) for each in done]
     try:
         kept = _kept(judged)
-    except Exception:
-        if len(judged) == 1:
-            raise
-        kept = [one for each in done for one in _kept_alone(each)]
+    except Exception:  # noqa: BLE001 - which of them it was, and what, is found out one by one
+        kept = [one for pair in judged for one in _kept_alone(pair)]
     for each, verdict in judged:
         if each.claimed.delivery.pk in kept:
             _tell_instruments(each, verdict)
@@ -104,11 +104,11 @@ def bury(transport: Transport, *, most: int = 100) -> int:
     return len(finish(found)) if found else 0
 
 
-def _kept_alone(each: Finished) -> list[UUID]:
+def _kept_alone(pair: tuple[Finished, _Verdict]) -> list[UUID]:
     try:
-        return _kept([(each, _judged(each))])
+        return _kept([pair])
     except Exception:
-        log.exception("delivery_not_kept", delivery_id=str(each.claimed.delivery.pk))
+        log.exception("delivery_not_kept", delivery_id=str(pair[0].claimed.delivery.pk))
         return []
 
 
