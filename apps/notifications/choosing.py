@@ -108,7 +108,11 @@ def _why_not(way: Way, moment: Moment) -> tuple[Decision, str] | None:
     if not way.switched_on:
         return Decision.OFF, "You have switched this off in your preferences, or it is off unless you switch it on."
     if way.at_once:
-        quietly = " Quietly, because of your quiet hours: no screen pops up." if moment.quiet_until else ""
+        quietly = (
+            " Quietly, because of your quiet hours: no screen pops up."
+            if moment.quiet_until and not moment.urgent
+            else ""
+        )
         return Decision.TOLD, f"It was put into your inbox at once.{quietly}"
     if not way.destinations:
         return Decision.NOWHERE, way.nowhere

@@ -83,3 +83,10 @@ class InvalidSnooze(NotificationsRefused):
 
 class CannotSnooze(NotificationsRefused):
     """What was told, or is to be told, cannot be put off."""
+
+
+class NobodyToTell(NotificationsRefused):
+    """There is news for a person who does not exist."""
+
+    def __init__(self, owner_id: UUID) -> None:
+        super().__init__(f"There is no person {owner_id}.")

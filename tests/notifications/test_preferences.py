@@ -178,17 +178,14 @@ class TestAnotherTimeZone:
     def test_the_walls_stay_where_they_are(self, ada):
         change(ada, digest_at=time(7), quiet_from=time(22), quiet_until=time(8))
         held = held_for(ada, send_at=SEVEN)
-        ada.time_zone = "America/New_York"  # 17:00 there
-        ada.save()
 
-        service.follow_time_zone(owner=ada, now=EVENING)
+        service.follow_time_zone(owner_id=ada.pk, time_zone="America/New_York", now=EVENING)  # 17:00 there
 
-        kept = Preferences.objects.get()
         held.refresh_from_db()
-        assert kept.next_digest_at == datetime(2026, 5, 5, 11, 0, tzinfo=UTC)
-        assert (held.send_at, kept.follows_up_from, kept.version) == (EVENING, UUID(int=0), 2)
+        assert Preferences.objects.get().next_digest_at == datetime(2026, 5, 5, 11, 0, tzinfo=UTC)
+        assert held.send_at == EVENING
 
-    def test_who_never_changed_anything_gets_other_reminders_too(self, ada):
-        service.follow_time_zone(owner=ada, now=EVENING)
+    def test_who_never_changed_anything_has_none(self, ada):
+        service.follow_time_zone(owner_id=ada.pk, time_zone="America/New_York", now=EVENING)
 
-        assert Preferences.objects.get().follows_up_from == UUID(int=0)
+        assert not Preferences.objects.exists()

@@ -42,7 +42,7 @@ def change(
     """
     preferences = _locked(owner.pk, now=now)
     if expected_version is not None and preferences.version != expected_version:
-        raise StaleVersion(preferences)  # type: ignore[arg-type]  # has a version, and says which
+        raise StaleVersion(preferences)
     before = {field: getattr(preferences, field) for field in _CHECKED}
     for field, value in _checked(changes, preferences).items():
         setattr(preferences, field, value)
@@ -55,14 +55,13 @@ def change(
 
 
 @transaction.atomic
-def follow_time_zone(*, owner: User, now: datetime) -> None:
-    """The same walls in another zone: of quiet hours, of the digest, and of reminders of tasks due on a day."""
-    if owner.erased_at is not None:
+def follow_time_zone(*, owner_id: UUID, time_zone: str, now: datetime) -> None:
+    """The same walls in another zone: the digest's hour, and the end of quiet hours that hold something."""
+    preferences = Preferences.objects.select_for_update().filter(pk=owner_id).first()
+    if preferences is None:
         return
-    preferences = _locked(owner.pk, now=now)
-    preferences.follows_up_from = _FROM_THE_FIRST
-    _follow(preferences, {"digest_at", "quiet_from"}, zone=zones.zone(owner.time_zone), now=now)
-    _save(preferences, now=now)
+    _follow(preferences, {"digest_at", "quiet_from"}, zone=zones.zone(time_zone), now=now)
+    preferences.save(update_fields=["next_digest_at"])
 
 
 def _locked(owner_id: UUID, *, now: datetime) -> Preferences:
