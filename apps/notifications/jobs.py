@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.events import doorbells
 from apps.notifications import sender
 from apps.notifications.selectors import reminders as selectors
-from apps.notifications.services import plans, retention, triggering, watermarks
+from apps.notifications.services import digests, overdue, plans, retention, triggering, watermarks
 
 # So long in one run; the next ring goes on.
 BUDGET_SECONDS = 20.0
@@ -61,3 +61,19 @@ def send() -> None:
 @shared_task(name="notifications.prune")
 def prune() -> None:
     retention.prune()
+
+
+@shared_task(name="notifications.send_digests")
+def send_digests() -> None:
+    until = time.monotonic() + BUDGET_SECONDS
+    while digests.send_digests() == digests.AT_ONCE and time.monotonic() < until:
+        pass
+
+
+@shared_task(name="notifications.nudge_overdue")
+def nudge_overdue() -> None:
+    """Round after round; what is left when the time is up, the next sweep goes on with."""
+    until = time.monotonic() + BUDGET_SECONDS
+    done = overdue.nudge_overdue()
+    while not done.over and time.monotonic() < until:
+        done = overdue.nudge_overdue(done)

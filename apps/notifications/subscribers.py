@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from apps.accounts.events import AccountEvent
 from apps.events.envelope import Envelope
 from apps.events.subscriptions import ConsumerGroup
-from apps.notifications.services import owners, plans
+from apps.notifications.events import ReminderEvent
+from apps.notifications.services import inbox, owners, plans, preferences, telling
 from apps.tasks.events import TaskEvent
 
 group = ConsumerGroup("notifications")
@@ -26,11 +27,18 @@ group = ConsumerGroup("notifications")
 )
 def plan_reminders(events: Sequence[Envelope]) -> None:
     plans.follow_tasks(events, now=_now())
+    inbox.done_with_tasks(events, now=_now())
+
+
+@group.on_batch(ReminderEvent.TRIGGERED)
+def tell_reminders(events: Sequence[Envelope]) -> None:
+    telling.tell_reminders(events)
 
 
 @group.on(AccountEvent.TIME_ZONE_CHANGED)
 def move_to_time_zone(event: Envelope) -> None:
     plans.move_to_time_zone(owner_id=event.subject_id, now=_now())
+    preferences.follow_time_zone(owner_id=event.subject_id, time_zone=event.data["time_zone"]["after"], now=_now())
 
 
 @group.on(AccountEvent.ERASED)
