@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.notifications import signals
 from apps.notifications.events import NotificationEvent
 from apps.notifications.kinds import Kind
-from apps.notifications.models import Delivery, DeliveryItem, Notification
+from apps.notifications.models import Delivery, DeliveryItem, Notification, PushSubscription
 from apps.notifications.publishers import notification_state
 from apps.notifications.services import push, webhooks
 from apps.notifications.services.webhooks import WithSecret
@@ -40,7 +40,7 @@ def delivery_to(destination: Any, *, told: list[Notification] | None = None, **f
     """One that waits for an endpoint or subscription, made now."""
     plain = {
         "owner": destination.owner,
-        "transport": "push" if isinstance(destination, push.PushSubscription) else "webhook",
+        "transport": "push" if isinstance(destination, PushSubscription) else "webhook",
         "destination": str(destination.pk),
         "kind": Kind.REMINDER,
         "status": Delivery.Status.WAITING,
@@ -83,7 +83,7 @@ def browser(*, auth_bytes: bytes = b"0123456789abcdef") -> Browser:
 
 def subscription_of(
     owner: User, *, endpoint: str = "https://push.example.com/send/abc", by: Browser | None = None, **fields: Any
-) -> push.PushSubscription:
+) -> PushSubscription:
     introduced = by or browser()
     return push.subscribe(
         owner=owner, endpoint=endpoint, p256dh=introduced.p256dh, auth=introduced.auth, now=NOW, **fields
