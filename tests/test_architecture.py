@@ -185,6 +185,7 @@ def test_every_job_lives_in_the_jobs_module_of_its_app():
         "notifications.prune",
         "notifications.send",
         "notifications.send_digests",
+        "notifications.tell_of_failing_webhooks",
         "notifications.trigger_due",
         "recurrence.make_due",
         "recurrence.repair",

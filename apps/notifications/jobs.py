@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.events import doorbells
 from apps.notifications import sender
 from apps.notifications.selectors import reminders as selectors
-from apps.notifications.services import digests, overdue, plans, retention, triggering, watermarks
+from apps.notifications.services import digests, overdue, plans, retention, triggering, watermarks, webhook_notices
 
 # So long in one run; the next ring goes on.
 BUDGET_SECONDS = 20.0
@@ -77,3 +77,8 @@ def nudge_overdue() -> None:
     done = overdue.nudge_overdue()
     while not done.over and time.monotonic() < until:
         done = overdue.nudge_overdue(done)
+
+
+@shared_task(name="notifications.tell_of_failing_webhooks")
+def tell_of_failing_webhooks() -> None:
+    webhook_notices.tell_of_failing(now=datetime.now(UTC))
