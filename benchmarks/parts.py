@@ -18,6 +18,8 @@ PAGE = "/api/v1/tasks/?page_size=50"
 ROUNDS = 3
 RATE = 100
 COMPLETIONS = 50
+DUE_TOGETHER = 2000
+PLANNED = 10_000
 
 
 def measure_idle(ground: Ground, note: Notebook, scale: float) -> None:
@@ -136,6 +138,30 @@ def measure_recurrence(ground: Ground, note: Notebook, scale: float) -> None:
     )
 
 
+def measure_reminders(ground: Ground, note: Notebook, scale: float) -> None:
+    """Reminders that are due at one instant, and what looking for them costs while there are none."""
+    from benchmarks import raw_kafka, reminders
+
+    count, planned = int(DUE_TOGETHER * scale), int(PLANNED * scale)
+    alone = reminders.triggering_alone(ground, reminders.people(count // 2, prefix="alone"), count=count // 2)
+    there = raw_kafka.there_and_back(count=max(20, int(200 * scale)))
+    with reminders.mails_taken(ground):
+        for owners in (count, count // 20):
+            fired = reminders.due_together(ground, reminders.people(owners, prefix=f"of{owners}-"), count=count)
+            note.figure(
+                f"{count:,} reminders of {owners:,} people due in one second: trigger_at → commit of the notification",
+                f"{fired.lateness}; {fired.early} early, {fired.twice} twice; {told.others(fired.others)}",
+                f"triggering alone, in one process: {alone:.0f}/s; one record through Kafka alone: {there}",
+            )
+            note.figure(
+                f"mails of those to a server on this machine, {owners:,} people",
+                f"{fired.mails_per_second:.0f} deliveries/s, {fired.mails:,} in all, "
+                f"the last {fired.last_mail_seconds:.1f} s after the instant",
+            )
+    looks = reminders.sweep_of_none(reminders.people(1, prefix="planner")[0], planned=planned, looks=200)
+    note.figure(f"one look of the sweep, {planned:,} reminders planned and none due, of 200", str(looks))
+
+
 def measure_protocols(ground: Ground, note: Notebook, scale: float) -> None:
     """The two protocols that members of a group may speak, by turns."""
     from benchmarks import pipeline, protocols
@@ -218,6 +244,7 @@ PARTS: dict[str, Measure] = {
     "backlog": measure_backlog,
     "rest": measure_rest,
     "recurrence": measure_recurrence,
+    "reminders": measure_reminders,
     "protocols": measure_protocols,
     "reads": measure_reads,
     "rules": measure_rules,

@@ -21,6 +21,7 @@ def test_what_takes_long_is_measured_only_when_asked_for() -> None:
         "backlog",
         "rest",
         "recurrence",
+        "reminders",
         "reads",
         "rules",
     ]
