@@ -30,44 +30,45 @@ UNKNOWN_TYPE = "unknown"
 REGISTRY = prometheus_client.CollectorRegistry()
 # When a counter began is the process's start, and a name more for each.
 prometheus_client.disable_created_metrics()
-_counter = partial(prometheus_client.Counter, registry=REGISTRY)
-_histogram = partial(prometheus_client.Histogram, registry=REGISTRY)
+# By these the other rooms declare what they count themselves.
+counter = partial(prometheus_client.Counter, registry=REGISTRY)
+histogram = partial(prometheus_client.Histogram, registry=REGISTRY)
 
-events_handled = _counter("events_handled_total", "Events applied to a group, each once.", ["group", "type"])
-events_failed = _counter("events_failed_total", "Attempts of a group at a batch that were rolled back.", ["group"])
-events_repeated = _counter("events_repeated_total", "Events that came to a group and changed nothing.", ["group"])
-events_parked = _counter("events_parked_total", "Events a group gave up on, or set behind such a one.", ["group"])
-events_unreadable = _counter("events_unreadable_total", "Records a group met that are no event of ours.", ["group"])
-commit_to_handled = _histogram(
+events_handled = counter("events_handled_total", "Events applied to a group, each once.", ["group", "type"])
+events_failed = counter("events_failed_total", "Attempts of a group at a batch that were rolled back.", ["group"])
+events_repeated = counter("events_repeated_total", "Events that came to a group and changed nothing.", ["group"])
+events_parked = counter("events_parked_total", "Events a group gave up on, or set behind such a one.", ["group"])
+events_unreadable = counter("events_unreadable_total", "Records a group met that are no event of ours.", ["group"])
+commit_to_handled = histogram(
     "event_commit_to_handled_seconds",
     "From the instant an event tells, just before the commit of its change, to the commit of the group.",
     ["group"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
-relay_records = _counter("relay_records_total", "Records that Kafka acknowledged.")
-relay_refused = _counter("relay_refused_total", "Records that Kafka refused; each is tried again.")
+relay_records = counter("relay_records_total", "Records that Kafka acknowledged.")
+relay_refused = counter("relay_refused_total", "Records that Kafka refused; each is tried again.")
 relay_leader = prometheus_client.Gauge(
     "relay_leader", "1 while this process is the active relay.", multiprocess_mode="livesum", registry=REGISTRY
 )
-http_requests = _counter(
+http_requests = counter(
     "http_requests_total", "Requests answered, by the name of their route.", ["method", "route", "status"]
 )
-http_seconds = _histogram(
+http_seconds = histogram(
     "http_request_duration_seconds",
     "From the request to its answer, or to the beginning of one that is streamed.",
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-delivery_attempts = _counter(
+delivery_attempts = counter(
     "delivery_attempts_total", "Attempts at a delivery that came to an end.", ["transport", "outcome"]
 )
-delivery_attempt_seconds = _histogram(
+delivery_attempt_seconds = histogram(
     "delivery_attempt_seconds",
     "How long an attempt took, to the receiver's answer or the end of its time.",
     ["transport"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-deliveries_finished = _counter(
+deliveries_finished = counter(
     "deliveries_finished_total", "Deliveries that came to an end: delivered, failed.", ["transport", "outcome"]
 )
 

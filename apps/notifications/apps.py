@@ -9,7 +9,7 @@ class NotificationsConfig(AppConfig):
 
         from apps.events import schedules
         from apps.events.schedules import Schedule
-        from apps.notifications import publishers, subscribers, transports  # noqa: F401  the first connects signals
+        from apps.notifications import metrics, publishers, subscribers, transports  # noqa: F401  two hear signals
 
         transports.transports()
         queue, sweep = subscribers.group.name, settings.REMINDERS_SWEEP_SECONDS

@@ -92,6 +92,7 @@ class State(Collector):
             yield from _audit(found)
             yield from _checkpoint(found)
             yield _sweeps(found)
+            yield from _reminders(found)
         if not isinstance(lags, Away):
             yield _by("group", "consumer_group_lag_records", "Records a group has yet to handle.", lags)
 
@@ -216,3 +217,16 @@ def _checkpoint(found: PipelineState) -> Iterator[Metric]:
 def _sweeps(found: PipelineState) -> Metric:
     silent = {sweep.name: sweep.silent_seconds for sweep in found.sweeps if sweep.is_there}
     return _by("schedule", "sweep_age_seconds", "Since a schedule last rang, or its row was changed.", silent)
+
+
+def _reminders(found: PipelineState) -> Iterator[Metric]:
+    seen, deliveries = found.reminders, found.reminders.deliveries
+    yield _gauge("reminders_waiting", "Planned or snoozed; counted up to 10,001.", seen.waiting)
+    yield _gauge("reminders_due", "Of those, whose time has come and that nobody triggered yet.", seen.due)
+    yield _gauge("reminders_oldest_due_seconds", "Since the oldest of them was due.", seen.oldest_due_seconds)
+    if seen.swept_seconds is not None:
+        yield _gauge("notifications_sweep_age_seconds", "Since somebody last looked for them.", seen.swept_seconds)
+    states = {name: getattr(deliveries, name) for name in ("waiting", "sending", "held", "failed")}
+    yield _by("status", "deliveries", "Deliveries that are not done, and those given up.", states)
+    late = deliveries.oldest_due_seconds
+    yield _gauge("deliveries_oldest_due_seconds", "Since the oldest that waits could have gone out.", late)

@@ -18,6 +18,7 @@ from apps.events import schedules, selectors
 from apps.events.brokers import current_broker
 from apps.events.selectors import GroupStatus, OutboxStatus, RoleLife, Sweep
 from apps.events.subscriptions import group_named
+from apps.notifications.selectors.instruments import DeliveriesStatus, RemindersStatus, reminders_status
 from apps.ops.asking import Question
 
 DEADLINE_SECONDS = 3.0
@@ -37,6 +38,10 @@ VERIFICATION_LATE_SECONDS = 300
 WHOLE_VERIFICATION_LATE_SECONDS = 24 * 3600
 # A checkpoint is signed within a minute; beyond this a cut of the trail's end could not be proved.
 CHECKPOINT_LATE_SECONDS = 900
+# The sweep for reminders looks every few seconds; a doorbell rings for what is due before.
+REMINDERS_LATE_SECONDS = 30
+# What is due to go out begins within a second or two while there is a place for it.
+DELIVERIES_LATE_SECONDS = 120
 # A ring may be missed once; beyond so many periods nobody rings.
 SWEEP_LATE_PERIODS = 3
 
@@ -70,6 +75,7 @@ class PipelineState:
     verification: VerificationStatus
     checkpoint: WriterStatus
     sweeps: list[Sweep]
+    reminders: RemindersStatus
 
 
 def state() -> PipelineState:
@@ -85,6 +91,7 @@ def state() -> PipelineState:
             verification=verification_status(),
             checkpoint=checkpoint_writer.status(),
             sweeps=selectors.sweeps(),
+            reminders=reminders_status(),
         )
 
 
@@ -118,6 +125,8 @@ def conditions_of(found: PipelineState) -> Conditions:
         "dead_letters": _dead_letters(sum(found.parked.values())),
         "audit_trail": _audit_trail(found.verification),
         "audit_checkpoint": _audit_checkpoint(found.checkpoint),
+        "reminders": _reminders(found.reminders),
+        "deliveries": _deliveries(found.reminders.deliveries),
         **{f"group_{group}": _group(status) for group, status in found.groups.items()},
         **{f"role_{life.role}": _role(life) for life in found.roles},
         **{name_of(sweep): _sweep(sweep) for sweep in found.sweeps},
@@ -136,7 +145,7 @@ def _name_of_sweep(name: str) -> str:
 def conditions_without_state(reason: str) -> Conditions:
     """The same names as `conditions_of`, when there is nothing to tell them of."""
     names = [
-        *("outbox", "dead_letters", "audit_trail", "audit_checkpoint"),
+        *("outbox", "dead_letters", "audit_trail", "audit_checkpoint", "reminders", "deliveries"),
         *(f"group_{group}" for group in settings.CONSUMER_GROUPS),
         *(f"role_{role}" for role in settings.ROLES),
         *map(_name_of_sweep, schedules.declared()),
@@ -203,6 +212,30 @@ def _audit_checkpoint(found: WriterStatus) -> Condition:
         taken_seconds_ago=_rounded(found.age_seconds),
         tried_seconds_ago=_rounded(found.tried_age_seconds),
         unsigned_for_seconds=_rounded(found.unsigned_age_seconds),
+    )
+
+
+def _reminders(found: RemindersStatus) -> Condition:
+    if found.swept_seconds is None:
+        return Condition(Status.DEGRADED, {"reason": "nobody has looked for reminders that are due yet"})
+    return _condition(
+        late=max(found.oldest_due_seconds, found.swept_seconds) > REMINDERS_LATE_SECONDS,
+        waiting=found.waiting,
+        due=found.due,
+        oldest_due_seconds=_rounded(found.oldest_due_seconds),
+        looked_seconds_ago=_rounded(found.swept_seconds),
+    )
+
+
+def _deliveries(found: DeliveriesStatus) -> Condition:
+    """Those that failed for good are no fault of the platform's, mostly: they are told, and alarm nobody here."""
+    return _condition(
+        late=found.oldest_due_seconds > DELIVERIES_LATE_SECONDS,
+        waiting=found.waiting,
+        sending=found.sending,
+        held=found.held,
+        failed=found.failed,
+        oldest_due_seconds=_rounded(found.oldest_due_seconds),
     )
 
 

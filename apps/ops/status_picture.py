@@ -3,6 +3,7 @@
 Invariant: every part has its place in the picture, also while it is away; colours only say again what the words say.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from apps.events.selectors import GroupStatus, ProcessLife, RecentHandling, RoleLife, Sweep
+from apps.notifications.selectors.instruments import DeliveriesStatus, RemindersStatus
 from apps.ops import pipeline
 from apps.ops.asking import Away, without_secrets
 from apps.ops.overview import Overview, Work, conditions, troubles
@@ -18,7 +20,6 @@ from apps.ops.pipeline import Conditions, PipelineState, Status
 
 _WELL, _LATE, _AWAY = ("●", "green"), ("▲", "yellow"), ("✘", "bold red")
 _PLACES_SHOWN = 2
-_RECONCILE = "Reconcile "
 _BETWEEN = " · "
 _WORKER, _WORKERS = "worker-", "workers"
 _NAME_WIDTH = 12
@@ -95,7 +96,30 @@ def _ways(seen: Overview) -> Table:
         _add(table, _AWAY, "jobs", f"Redis: {seen.queues.reason}")
     else:
         _add(table, _WELL, "jobs", ", ".join(f"{depth:,} in {queue}" for queue, depth in seen.queues.items()))
+    if not isinstance(seen.state, Away):
+        _add(table, _mark(conditions(seen), "reminders", "deliveries"), "reminders", _told(seen.state.reminders))
     return table
+
+
+def _told(found: RemindersStatus) -> str:
+    """Reminders that wait, and what goes out to people, the late first."""
+    looked = "nobody looked yet" if found.swept_seconds is None else f"looked {ago(found.swept_seconds)} ago"
+    late = found.deliveries.oldest_due_seconds
+    return "; ".join(
+        [
+            *([f"{found.due:,} due for {ago(found.oldest_due_seconds)}"] if found.due else []),
+            *([f"going out for {ago(late)}"] if late else []),
+            f"{found.waiting:,} wait, {looked}",
+            *_sent(found.deliveries),
+        ]
+    )
+
+
+def _sent(found: DeliveriesStatus) -> Iterator[str]:
+    counts = {"to send": found.waiting, "sending": found.sending, "held": found.held, "failed": found.failed}
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    if told:
+        yield told
 
 
 def _leads(work: Work, *, now: datetime) -> str:
@@ -200,10 +224,15 @@ def _sweeps(seen: Overview) -> RenderableType:
     if isinstance(seen.state, Away):
         return Text(f"✘ PostgreSQL: {seen.state.reason}", "red", overflow="ellipsis", no_wrap=True)
     found = conditions(seen)
-    late = {each.name: found[pipeline.name_of(each)].status is not Status.OK for each in seen.state.sweeps}
-    # The groups above tell of their own reconcile; here it stands when it is late.
-    shown = [each for each in seen.state.sweeps if late[each.name] or not each.name.startswith(_RECONCILE)]
-    return _Flow([_sweep(each, is_late=late[each.name]) for each in shown])
+    well = [each for each in seen.state.sweeps if found[pipeline.name_of(each)].status is Status.OK and each.enabled]
+    told = [_sweep(each) for each in seen.state.sweeps if each not in well]
+    rung = [each for each in well if each.age_seconds is not None]
+    if rung:
+        longest = max(rung, key=lambda each: each.age_seconds or 0.0)
+        told.append(Text(f"{len(rung)} in time, the longest ago {longest.name}, {ago(longest.age_seconds or 0.0)}"))
+    if begun := len(well) - len(rung):
+        told.append(Text(f"{begun} new"))
+    return _Flow(told)
 
 
 class _Flow:
@@ -224,14 +253,14 @@ class _Flow:
         yield from lines
 
 
-def _sweep(sweep: Sweep, *, is_late: bool) -> Text:
-    """How long ago it rang; in colour, and with its pace, only when that is too long."""
-    told = f"{sweep.name} {'never rang' if sweep.age_seconds is None else ago(sweep.age_seconds)}"
+def _sweep(sweep: Sweep) -> Text:
+    """What is wrong with one that does not ring in time."""
     if not sweep.is_there:
         return Text(f"✘ {sweep.name} is not there", "red")
     if not sweep.enabled:
         return Text(f"▲ {sweep.name} is switched off", "yellow")
-    return Text(f"▲ {told}, not every {ago(sweep.every_seconds)}", "yellow") if is_late else Text(told)
+    told = f"{sweep.name} {'never rang' if sweep.age_seconds is None else ago(sweep.age_seconds)}"
+    return Text(f"▲ {told}, not every {ago(sweep.every_seconds)}", "yellow")
 
 
 def _trail(seen: Overview) -> Table:

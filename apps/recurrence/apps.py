@@ -7,7 +7,9 @@ class RecurrenceConfig(AppConfig):
     def ready(self) -> None:
         from apps.events import schedules
         from apps.events.schedules import Schedule
-        from apps.recurrence import publishers, subscribers  # noqa: F401  the first connects signals to events
+
+        # The first two connect signals: to what is counted, and to events.
+        from apps.recurrence import metrics, publishers, subscribers  # noqa: F401
 
         queue = subscribers.group.name
         schedules.declare("Make occurrences whose time has come", Schedule("recurrence.make_due", queue, 30, {}))

@@ -23,6 +23,7 @@ from apps.events import handling, schedules
 from apps.events.brokers import current_broker, get_broker
 from apps.events.brokers.kafka import KafkaBroker
 from apps.events.models import DeadLetter, Event, GroupProgress, OutboxEntry
+from apps.notifications.services import watermarks
 from apps.ops import asking
 from apps.ops import health as health_checks
 from tests.audit.tampering import sql
@@ -38,6 +39,7 @@ WELL = {
     "audit_checkpoint": "ok",
     "audit_trail": "ok",
     "dead_letters": "ok",
+    "deliveries": "ok",
     "group_audit": "ok",
     "group_recurrence": "ok",
     "kafka": "ok",
@@ -47,6 +49,7 @@ WELL = {
     "postgresql": "ok",
     "redis_jobs": "ok",
     "redis_sockets": "ok",
+    "reminders": "ok",
     "role_beat": "ok",
     "role_relay": "ok",
     "role_web": "ok",
@@ -100,6 +103,7 @@ def reconciled(settings: Any) -> None:
     """The roles live, beat rings, the groups' workers have reconciled, the trail was verified and is signed."""
     schedules.synchronise()
     signed(seconds_ago=1)
+    watermarks.note(watermarks.REMINDERS)
     for name in settings.CONSUMER_GROUPS:
         GroupProgress.objects.create(group=name, checked_at=timezone.now())
     verified(sound=True, whole=True, seconds_ago=1)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as project
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,11 +28,14 @@ from apps.events import handling, metrics, reconcile, schedules
 from apps.events.errors import PoisonEvent, Transient
 from apps.events.models import Event
 from apps.events.subscriptions import group_named
+from apps.notifications.services import watermarks
 from apps.ops import exposition, health, scraping
 from apps.tasks.events import TaskEvent
 from tests.events.conftest import new_group
 from tests.events.effects import effect, effects_table
 from tests.support.factories import NOW, append, event, life_of_one_subject, person, record_of, task_of
+from tests.support.notified import heard_of, planned, sent
+from tests.support.notified import told as told_of
 from tests.support.pump import Pump, fresh_pump
 
 __all__ = ["effect", "effects_table", "new_group"]
@@ -40,6 +43,8 @@ __all__ = ["effect", "effects_table", "new_group"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TOKEN = "the-token-of-the-scraper"
+# PromQL's own, among the names of an alarm.
+QUANTILE = "histogram_quantile"
 Labels = dict[str, str]
 
 
@@ -115,6 +120,9 @@ def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group
     pump.run()
     pump.redeliver_everything()
     handling.handle(chores, life_of_one_subject(1))
+    told_of(person("grace"), about_at=NOW)
+    planned(heard_of(person("edsger")), at=NOW)
+    watermarks.note(watermarks.REMINDERS)
     metrics.count_unreadable("audit", 1)
     metrics.count_failed("audit")
     metrics.count_attempt("email", "delivered", seconds=0.1)
@@ -135,14 +143,15 @@ def alarms() -> list[list[tuple[str, str]]]:
     """The table of docs/operations.md: of each alarm the metrics that it asks for, each with its label."""
     table = (project.BASE_DIR / "docs" / "operations.md").read_text().partition("\n## Alarms\n")[2]
     rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
-    return [re.findall(r"([a-z]+(?:_[a-z0-9]+)+)(?:\{([a-z]+)=)?", row) for row in rows]
+    asked = [re.findall(r"([a-z]+(?:_[a-z0-9]+)+)(?:\{([a-z]+)=)?", row) for row in rows]
+    return [[(name.removesuffix("_bucket"), label) for name, label in row if name != QUANTILE] for row in asked]
 
 
 def test_every_alarm_asks_for_a_metric_that_is_told() -> None:
     known = documented()
     asked = {metric for alarm in alarms() for metric in alarm}
 
-    assert [len(alarm) for alarm in alarms()] == [1] * 6 + [2] + [1] * 9
+    assert [len(alarm) for alarm in alarms()] == [1] * 13 + [2] + [1] * 9
     assert [name for name, _ in asked if name not in known] == []
     assert [(name, label) for name, label in asked if label and label not in known[name]] == []
 
@@ -292,6 +301,71 @@ def test_the_state_is_told_as_it_is(pump, settings):
     assert value("dead_letters_parked", group="audit") == 0
     assert value("pipeline_state_read", part="postgresql") == 1
     assert Event.objects.count() == 2
+
+
+def test_what_happens_to_reminders_and_what_people_are_told_is_counted_once_it_is_committed():
+    scheduled = Growth("reminders_total", event="scheduled")
+    reminders, digests = Growth("notifications_total", kind="reminder"), Growth("notifications_total", kind="digest")
+    below, above = (Growth("reminder_lateness_seconds_bucket", le=le) for le in ("30.0", "60.0"))
+    ada = person()
+    now = datetime.now(UTC)
+
+    with transaction.atomic():
+        planned(heard_of(ada), at=now)
+        told_of(ada, about_at=now - timedelta(seconds=40))
+        told_of(ada, kind="digest", about_at=now - timedelta(seconds=40))
+        assert (scheduled(), reminders(), digests(), above()) == (0, 0, 0, 0)
+
+    assert (scheduled(), reminders(), digests()) == (1, 1, 1)
+    assert (below(), above()) == (0, 1)
+
+
+def test_what_is_rolled_back_is_not_counted():
+    scheduled, reminders = Growth("reminders_total", event="scheduled"), Growth("notifications_total", kind="reminder")
+    ada = person()
+
+    with transaction.atomic():
+        planned(heard_of(ada), at=NOW)
+        told_of(ada)
+        transaction.set_rollback(True)
+
+    assert (scheduled(), reminders()) == (0, 0)
+
+
+def test_an_attempt_is_counted_by_its_transport_and_how_it_ended():
+    retried = Growth("delivery_attempts_total", transport="email", outcome="retry")
+    took = Growth("delivery_attempt_seconds_sum", transport="email")
+
+    metrics.count_attempt("email", "retry", seconds=1.5)
+
+    assert (retried(), took()) == (1, pytest.approx(1.5))
+
+
+def test_reminders_that_wait_and_deliveries_by_their_state_are_told():
+    now, ada, gone = datetime.now(UTC), person("ada"), person("gone", is_active=False)
+    planned(heard_of(ada), at=now + timedelta(hours=1))
+    planned(heard_of(ada), at=now - timedelta(seconds=60))
+    planned(heard_of(ada), at=now - timedelta(hours=1), status="delivered")
+    planned(heard_of(gone), at=now - timedelta(hours=1))
+    told_once = told_of(ada)
+    sent(told_once)
+    sent(told_once, status="failed")
+    sent(told_once, status="held")
+    sent(told_once, status="sending", lease_until=now)
+    sent(told_once, status="waiting", transport="in_app", send_at=now - timedelta(days=1))
+    sent(told_once, status="waiting", transport="email", send_at=now - timedelta(seconds=90))
+    sent(told_once, status="collecting", transport="email", send_at=now + timedelta(seconds=90))
+    watermarks.note(watermarks.REMINDERS)
+    health.forget()
+
+    found = scraped()
+
+    assert (found["reminders_waiting", ()], found["reminders_due", ()]) == (3, 1)
+    assert found["reminders_oldest_due_seconds", ()] == pytest.approx(60, abs=20)
+    assert found["notifications_sweep_age_seconds", ()] == pytest.approx(0, abs=20)
+    deliveries = {dict(labels)["status"]: number for (name, labels), number in found.items() if name == "deliveries"}
+    assert deliveries == {"waiting": 3, "sending": 1, "held": 1, "failed": 1}
+    assert found["deliveries_oldest_due_seconds", ()] == pytest.approx(90, abs=20)
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_is_told(pump, monkeypatch):

@@ -27,6 +27,7 @@ from apps.events.leadership import Leadership
 from apps.events.models import DeadLetter, GroupProgress
 from apps.events.selectors import GroupStatus, OutboxStatus, ProcessLife, RecentHandling, RelayLeader, RoleLife, Sweep
 from apps.events.subscriptions import group_named
+from apps.notifications.selectors.instruments import DeliveriesStatus, RemindersStatus
 from apps.ops import overview, pipeline, status_picture
 from apps.ops.asking import Away, Question
 from apps.ops.management.commands import erase_user
@@ -68,6 +69,7 @@ HEALTHY = Overview(
             Sweep("Prune", 60, 12.0, 12.0),
             Sweep("Sign it", 60, 7.0, 7.0),
         ],
+        reminders=RemindersStatus(120, 0, 0.0, 2.4, DeliveriesStatus(3, 1, 0, 2, 0.0)),
     ),
     work=WORK,
     kafka=BrokerState("cluster-1", keeps_records=True),
@@ -121,6 +123,7 @@ def test_the_picture_of_a_healthy_pipeline() -> None:
         "● relay        one leads from 10.0.0.7 for 3 h",
         "● kafka        cluster cluster-1",
         "● jobs         3 in audit, 1 in recurrence",
+        "● reminders    120 wait, looked 2 s ago; 3 to send, 1 sending, 2 failed",
         "─ groups ─── lag   handled commit→handled parked  checked repaired caught up",
         "● audit       12 6,000/min  34, p99 90 ms      0 12 s ago        0        34",
         "● recurrence   0    40/min 51, p99 120 ms      0  9 s ago        0         0",
@@ -128,7 +131,7 @@ def test_the_picture_of_a_healthy_pipeline() -> None:
         "● web          1 beating, 0.4 s ago  pod-1:7",
         "● workers      2 audit, 1 recurrence beating, 0.6 s ago",
         "sweeps, last rung ──────────────────────────────────────────────────────────────",
-        "Sign it 7 s · Prune 12 s",
+        "3 in time, the longest ago Reconcile audit, 12 s",
         "audit ──────────────────────────────────────────────────────────────────────────",
         "● trail        12,345 records in 16 chains",
         "● verified     3 min ago: sound, every record 67 min ago",
@@ -159,14 +162,43 @@ def test_a_server_that_is_away_is_one_trouble_however_many_parts_are_asked_of_it
     assert "✘ no answer" not in picture(nothing)
 
 
-def test_the_name_of_a_schedule_is_on_one_line() -> None:
+@pytest.mark.usefixtures("at_three")
+@pytest.mark.parametrize(
+    ("found", "row"),
+    [
+        (RemindersStatus(0, 0, 0.0, 0.2, DeliveriesStatus(0, 0, 0, 0, 0.0)), "● reminders    0 wait, looked 0.2 s ago"),
+        (
+            RemindersStatus(1200, 7, 90.0, 95.0, DeliveriesStatus(0, 0, 4, 0, 0.0)),
+            "▲ reminders    7 due for 90 s; 1,200 wait, looked 95 s ago; 4 held",
+        ),
+        (
+            RemindersStatus(5, 0, 0.0, 1.0, DeliveriesStatus(40, 0, 0, 0, 300.0)),
+            "▲ reminders    going out for 5 min; 5 wait, looked 1 s ago; 40 to send",
+        ),
+        (
+            RemindersStatus(5, 0, 0.0, None, DeliveriesStatus(0, 0, 0, 0, 0.0)),
+            "▲ reminders    5 wait, nobody looked yet",
+        ),
+    ],
+)
+def test_reminders_that_are_late_are_told_first(found: RemindersStatus, row: str) -> None:
     assert isinstance(HEALTHY.state, PipelineState)
-    sweeps = [Sweep(name, each.every_seconds, 1.0) for name, each in schedules.declared().items()]
+
+    shown = picture(replace(HEALTHY, state=replace(HEALTHY.state, reminders=found)))
+
+    assert row in [line.rstrip() for line in shown.splitlines()]
+
+
+def test_each_sweep_that_is_late_is_told_on_one_line_and_the_others_are_counted() -> None:
+    assert isinstance(HEALTHY.state, PipelineState)
+    declared = [Sweep(name, each.every_seconds, 1e6, 1e6) for name, each in schedules.declared().items()]
+    sweeps = [*declared, Sweep("Rung", 60, 30.0, 30.0), Sweep("Rung too", 60, 31.0, 31.0), Sweep("New", 60, None, 1.0)]
 
     shown = picture(replace(HEALTHY, state=replace(HEALTHY.state, sweeps=sweeps)))
 
-    unlisted = [name for name in schedules.declared() if f"{name} 1 s" not in shown]
-    assert unlisted == ["Reconcile audit", "Reconcile recurrence"]  # their groups tell
+    assert [each.name for each in declared if f"▲ {each.name} 12 d, not every" not in shown] == []
+    assert "2 in time, the longest ago Rung too, 31 s" in shown
+    assert "1 new" in shown
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
 

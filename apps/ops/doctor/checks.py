@@ -33,6 +33,10 @@ WITH_SETTINGS = [
     Check("schedules", f"{_HERE}.pipeline:beating", after="migrations"),
     Check("audit checkpoints", f"{_HERE}.trail:checkpoints_kept", after="migrations", seconds=4.5),
     Check("audit verification", f"{_HERE}.trail:verification", after="migrations"),
+    Check("reminders", f"{_HERE}.reminders:reminders", after="migrations"),
+    Check("deliveries", f"{_HERE}.reminders:deliveries", after="migrations"),
+    Check("webhooks", f"{_HERE}.reminders:webhooks", after="migrations"),
+    Check("web push", f"{_HERE}.reminders:web_push", after="migrations"),
     Check("mail", f"{_HERE}.machine:mail"),
 ]
 

@@ -19,7 +19,7 @@ from apps.calendar.expansion import Wall
 from apps.calendar.recurrences import parse_wall, wall_text
 from apps.calendar.zones import instant_text
 from apps.events import crash
-from apps.recurrence import catching_up, selectors, signals
+from apps.recurrence import catching_up, metrics, selectors, signals
 from apps.recurrence import schedule as scheduling
 from apps.recurrence.catching_up import Advance
 from apps.recurrence.models import Occurrence, Series
@@ -125,6 +125,7 @@ def repair(*, series_id: UUID, task_id: UUID, completed_at: datetime, now: datet
     repaired = advance_series(series_id=series_id, task_id=task_id, completed_at=completed_at, now=now)
     if repaired:
         log.warning("series_repaired", series_id=str(series_id), task_id=str(task_id))
+        transaction.on_commit(metrics.repaired.inc)
     return repaired
 
 

@@ -1,0 +1,52 @@
+"""What is counted of reminders and notifications, for `/metrics`, each when its transaction was committed.
+
+Invariant: labels are bounded: declared facts, and kinds.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import receiver
+
+from apps.events import metrics
+from apps.notifications import signals
+from apps.notifications.events import NotificationEvent
+from apps.notifications.kinds import Kind
+from apps.notifications.signals import Change
+
+reminders = metrics.counter("reminders_total", "What happened to reminders, by the event that tells it.", ["event"])
+notifications = metrics.counter("notifications_total", "What people were told.", ["kind"])
+lateness = metrics.histogram(
+    "reminder_lateness_seconds",
+    "From the instant a reminder was for to the commit of what its owner is told.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600, 86_400),
+)
+
+
+@receiver(signals.reminders_changed)
+def count_reminders(changes: Sequence[Change], **_: Any) -> None:
+    transaction.on_commit(partial(_count_reminders, Counter(change.fact.name for change in changes)))
+
+
+@receiver(signals.notifications_changed)
+def count_notifications(changes: Sequence[Change], **_: Any) -> None:
+    told = [change.row for change in changes if change.fact == NotificationEvent.CREATED]
+    kinds = Counter(str(row.kind) for row in told)
+    transaction.on_commit(partial(_count_told, kinds, [row.about_at for row in told if row.kind == Kind.REMINDER]))
+
+
+def _count_reminders(facts: Counter[str]) -> None:
+    for name, number in facts.items():
+        reminders.labels(name.split(".")[1]).inc(number)
+
+
+def _count_told(kinds: Counter[str], instants: Sequence[datetime]) -> None:
+    now = datetime.now(UTC)
+    for kind, number in kinds.items():
+        notifications.labels(kind).inc(number)
+    for instant in instants:
+        lateness.observe(max(0.0, (now - instant).total_seconds()))
