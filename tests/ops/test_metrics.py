@@ -30,7 +30,10 @@ from apps.events.models import Event
 from apps.events.subscriptions import group_named
 from apps.notifications.services import watermarks
 from apps.ops import exposition, health, scraping
+from apps.recurrence.services import repair
 from apps.tasks.events import TaskEvent
+from apps.tasks.models import Task
+from apps.tasks.services import complete_task
 from tests.events.conftest import new_group
 from tests.events.effects import effect, effects_table
 from tests.support.factories import NOW, append, event, life_of_one_subject, person, record_of, task_of
@@ -320,6 +323,24 @@ def test_what_happens_to_reminders_and_what_people_are_told_is_counted_once_it_i
     assert (below(), above()) == (0, 1)
 
 
+def test_a_next_occurrence_is_counted_once_and_one_that_a_sweep_had_to_make_apart(pump):
+    made, repaired = Growth("recurrence_made_total"), Growth("recurrence_repaired_total")
+    ada = person()
+    task = task_of(ada, due_on=NOW.date(), recurrence="daily")
+    pump.run()
+    complete_task(task_id=task.pk, actor=ada, now=NOW)
+    pump.run()
+    pump.redeliver_everything()
+    assert (made(), repaired()) == (1, 0)
+
+    following = Task.objects.get(series_id=task.series_id, status="pending")
+    complete_task(task_id=following.pk, actor=ada, now=NOW)
+    assert repair(series_id=task.series_id, task_id=following.pk, completed_at=NOW, now=NOW)
+    pump.run()
+
+    assert (made(), repaired()) == (2, 1)
+
+
 def test_what_is_rolled_back_is_not_counted():
     scheduled, reminders = Growth("reminders_total", event="scheduled"), Growth("notifications_total", kind="reminder")
     ada = person()
@@ -353,8 +374,8 @@ def test_reminders_that_wait_and_deliveries_by_their_state_are_told():
     sent(told_once, status="held")
     sent(told_once, status="sending", lease_until=now)
     sent(told_once, status="waiting", transport="in_app", send_at=now - timedelta(days=1))
-    sent(told_once, status="waiting", transport="email", send_at=now - timedelta(seconds=90))
-    sent(told_once, status="collecting", transport="email", send_at=now + timedelta(seconds=90))
+    sent(told_once, status="waiting", transport="webhook", send_at=now - timedelta(seconds=90))
+    sent(told_once, status="collecting", transport="webhook", send_at=now + timedelta(seconds=90))
     watermarks.note(watermarks.REMINDERS)
     health.forget()
 
