@@ -102,8 +102,8 @@ def triggering_alone(ground: Ground, owners: Sequence[User], *, count: int) -> f
     ground.stack.stop_roles("beat", "relay", ROLE)
     _sleep_until(at + timedelta(milliseconds=10))
     triggered, began = 0, time.monotonic()
-    while step := triggering.trigger_due():
-        triggered += step
+    while len(done := triggering.trigger_due()):
+        triggered += done.triggered
     took = time.monotonic() - began
     for role in ("relay", ROLE, "beat"):
         ground.start_role(role)
@@ -118,9 +118,9 @@ def sweep_of_none(owner: User, *, planned: int, looks: int) -> Latency:
     taken = []
     for _ in range(looks):
         began = time.perf_counter()
-        triggered = triggering.trigger_due()
+        done = triggering.trigger_due()
         taken.append((time.perf_counter() - began) * 1000)
-        assert triggered == 0, f"{triggered} were due"
+        assert len(done) == 0, f"{len(done)} were due"
     return Latency.of(taken)
 
 

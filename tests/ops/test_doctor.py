@@ -534,8 +534,8 @@ def test_topics_that_are_not_there_are_wrong_until_they_are_created(settings: An
     call_command("create_topics", "--json")
 
     assert (cluster.level, before.level) == (Level.WELL, Level.WRONG)
-    assert before.told == "not there: account-events, recurrence-events, task-events, task-updates"
-    assert kafka.topics().told.startswith("account-events (4 partitions), recurrence-events (4 partitions)")
+    assert before.told == "not there: account-events, notifications, recurrence-events, reminders, task-events, task-updates"
+    assert kafka.topics().told.startswith("account-events (4 partitions), notifications (4 partitions), ")
     assert kafka.lag() == well("audit 0, recurrence 0")
 
 
@@ -594,7 +594,8 @@ def test_a_group_that_does_not_reconcile_or_had_to_repair_is_told() -> None:
     never = pipeline.reconcile()
     GroupProgress.objects.create(group="audit", checked_at=datetime.now(UTC))
     one_only = pipeline.reconcile()
-    GroupProgress.objects.create(group="recurrence", checked_at=datetime.now(UTC))
+    for group in ("notifications", "recurrence"):
+        GroupProgress.objects.create(group=group, checked_at=datetime.now(UTC))
     well_now = pipeline.reconcile()
     GroupProgress.objects.filter(group="audit").update(repaired=2)
 

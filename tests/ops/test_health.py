@@ -41,9 +41,11 @@ WELL = {
     "dead_letters": "ok",
     "deliveries": "ok",
     "group_audit": "ok",
+    "group_notifications": "ok",
     "group_recurrence": "ok",
     "kafka": "ok",
     "lag_audit": "ok",
+    "lag_notifications": "ok",
     "lag_recurrence": "ok",
     "outbox": "ok",
     "postgresql": "ok",
@@ -54,18 +56,11 @@ WELL = {
     "role_relay": "ok",
     "role_web": "ok",
     "role_worker-audit": "ok",
+    "role_worker-notifications": "ok",
     "role_worker-recurrence": "ok",
     "role_ws": "ok",
-    "sweep_erase_late_audit_contents": "ok",
-    "sweep_finish_erasures": "ok",
-    "sweep_make_occurrences_whose_time_has_come": "ok",
-    "sweep_prune_the_event_log": "ok",
-    "sweep_purge_deleted_tasks_and_old_answers": "ok",
-    "sweep_reconcile_audit": "ok",
-    "sweep_reconcile_recurrence": "ok",
-    "sweep_repair_series_without_a_next_occurrence": "ok",
-    "sweep_sign_a_checkpoint_of_the_audit_trail": "ok",
-    "sweep_verify_the_audit_trail": "ok",
+    # A schedule of which nobody is told here would be one that nobody watches.
+    **{f"sweep_{name.lower().replace(' ', '_')}": "ok" for name in schedules.declared()},
 }
 
 
@@ -247,7 +242,7 @@ def test_an_answer_comes_within_the_deadline_when_redis_and_kafka_are_black_hole
     assert time.monotonic() - started_at < 3.8
     assert response.status_code == 200
     down = {"kafka": "down", "redis_jobs": "down", "redis_sockets": "down"}
-    unknown = {"lag_audit": "unknown", "lag_recurrence": "unknown"}
+    unknown = {"lag_audit": "unknown", "lag_notifications": "unknown", "lag_recurrence": "unknown"}
     assert statuses(response.json()["checks"]) == WELL | down | unknown
 
 
@@ -280,7 +275,10 @@ def test_an_answer_serves_for_two_seconds(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("reconciled")
 @pytest.mark.parametrize(
     ("role", "limit"),
-    [("web", 30), ("ws", 30), ("relay", 30), ("worker-audit", 60), ("worker-recurrence", 60), ("beat", 30)],
+    [
+        *(("web", 30), ("ws", 30), ("relay", 30), ("beat", 30)),
+        *(("worker-audit", 60), ("worker-notifications", 60), ("worker-recurrence", 60)),
+    ],
 )
 def test_a_role_whose_loop_hangs_degrades_beyond_its_limit(staff: Client, role: str, limit: int) -> None:
     beaten(role, seconds_ago=limit - 2)
@@ -448,7 +446,7 @@ def test_postgresql_away_is_down() -> None:
 
     assert response.status_code == 503
     assert response.json()["status"] == "down"
-    lags = {"lag_audit": "ok", "lag_recurrence": "ok"}
+    lags = {"lag_audit": "ok", "lag_notifications": "ok", "lag_recurrence": "ok"}
     own = lags | {"kafka": "ok", "redis_jobs": "ok", "redis_sockets": "ok", "postgresql": "down"}
     assert response.json()["checks"] == {name: {"status": own.get(name, "unknown")} for name in WELL}
 

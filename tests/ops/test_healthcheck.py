@@ -39,7 +39,8 @@ def beaten(folder: Path, role: str, *, seconds_ago: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "limit"), [("relay", 30), ("beat", 30), ("worker-audit", 60), ("worker-recurrence", 60)]
+    ("role", "limit"),
+    [("relay", 30), ("beat", 30), ("worker-audit", 60), ("worker-notifications", 60), ("worker-recurrence", 60)],
 )
 def test_a_loop_is_well_while_its_heartbeat_is_within_its_limit(tmp_path: Path, role: str, limit: int) -> None:
     beaten(tmp_path, role, seconds_ago=limit - 5)
@@ -149,7 +150,7 @@ def test_an_unknown_role_is_wrong_use_and_the_roles_there_are_told(tmp_path: Pat
     assert (status, told) == (2, "")
     assert why == (
         "manage.py healthcheck: argument --role: 'wroker-audit' is no role: there are web, ws, relay, beat, "
-        "worker-audit, worker-recurrence. See manage.py healthcheck --help\n"
+        "worker-audit, worker-notifications, worker-recurrence. See manage.py healthcheck --help\n"
     )
     with pytest.raises(CommandError, match="'wroker-audit' is no role") as refused:
         call_command("healthcheck", "--role", "wroker-audit")

@@ -43,6 +43,7 @@ WORK = Work(
     leader=RelayLeader("10.0.0.7", NOW - timedelta(hours=3)),
     recent={
         "audit": RecentHandling("audit", 6000, 0.034, 0.0901),
+        "notifications": RecentHandling("notifications", 900, 0.044, 0.11),
         "recurrence": RecentHandling("recurrence", 40, 0.051, 0.12),
     },
     processes=[ProcessLife("web", "pod-1:7", NOW, NOW, "1.0", 0.4, lives=True)],
@@ -55,6 +56,7 @@ HEALTHY = Overview(
         parked={},
         groups={
             "audit": GroupStatus("audit", NOW - timedelta(seconds=12), 0, 34, 0),
+            "notifications": GroupStatus("notifications", NOW - timedelta(seconds=7), 0, 0, 0),
             "recurrence": GroupStatus("recurrence", NOW - timedelta(seconds=9), 0, 0, 0),
         },
         roles=[
@@ -73,8 +75,8 @@ HEALTHY = Overview(
     ),
     work=WORK,
     kafka=BrokerState("cluster-1", keeps_records=True),
-    lags={"audit": 12, "recurrence": 0},
-    queues={"audit": 3, "recurrence": 1},
+    lags={"audit": 12, "notifications": 4, "recurrence": 0},
+    queues={"audit": 3, "notifications": 2, "recurrence": 1},
     trail=Trail(12_345, 16),
 )
 PARTS = ["state", "work", "kafka", "lags", "queues", "trail"]
@@ -122,11 +124,12 @@ def test_the_picture_of_a_healthy_pipeline() -> None:
         "● outbox       empty",
         "● relay        one leads from 10.0.0.7 for 3 h",
         "● kafka        cluster cluster-1",
-        "● jobs         3 in audit, 1 in recurrence",
+        "● jobs         3 in audit, 2 in notifications, 1 in recurrence",
         "● reminders    120 wait, looked 2 s ago; 3 to send, 1 sending, 2 failed",
-        "─ groups ─── lag   handled commit→handled parked  checked repaired caught up",
-        "● audit       12 6,000/min  34, p99 90 ms      0 12 s ago        0        34",
-        "● recurrence   0    40/min 51, p99 120 ms      0  9 s ago        0         0",
+        "─ groups ───    lag   handled commit→handled parked  checked repaired caught up",
+        "● audit          12 6,000/min  34, p99 90 ms      0 12 s ago        0        34",
+        "● notifications   4   900/min 44, p99 110 ms      0  7 s ago        0         0",
+        "● recurrence      0    40/min 51, p99 120 ms      0  9 s ago        0         0",
         "roles ──────────────────────────────────────────────────────────────────────────",
         "● web          1 beating, 0.4 s ago  pod-1:7",
         "● workers      2 audit, 1 recurrence beating, 0.6 s ago",
@@ -391,8 +394,8 @@ def test_json_has_every_part_and_fails_while_something_is_wrong(capsys: pytest.C
     assert told["state"]["outbox"]["depth"] == 1
     assert told["state"]["groups"]["audit"]["caught_up"] == 5
     assert told["state"]["parked"] == {"audit": 1}
-    assert told["lags"] == {"audit": 0, "recurrence": 0}
-    assert told["queues"] == {"audit": 0, "recurrence": 0}
+    assert told["lags"] == {"audit": 0, "notifications": 0, "recurrence": 0}
+    assert told["queues"] == {"audit": 0, "notifications": 0, "recurrence": 0}
     assert told["trail"]["records"] == 0
     assert "dead letters is degraded" in told["troubles"]
 
@@ -407,7 +410,7 @@ def test_the_jobs_that_wait_are_counted(settings: Any) -> None:
         queue.clear()
         queue.close()
 
-    assert found == {"audit": 1, "recurrence": 0}
+    assert found == {"audit": 1, "notifications": 0, "recurrence": 0}
 
 
 @pytest.mark.django_db(transaction=True)
