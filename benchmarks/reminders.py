@@ -146,7 +146,7 @@ def _told(ids: Sequence[UUID], *, at: datetime, count: int, others: float) -> To
     times = Counter(reminder for reminder, _ in rows)
     assert len(times) == count, f"{count} were due, {len(times)} were told"
     mails = Delivery.objects.filter(owner_id__in=ids, transport="email", status=Delivery.Status.DELIVERED)
-    out = sorted(mails.values_list("finished_at", flat=True))
+    out = sorted(finished for finished in mails.values_list("finished_at", flat=True) if finished)
     seconds = (out[-1] - out[0]).total_seconds() if len(out) > 1 else 0.0
     return Told(
         lateness=Latency.of([late for _, late in rows]),
