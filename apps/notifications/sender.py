@@ -31,6 +31,8 @@ LINGER_SECONDS = 1.0
 # So often it looks for more where it found nothing; and where it did, so that places that come free are filled.
 LOOK_SECONDS = 0.2
 PACE_SECONDS = 0.02
+# So long those that may kill their sender are sent first, alone.
+DEADLY_SECONDS = 3.0
 # So often claims whose lease ran out are given up.
 BURY_SECONDS = 2.0
 # Beyond a transport's time, which it keeps itself: only what does not is told off.
@@ -99,6 +101,10 @@ class Sender:
 
     def run(self) -> int:
         """How many attempts came to an end."""
+        try:
+            self._send_the_deadly()
+        except Error:
+            self._claim_no_more()
         while True:
             if not self._leaves():
                 self._look()
@@ -109,6 +115,20 @@ class Sender:
                 break
         _hanging[:] = [one for lane in self.lanes for one in lane.trying]
         return self.kept
+
+    def _send_the_deadly(self) -> None:
+        """Those whose senders died twice in a row, one by one and with nothing else under way: if they kill again, they
+        kill nobody else's.
+        """
+        until = time.monotonic() + DEADLY_SECONDS
+        for lane in self.lanes:
+            while not self._leaves() and time.monotonic() < until and not any(one.trying for one in self.lanes):
+                claimed = sending.claim(transport=lane.transport, room=fairness.Room(1, 1, 1), deadly=True)
+                if not claimed:
+                    break
+                self._begin(lane, claimed[0])
+                while self._under_way():
+                    self._collect()
 
     def _leaves(self) -> bool:
         return time.monotonic() >= self.until or self.stop()
@@ -124,12 +144,15 @@ class Sender:
                     sending.bury(lane.transport)
                 self._fill(lane)
         except Error:
-            # The database is away or busy; what is under way is waited for all the same.
-            log.warning("deliveries_not_claimed", exc_info=True)
-            _let_go_of_what_is_cut_off()
-            self.until = min(self.until, time.monotonic())
+            self._claim_no_more()
         if buries:
             self.bury_at = time.monotonic() + BURY_SECONDS
+
+    def _claim_no_more(self) -> None:
+        """The database is away or busy; what is under way is waited for all the same."""
+        log.warning("deliveries_not_claimed", exc_info=True)
+        _let_go_of_what_is_cut_off()
+        self.until = min(self.until, time.monotonic())
 
     def _fill(self, lane: Lane) -> None:
         room = lane.room()

@@ -10,7 +10,7 @@ import pytest
 
 from apps.notifications import fairness, one_sender, sender
 from apps.notifications.fairness import Room
-from apps.notifications.models import Delivery
+from apps.notifications.models import Delivery, DeliveryAttempt
 from apps.notifications.sender import Sender, send_due
 from apps.notifications.services import claiming, sending
 from apps.notifications.transports import transport_named
@@ -134,6 +134,40 @@ def claimed_beside_a_hog(ada, monkeypatch):
     delivery(person("bob"), destination="bob")
     claimed = sending.claim(transport=transport_named("letters"), room=Room(all=8, risky=8, person=8))
     return {one.delivery.destination for one in claimed}
+
+
+def under_way_beside_one_that_died(post, *, times):
+    """How many were under way, in all, while it was sent."""
+    under_way = []
+
+    def look():
+        time.sleep(0.5)
+        under_way.append(sum(post.at_once.values()))
+
+    post.doing["deadly"] = look
+    row = delivery(person(), destination="deadly", attempts=2, fence=2)
+    for number in (1, 2):
+        outcome = "died" if number > 2 - times else "retry"
+        DeliveryAttempt.objects.create(
+            delivery=row, number=number, fence=number, started_at=row.created_at, outcome=outcome
+        )
+    for number in range(5):
+        post.doing[f"other-{number}"] = lambda: time.sleep(0.8)
+        other = person()
+        answered_before(other, f"other-{number}")
+        delivery(other, destination=f"other-{number}", ago=timedelta(seconds=1))
+    Sender(linger_seconds=0).run()
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"delivered"}
+    return under_way[0]
+
+
+class TestDeadly:
+    def test_one_whose_senders_died_twice_in_a_row_goes_alone(self, db, post):
+        assert under_way_beside_one_that_died(post, times=2) == 1
+
+    def test_one_whose_sender_died_once_goes_with_the_others(self, db, post):
+        """The negative control."""
+        assert under_way_beside_one_that_died(post, times=1) > 1
 
 
 class TestLeaving:

@@ -37,7 +37,7 @@ WITH elsewhere AS (
     SELECT owner_id, destination FROM notifications_delivery WHERE status = 'sending' AND transport = %(transport)s
     UNION SELECT * FROM unnest(%(busy_owners)s::uuid[], %(busy_destinations)s::text[])),
 due AS (
-    SELECT d.id, d.owner_id, d.destination, d.send_at FROM notifications_delivery d
+    SELECT d.id, d.owner_id, d.destination, d.send_at, d.attempts FROM notifications_delivery d
     WHERE d.transport = %(transport)s AND d.status IN ('collecting', 'waiting') AND d.send_at <= statement_timestamp()
     AND NOT EXISTS (SELECT FROM elsewhere e WHERE e.owner_id = d.owner_id AND e.destination = d.destination)
     AND EXISTS (SELECT FROM accounts_user u WHERE u.id = d.owner_id AND u.is_active)
@@ -51,6 +51,10 @@ SELECT f.id, f.owner_id, f.send_at, f.destination <> '' AND (
         SELECT l.status <> 'delivered' FROM notifications_delivery l
         WHERE l.owner_id = f.owner_id AND l.transport = %(transport)s AND l.destination = f.destination
         AND l.status IN ('delivered', 'failed') ORDER BY l.finished_at DESC LIMIT 1), true)),
+    f.attempts > 1 AND (
+        SELECT count(*) = 2 FROM (
+            SELECT a.outcome FROM notifications_deliveryattempt a WHERE a.delivery_id = f.id
+            ORDER BY a.number DESC LIMIT 2) l WHERE l.outcome = 'died'),
     (SELECT count(*) FROM due)
 FROM first f ORDER BY f.send_at, f.id
 """
@@ -86,18 +90,23 @@ class Claimed:
 
 
 @transaction.atomic
-def claim(*, transport: Transport, room: Room, busy: Collection[tuple[UUID, str]] = ()) -> list[Claimed]:
+def claim(
+    *, transport: Transport, room: Room, busy: Collection[tuple[UUID, str]] = (), deadly: bool = False
+) -> list[Claimed]:
     """As many as there is room for, fairly; what is not worth telling any more is dropped on the way.
 
-    `busy` are destinations that threads of ours still hang at. Nothing while somebody else claims.
+    `busy` are destinations that threads of ours still hang at. With `deadly` only those whose senders died twice in a
+    row, else only others: it may be them that kill, and what is under way beside them. Nothing while somebody else
+    claims.
     """
     if room.all <= 0 or not _took_turn(transport):
         return []
-    candidates, all_seen = _candidates(transport, busy=busy, window=NEAREST)
+    asked: dict[str, Any] = {"busy": busy, "deadly": deadly}
+    candidates, all_seen = _candidates(transport, **asked, window=NEAREST)
     under_way = _under_way(transport)
     chosen = fairness.choose(candidates, room=room, under_way=under_way)
     if len(chosen) < room.all and not all_seen:
-        candidates, _ = _candidates(transport, busy=busy, window=ALL)
+        candidates, _ = _candidates(transport, **asked, window=ALL)
         chosen = fairness.choose(candidates, room=room, under_way=under_way)
     risky = {one.delivery_id for one in chosen if one.risky}
     rows = _locked(one.delivery_id for one in chosen)
@@ -123,7 +132,7 @@ def _took_turn(transport: Transport) -> bool:
 
 
 def _candidates(
-    transport: Transport, *, busy: Collection[tuple[UUID, str]], window: int
+    transport: Transport, *, busy: Collection[tuple[UUID, str]], deadly: bool, window: int
 ) -> tuple[list[Candidate], bool]:
     """And whether these are of all that is due."""
     given: dict[str, Any] = {
@@ -135,7 +144,7 @@ def _candidates(
     with connection.cursor() as cursor:
         cursor.execute(_CANDIDATES, given)
         rows = cursor.fetchall()
-    found = [Candidate(pk, owner_id, send_at, risky) for pk, owner_id, send_at, risky, _ in rows]
+    found = [Candidate(*told) for *told, kills, _ in rows if kills == deadly]
     return found, not rows or rows[0][-1] < window
 
 
