@@ -103,8 +103,8 @@ class Sender:
         """How many attempts came to an end."""
         try:
             self._send_the_deadly()
-        except Error:
-            self._claim_no_more()
+        except Error as reason:
+            self._claim_no_more(reason)
         while True:
             if not self._leaves():
                 self._look()
@@ -143,14 +143,14 @@ class Sender:
                 if buries:
                     sending.bury(lane.transport)
                 self._fill(lane)
-        except Error:
-            self._claim_no_more()
+        except Error as reason:
+            self._claim_no_more(reason)
         if buries:
             self.bury_at = time.monotonic() + BURY_SECONDS
 
-    def _claim_no_more(self) -> None:
+    def _claim_no_more(self, reason: Error) -> None:
         """The database is away or busy; what is under way is waited for all the same."""
-        log.warning("deliveries_not_claimed", exc_info=True)
+        log.warning("deliveries_not_claimed", reason=str(reason).strip())
         _let_go_of_what_is_cut_off()
         self.until = min(self.until, time.monotonic())
 
