@@ -28,6 +28,8 @@ from apps.notifications.views import (
     PreferencesView,
     PushSubscriptionViewSet,
     PushView,
+    ReminderViewSet,
+    TaskRemindersView,
     WebhookViewSet,
 )
 from apps.ops.views import health, live, metrics, ready
@@ -67,6 +69,7 @@ router.register("tasks", TaskViewSet, basename="task")
 router.register("lists", ListViewSet, basename="list")
 router.register("tags", TagViewSet, basename="tag")
 router.register("series", SeriesViewSet, basename="series")
+router.register("reminders", ReminderViewSet, basename="reminder")
 router.register("notifications", NotificationViewSet, basename="notification")
 router.register("webhooks", WebhookViewSet, basename="webhook")
 router.register("push/subscriptions", PushSubscriptionViewSet, basename="push-subscription")
@@ -117,6 +120,12 @@ urlpatterns = [
         rf"^api/v1/tasks/(?P<task_id>{UUID_PATTERN})/occurrences/$",
         OccurrencesView.as_view({"get": "list"}),
         name="task-occurrences",
+    ),
+    # When to be reminded of it is notifications'.
+    re_path(
+        rf"^api/v1/tasks/(?P<task_id>{UUID_PATTERN})/reminders/$",
+        TaskRemindersView.as_view({"get": "retrieve", "post": "create"}),
+        name="task-reminders",
     ),
     path(
         "api/v1/recurrence/preview/",

@@ -23,7 +23,7 @@ from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
 from apps.notifications.examples import SUBSCRIPTIONS
-from apps.notifications.selectors import endpoints, inbox, whose
+from apps.notifications.selectors import endpoints, inbox, reminders, whose
 from apps.notifications.services import push, webhooks
 from apps.recurrence.models import Series
 from apps.tasks import services
@@ -74,7 +74,8 @@ class Things:
             user=owner, name=f"Token of {owner}", scopes=["read"], expires_at=None, now=datetime.now(UTC)
         ).row
         self.sign_in = credentials.start_sign_in(user=owner, now=datetime.now(UTC))
-        self.notification = made.notification(owner, task_id=self.task.pk, now=NOW)
+        (self.reminder,) = self.task.reminders
+        self.notification = made.notification(owner, task_id=self.task.pk, reminder_id=self.reminder["id"], now=NOW)
         self.mail = made.delivery(self.notification, status="failed", now=NOW)
         self.webhook = webhooks.create(owner=owner, url=f"https://example.org/{owner}", now=NOW).endpoint
         self.sent = made.delivery(
@@ -99,6 +100,7 @@ class Things:
             ("deliveries", "delivery_id"): self.sent.pk,
             ("lists", "list_id"): self.list.pk,
             ("notifications", "notification_id"): self.notification.pk,
+            ("reminders", "reminder_id"): self.reminder["id"],
             ("series", "series_id"): self.series.pk,
             ("subscriptions", "subscription_id"): self.browser.pk,
             ("tags", "tag_id"): self.tag.pk,
@@ -148,7 +150,11 @@ class Things:
             "kind": ["reminder"],
             "delivery": ["failed"],
             "in_inbox": ["true", "false"],
-            "reminder": [str(self.task.pk)],
+            "reminder": [self.reminder["id"]],
+            "origin": ["asked"],
+            ("/api/v1/reminders/", "status"): ["planned"],
+            ("/api/v1/reminders/", "sort"): ["-trigger", "trigger"],
+            ("/api/v1/reminders/", "to"): ["2027-01-02"],
             ("/api/v1/notifications/", "status"): ["unread", "failed"],
             ("/api/v1/audit/", "sort"): ["-recorded", "occurred"],
             ("/api/v1/audit/", "list"): [str(self.list.pk)],
@@ -162,7 +168,7 @@ class Things:
     def ids(self):
         things = [self.owner, self.list, self.tag, self.parent, self.task, self.series, self.token]
         things += [self.notification, self.mail, self.webhook, self.sent, self.browser]
-        return {str(self.record.event_id), *(str(one.pk) for one in things)}
+        return {str(self.record.event_id), self.reminder["id"], *(str(one.pk) for one in things)}
 
 
 @pytest.fixture
@@ -380,6 +386,7 @@ def second_token_and_list(things):
         user=things.owner, name="Second", scopes=["read"], expires_at=None, now=datetime.now(UTC)
     )
     made.notification(things.owner, now=NOW)
+    made.reminder(things.owner, task_id=things.parent.pk, now=NOW)
     webhooks.create(owner=things.owner, url="https://example.org/second", now=NOW)
     second = f"{SUBSCRIPTIONS[0].value['endpoint']}-second"
     push.subscribe(owner=things.owner, endpoint=second, now=NOW, **SUBSCRIPTIONS[0].value["keys"])
@@ -447,7 +454,7 @@ def test_without_owners_the_walk_of_the_paths_goes_red(no_owners, api, ada, eve)
 
 
 def test_without_owners_of_what_people_are_told_the_walks_go_red(api, ada, eve, monkeypatch):
-    for reads in (whose, inbox, endpoints):
+    for reads in (whose, inbox, endpoints, reminders):
         monkeypatch.setattr(reads, "owned_by", lambda rows, owner: rows)
 
     let_in = {path for (_, path, _), told in walk_paths(api, eve).items() if told != [404]}

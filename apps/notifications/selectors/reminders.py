@@ -1,4 +1,4 @@
-"""Reads of reminders. Whose they are is decided here."""
+"""Reads of reminders."""
 
 from typing import Any
 from uuid import UUID
@@ -7,6 +7,7 @@ from django.db import connection
 
 from apps.accounts.models import User
 from apps.notifications.models import Reminder
+from apps.notifications.selectors.whose import owned_by
 
 _SECONDS_AHEAD = """
 SELECT extract(epoch FROM max(trigger_at) - clock_timestamp())
@@ -21,7 +22,7 @@ SELECT owner_id FROM notifications_preferences WHERE follows_up_from IS NOT NULL
 
 def reminders_of(*, owner: User) -> Any:
     """All reminders a person may see, those that are over among them."""
-    return Reminder.objects.filter(owner=owner)
+    return owned_by(Reminder.objects.all(), owner)
 
 
 def seconds_ahead(*, within: float) -> list[float]:

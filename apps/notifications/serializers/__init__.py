@@ -9,6 +9,11 @@ from apps.notifications.serializers.notifications import (
 )
 from apps.notifications.serializers.preferences import PreferencesSerializer
 from apps.notifications.serializers.push import PublicKeySerializer, PushSubscriptionSerializer
+from apps.notifications.serializers.reminders import (
+    NewReminderSerializer,
+    ReminderSerializer,
+    TaskRemindersSerializer,
+)
 from apps.notifications.serializers.webhooks import (
     RedeliveredSerializer,
     RedeliverSerializer,
@@ -20,6 +25,7 @@ from apps.notifications.serializers.why import WhyReminderSerializer, WhySeriali
 __all__ = [
     "DeliveryDetailSerializer",
     "DeliverySerializer",
+    "NewReminderSerializer",
     "NotificationSerializer",
     "PreferencesSerializer",
     "PublicKeySerializer",
@@ -27,7 +33,9 @@ __all__ = [
     "ReadAllSerializer",
     "RedeliverSerializer",
     "RedeliveredSerializer",
+    "ReminderSerializer",
     "SnoozeSerializer",
+    "TaskRemindersSerializer",
     "UnreadCountSerializer",
     "WebhookSerializer",
     "WebhookWithSecretSerializer",

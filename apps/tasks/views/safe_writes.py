@@ -26,7 +26,8 @@ Handler = Callable[..., Response]
 class Versioned(Protocol):
     """What counts its changes."""
 
-    version: int
+    @property
+    def version(self) -> int: ...
 
 
 # RFC 9110: one or more, with commas between them.
