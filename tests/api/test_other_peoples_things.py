@@ -446,7 +446,7 @@ def no_owners(monkeypatch):
 def test_without_owners_the_walk_of_the_paths_goes_red(no_owners, api, ada, eve):
     let_in = {path for (_, path, _), told in walk_paths(api, eve).items() if told != [404]}
 
-    of_things = ("/api/v1/t", "/api/v1/l", "/api/v1/s")
+    of_things = ("/api/v1/t", "/api/v1/l", "/api/v1/r", "/api/v1/s")
     assert let_in == {path for _, path, _ in with_things_in_path() if path.startswith(of_things)} - {
         "/api/v1/tokens/{token_id}/",
         "/api/v1/tasks/{task_id}/history/",
@@ -461,7 +461,7 @@ def test_without_owners_of_what_people_are_told_the_walks_go_red(api, ada, eve, 
     shown = walk_filters(api, eve)
 
     # Who changes a webhook or a browser looks again whose it is.
-    ours = ("/api/v1/notifications/", "/api/v1/webhooks/", "/api/v1/push/")
+    ours = ("/api/v1/notifications/", "/api/v1/reminders/", "/api/v1/webhooks/", "/api/v1/push/")
     assert let_in == {path for method, path, _ in with_things_in_path() if path.startswith(ours) and method == "get"}
     assert str(eve.notification.pk) in shown["/api/v1/notifications/", "task", str(eve.task.pk)]
 
