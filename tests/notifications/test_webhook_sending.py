@@ -74,7 +74,7 @@ class TestShape:
             "data": ...,
         }
         assert (told["id"], told["title"], told["text"]) == (str(one.pk), "Buy milk", "Due in 30 minutes.")
-        assert content["data"]["items"] == [told]
+        assert (content["data"]["items"], content["data"]["count"]) == ([told], 1)
         event = {name: value for name, value in told.items() if name != "id"}
         event_types.check_data("notification.created.v1", {"notification": event}, exact=True)
 
@@ -93,6 +93,17 @@ class TestShape:
         assert (whole["text"], whole["urgent"], whole["late_seconds"]) == ("• Buy milk\n• Call Ada", True, 3.5)
         event = {name: value for name, value in whole.items() if name != "id"}
         event_types.check_data("notification.created.v1", {"notification": event}, exact=True)
+
+    def test_of_very_many_a_hundred_stand_one_by_one_and_how_many_there_are(self):
+        owner = person()
+        told = [notification_of(owner, title=f"Task {number}") for number in range(101)]
+        delivery = delivery_to(webhook_of(owner).endpoint, told=told)
+
+        data = composed(delivery)["data"]
+
+        assert (len(data["items"]), data["count"]) == (100, 101)
+        assert data["notification"]["title"] == "101 notifications"
+        assert data["notification"]["text"].endswith("• Task 99\n…")
 
     def test_a_test_has_the_same_shape_and_a_type_of_its_own(self):
         made = webhook_of(person())

@@ -1,15 +1,19 @@
 """Webhooks and pushes by the sender itself: what is kept of them, and that nothing secret is."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from standardwebhooks import Webhook as Receiver
 from structlog.testing import capture_logs
 
 from apps.notifications import sealing
-from apps.notifications.models import DeliveryAttempt, PushSubscription, VapidKey, WebhookEndpoint
+from apps.notifications.kinds import Kind
+from apps.notifications.models import Delivery, DeliveryAttempt, PushSubscription, VapidKey, WebhookEndpoint
 from apps.notifications.sender import Sender
 from apps.notifications.services import webhooks
+from apps.notifications.services.news import News
+from apps.notifications.services.telling import tell
 from tests.notifications.destinations import browser, delivery_to, notification_of, subscription_of, webhook_of
 from tests.notifications.raw_receivers import answering, receiving
 from tests.support import everywhere
@@ -74,6 +78,30 @@ def test_what_is_sent_again_comes_by_the_same_id():
     (first, one), (second, other) = map(received, receiver.requests)
     assert first["webhook-id"] == second["webhook-id"] == str(delivery.pk)
     assert one == other
+
+
+def test_what_is_told_while_it_is_off_is_held_and_goes_out_in_its_order_when_it_is_on():
+    with receiving(answering()) as receiver:
+        made = webhook_of(person(), url=receiver.url)
+        who = {"endpoint_id": made.endpoint.pk, "actor": made.endpoint.owner, "now": datetime.now(UTC)}
+        webhooks.disable(**who)
+        for title in ("Buy milk", "Call Ada", "Water plants"):
+            tell([news_to(made.endpoint.owner, title=title)], now=datetime.now(UTC))
+        send()
+        assert receiver.connections == 0
+        assert set(Delivery.objects.filter(transport="webhook").values_list("status", flat=True)) == {"held"}
+
+        webhooks.enable(**who)
+        send()
+
+    titles = [json.loads(received(one)[1])["data"]["notification"]["title"] for one in receiver.requests]
+    assert titles == ["Buy milk", "Call Ada", "Water plants"]
+
+
+def news_to(owner, *, title):
+    return News(
+        owner_id=owner.pk, kind=Kind.REMINDER, once=f"test/{title}", title=title, text="", about_at=datetime.now(UTC)
+    )
 
 
 def test_a_test_is_sent_and_answered():

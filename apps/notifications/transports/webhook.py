@@ -1,9 +1,10 @@
 """To addresses of other systems: Standard Webhooks, whose body is a CloudEvent.
 
 Every body has one shape, however many notifications went together: `data.notification` is what is told, as in
-`notification.created.v1` and with its id; `data.items` are the notifications one by one, at least one. Of several,
-`data.notification` sums them up, as kind `digest` with the id of the delivery. The content type is that of CloudEvents,
-by which their libraries recognise one; a signature is over the bytes, whatever they are called.
+`notification.created.v1` and with its id; `data.items` are the notifications one by one, at least one and at most 100
+of `data.count`. Of several, `data.notification` sums them up, as kind `digest` with the id of the delivery. The content
+type is that of CloudEvents, by which their libraries recognise one; a signature is over the bytes, whatever they are
+called.
 
 Source: https://www.standardwebhooks.com, CloudEvents 1.0.2 (HTTP binding, structured mode).
 """
@@ -38,6 +39,8 @@ CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 _ENDPOINTS = """
 SELECT id, owner_id, status FROM notifications_webhookendpoint WHERE owner_id = ANY(%s) ORDER BY id FOR KEY SHARE
 """
+# Receivers take no body of any length; who wants the rest asks the API.
+MOST_ITEMS = 100
 _TITLE_OF_A_TEST = "A test of your webhook"
 _GONE = 410
 _BUSY = {429, 503}
@@ -85,7 +88,7 @@ class Webhook(Transport):
             "time": instant_text(now),
             "datacontenttype": "application/json",
             "ownerid": str(owner.pk),
-            "data": {"notification": whole, "items": told or [whole]},
+            "data": {"notification": whole, "items": told[:MOST_ITEMS] or [whole], "count": len(told) or 1},
         }
 
     def reach(self, delivery: Delivery, *, owner: User) -> Reach:
@@ -124,7 +127,7 @@ def _test(delivery: Delivery) -> dict[str, Any]:
 
 def _summed_up(delivery: Delivery, told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Several as one: of each instant the first, since they are in the order of what they are for."""
-    titles = "\n".join(f"• {one['title']}" for one in told)
+    titles = [f"• {one['title']}" for one in told[:MOST_ITEMS]] + ["…"] * (len(told) > MOST_ITEMS)
     nothing_of_one = dict.fromkeys(("task_id", "reminder_id", "due_at", "due_on", "read_at", "snoozed_until"))
     return {
         **told[0],
@@ -132,7 +135,7 @@ def _summed_up(delivery: Delivery, told: Sequence[Mapping[str, Any]]) -> dict[st
         "id": str(delivery.redelivery_of_id or delivery.pk),
         "kind": str(Kind.DIGEST),
         "title": f"{len(told)} notifications",
-        "text": titles,
+        "text": "\n".join(titles),
         "urgent": any(one["urgent"] for one in told),
         "late_seconds": max(one["late_seconds"] for one in told),
     }
