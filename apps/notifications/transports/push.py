@@ -54,7 +54,7 @@ class Reach:
 
 class Push(Transport):
     name = "push"
-    label = "push"
+    label = "by push"
     on_by_default = frozenset({Kind.REMINDER})
 
     def destinations(self, owners: Collection[User]) -> dict[UUID, list[Destination]]:

@@ -57,7 +57,7 @@ class Reach:
 
 class Webhook(Transport):
     name = "webhook"
-    label = "webhook"
+    label = "by webhook"
     on_by_default = frozenset({Kind.REMINDER, Kind.OVERDUE})
     most_attempts = 12
 
