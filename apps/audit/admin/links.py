@@ -20,6 +20,8 @@ _THINGS = {
     "list": "tasks.tasklist",
     "tag": "tasks.tag",
     "series": "recurrence.series",
+    "reminder": "notifications.reminder",
+    "notification": "notifications.notification",
     "account": "accounts.user",
 }
 
