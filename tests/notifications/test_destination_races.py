@@ -4,18 +4,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from apps.accounts.models import User
 from apps.notifications.exceptions import TooManyWebhooks
-from apps.notifications.models import Delivery, VapidKey, WebhookEndpoint
+from apps.notifications.models import Delivery, PushSubscription, VapidKey, WebhookEndpoint
 from apps.notifications.services import push, webhook_books, webhooks
 from apps.notifications.transports import transport_named, webhook
 from apps.notifications.transports.base import Receipt
-from tests.events.concurrency import with_own_connection
-from tests.notifications.destinations import delivery_to, webhook_of
+from tests.events.concurrency import at_once, with_own_connection
+from tests.notifications.destinations import browser, delivery_to, subscription_of, webhook_of
 from tests.support.factories import NOW, person
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
@@ -111,6 +112,32 @@ def test_without_the_lock_on_the_person_there_would_be_one_too_many(monkeypatch)
     monkeypatch.setattr(webhooks, "locked", lambda user_id: None)
 
     assert made_at_once(monkeypatch, patience=PATIENCE) == 21
+
+
+def introduced_by_two(monkeypatch, *, patience):
+    """Whose a browser is that two people came in with at once."""
+    looked = threading.Barrier(2)
+    seal, by = push.sealing.seal, browser()
+
+    def after_looking(text):
+        with suppress(threading.BrokenBarrierError):
+            looked.wait(patience)
+        return seal(text)
+
+    monkeypatch.setattr(push.sealing, "seal", after_looking)
+    at_once(*(partial(subscription_of, owner, by=by) for owner in (person(), person())))
+    return PushSubscription.objects.count()
+
+
+def test_a_browser_that_two_came_in_with_at_once_belongs_to_one(monkeypatch):
+    assert introduced_by_two(monkeypatch, patience=1) == 1
+
+
+def test_without_its_turn_the_second_would_fail(monkeypatch):
+    monkeypatch.setattr(push, "_take_turn", lambda digest: None)
+
+    with pytest.raises(IntegrityError):
+        introduced_by_two(monkeypatch, patience=PATIENCE)
 
 
 def test_two_who_make_the_first_key_at_once_get_the_same(monkeypatch):

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from apps.accounts.models import User
@@ -47,6 +47,7 @@ def subscribe(
     _check(endpoint, p256dh=p256dh, auth=auth, label=label)
     digest = hashlib.sha256(endpoint.encode()).hexdigest()
     locked(owner.pk)  # so that two at once are counted one by one
+    _take_turn(digest)
     row = PushSubscription.objects.select_for_update().filter(digest=digest).first()
     if row is not None and row.owner_id != owner.pk:
         _remove(row, now=now)
@@ -104,6 +105,12 @@ def _new_key() -> VapidKey:
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return VapidKey(private=sealing.seal(_text(private)), public=_text(point), created_at=Now())
+
+
+def _take_turn(digest: str) -> None:
+    """Of one browser that two people come in with at once, the later one is heard later."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifications.push'), hashtext(%s))", [digest])
 
 
 def _check(endpoint: str, *, p256dh: str, auth: str, label: str) -> None:
