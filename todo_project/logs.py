@@ -38,8 +38,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SECRET_IN_QUERY = re.compile(r"([?&](?:password|secret|token|ticket|key|code)=)[^&\s\"\\]+", re.IGNORECASE)
-# The link of a mail that sets a new password; what stands in its place once it was opened is no secret.
-_TOKEN_IN_PATH = re.compile(r"(/password/reset/[^/\s\"]{1,100}/)(?!set-password\b)[^/\s\"]{1,200}")
+# The links of mails: whoever has one acts. What stands in a password's place once it was opened is no secret.
+_TOKEN_IN_PATH = re.compile(r"(/password/reset/[^/\s\"]{1,100}/|/links/)(?!set-password\b)[^/\s\"]{1,300}")
 # Begins at a fixed text and is bounded: what strangers write stands in these lines, and may cost its length only.
 _PASSWORD_IN_URL = re.compile(r"(://[^:/?#@\s\"]{0,200}:)[^@/\s\"]{1,1000}@")
 
@@ -238,7 +238,7 @@ def _names_a_secret(name: str) -> bool:
 def _masks_credentials(_logger: WrappedLogger, _method: str, rendered: Any) -> Any:
     """Passwords and tokens in URLs, secrets in query strings, wherever in the line they stand."""
     # Nearly no line has any of these, and a look for a fixed text is cheaper than a search for the pattern.
-    if "/password/reset/" in rendered:
+    if "/password/reset/" in rendered or "/links/" in rendered:
         rendered = _TOKEN_IN_PATH.sub(r"\1[hidden]", rendered)
     if "://" in rendered:
         rendered = _PASSWORD_IN_URL.sub(r"\1[hidden]@", rendered)

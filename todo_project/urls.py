@@ -44,6 +44,7 @@ from apps.web.account_views import (
     SignInView,
     SignUpView,
 )
+from apps.web.link_views import LinkView
 from apps.web.views import ApiDocsView, home
 
 
@@ -98,6 +99,8 @@ urlpatterns = [
     path("password/reset/", PasswordResetView.as_view(), name="password-reset"),
     path("password/reset/sent/", PasswordResetSentView.as_view(), name="password-reset-sent"),
     path("password/reset/<uidb64>/<token>/", PasswordResetConfirmView.as_view(), name="password-reset-confirm"),
+    # What mails lead to.
+    path("links/<str:token>/", LinkView.as_view(), name="link"),
     # One door to change a password: the admin's own page would ask for the old one without the back-off.
     path("admin/password_change/", RedirectView.as_view(pattern_name="password-change")),
     path("admin/", admin.site.urls),

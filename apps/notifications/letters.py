@@ -26,7 +26,7 @@ from apps.notifications.models import Delivery, Notification
 MOST_ENTRIES = 100
 _SUBJECT_LENGTH = 120
 _TITLES_IN_SUBJECT = 2
-_KIND_IN_WORDS = {
+KIND_IN_WORDS = {
     Kind.REMINDER: "reminders",
     Kind.OVERDUE: "nudges about what is overdue",
     Kind.DIGEST: "the daily digest",
@@ -55,7 +55,7 @@ def compose(delivery: Delivery, *, zone: ZoneInfo, items: Sequence[Notification]
     shown = {
         "told": told,
         "unsubscribe_url": unsubscribe,
-        "kinds": joined([_KIND_IN_WORDS[kind] for kind in Kind if kind in kinds]),
+        "kinds": joined([KIND_IN_WORDS[kind] for kind in Kind if kind in kinds]),
         "preferences_url": f"{settings.PUBLIC_URL}/api/v1/notification-preferences/",
         "zone": zone.key,
     }

@@ -97,6 +97,8 @@ def test_a_value_that_its_name_calls_secret_is_hidden(name: str) -> None:
         "connected to redis://:swordfish@127.0.0.1:6379/0",
         "connected to postgresql://todo:swordfish@db/todo",
         "GET /reset/?next=/&token=swordfish",
+        "POST /links/swordfish/",
+        "GET /password/reset/MQ/swordfish/",
     ],
 )
 def test_a_credential_within_a_text_is_hidden(text: str, format: str) -> None:
