@@ -10,6 +10,7 @@ import pytest
 import structlog
 from aiosmtpd.smtp import AuthResult
 
+from apps.accounts.mail import kept_for
 from apps.accounts.models import User
 from apps.notifications.transports import transport_named
 from apps.notifications.transports.base import Destination, Refused, TryAgain, Unreachable
@@ -326,6 +327,13 @@ def test_without_a_server_a_mail_is_a_file_in_the_folder_named_in_the_log(folder
         "answer": f"There is no mail server: it was written to {place}.",
         "file": str(place),
     }
+
+
+def test_who_is_erased_takes_their_file_along(folder, transport):
+    send(transport)
+    send(transport, to="ben@example.org", key=uuid("another"))
+
+    assert [place.name for place in kept_for(TO)] == [f"20261122-090000-{KEY}.log"]
 
 
 def test_a_second_attempt_leaves_one_file(folder, transport):

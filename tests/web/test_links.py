@@ -4,6 +4,7 @@ import re
 import threading
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -12,10 +13,10 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.events.models import Event
-from apps.notifications import links
+from apps.notifications import letters, links
 from apps.notifications.kinds import Kind
 from apps.notifications.links import Action
-from apps.notifications.models import Preferences, UsedLink
+from apps.notifications.models import Delivery, Preferences, UsedLink
 from apps.notifications.services import links as following
 from apps.notifications.services.links import Outcome
 from apps.tasks import services
@@ -252,6 +253,26 @@ def test_what_is_done_meanwhile_cannot_be_snoozed(browser, ada):
     told.refresh_from_db()
     assert "Its task is not open any more" in shown
     assert told.snoozed_until is None
+
+
+# --- From the mail --------------------------------------------------------------------------------------
+
+
+def test_every_address_in_a_mail_leads_to_a_page_of_ours(ada, client):
+    told = told_of(task_of(ada, due_at=datetime(2026, 12, 1, tzinfo=UTC)))
+    content = letters.compose(
+        Delivery(owner=ada, transport="email", kind="reminder"),
+        zone=ZoneInfo(ada.time_zone),
+        items=[told],
+        now=datetime.now(UTC),
+    )
+    client.force_login(ada)
+
+    addresses = set(re.findall(r'href="http://127\.0\.0\.1:8000([^"]+)"', content["html"]))
+
+    assert len(addresses) == 7
+    assert {client.get(address).status_code for address in addresses} == {200}
+    assert addresses == set(re.findall(r"http://127\.0\.0\.1:8000(\S+)", content["text"]))
 
 
 # --- Links that are none --------------------------------------------------------------------------------
