@@ -8,6 +8,7 @@ advisory lock until commit, so none slips in between.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from traceback import format_exception
 from uuid import UUID
 
 import structlog
@@ -39,6 +40,19 @@ CROSS JOIN LATERAL (
 ) first
 WHERE first."group" = %(group)s AND first.topic = k.topic AND first.key = k.key
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An event that a group cannot handle, and why, in words and as a traceback."""
+
+    event: Envelope
+    reason: str
+    trace: str = ""
+
+    @classmethod
+    def by(cls, event: Envelope, error: Exception) -> "Failure":
+        return cls(event, f"{type(error).__name__}: {error}", "".join(format_exception(error)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +107,17 @@ def _lock_keys(group: ConsumerGroup, keys: Iterable[Key]) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
 
 
-def park(group: ConsumerGroup, event: Envelope, *, reason: str, trace: str = "") -> None:
-    """Set one event aside, in the caller's transaction. Parking it again changes nothing."""
-    _lock_keys(group, [(event.topic, event.key)])
-    if not inbox.handled_among(group, [event.id]):  # else a second consumer of the group managed it meanwhile
-        _keep(group, [_letter(group, event, reason=reason, trace=trace)])
+def park(group: ConsumerGroup, failures: Sequence[Failure]) -> None:
+    """Set events aside, each the first of its key, in the caller's transaction. To park one again changes nothing."""
+    _lock_keys(group, {(failure.event.topic, failure.event.key) for failure in failures})
+    # A second consumer of the group may have managed one meanwhile.
+    handled = inbox.handled_among(group, [failure.event.id for failure in failures])
+    letters = [
+        _letter(group, failure.event, reason=failure.reason, trace=failure.trace)
+        for failure in failures
+        if failure.event.id not in handled
+    ]
+    _keep(group, letters)
 
 
 def _park_behind(group: ConsumerGroup, waiting: Sequence[tuple[Envelope, int]]) -> int:

@@ -6,7 +6,6 @@ never be handled is parked with those behind it of the same key, in one transact
 """
 
 import hashlib
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,20 +15,21 @@ from uuid import NAMESPACE_URL, uuid5
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
 
-from apps.events import crash, dead_letters, inbox, metrics
+from apps.events import apart, crash, dead_letters, inbox, metrics
 from apps.events.brokers.base import Record
+from apps.events.dead_letters import Failure
 from apps.events.envelope import Envelope
-from apps.events.errors import PoisonEvent, Transient
+from apps.events.errors import Transient
 from apps.events.models import GroupProgress
 from apps.events.outbox import Logged
 from apps.events.subscriptions import ConsumerGroup, Unreadable
 
 log = structlog.get_logger(__name__)
 
-# A single event that fails in a way nobody foresaw is tried so often before it is parked.
-ATTEMPTS_BEFORE_PARKING = 3
+# Of a batch that fails so many events are tried together again, then each apart. PostgreSQL keeps 64 savepoints of a
+# transaction at hand for everybody's snapshots; beyond that all reads in the database get slower.
+TRIED_APART = 50
 # Of records that are no event; at least one is given, however large.
 UNREADABLE_BYTES_AT_ONCE = 4 * 1024 * 1024
 
@@ -87,25 +87,60 @@ def _acts_on(group: ConsumerGroup, event: Envelope) -> bool:
 
 
 def _handle_or_split(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcome:
-    for attempt in range(1, ATTEMPTS_BEFORE_PARKING + 1):
-        try:
-            return _handle_in_one_transaction(group, events)
-        except (OperationalError, InterfaceError, Transient):
-            metrics.count_failed(group.name)
-            raise
-        except Exception as reason:
-            metrics.count_failed(group.name)
-            if not group.parks:
-                log.exception("group_cannot_handle", group=group.name, event_id=str(events[0].id))
-                raise Transient(f"{type(reason).__name__}: {reason}") from reason
-            if len(events) > 1:
-                middle = len(events) // 2
-                outcome = _handle_or_split(group, events[:middle])
-                outcome += _handle_or_split(group, events[middle:])
-                return outcome
-            if attempt == ATTEMPTS_BEFORE_PARKING or isinstance(reason, PoisonEvent):
-                return _park(group, events[0], reason)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    try:
+        return _handle_in_one_transaction(group, events)
+    except (OperationalError, InterfaceError, Transient):
+        metrics.count_failed(group.name)
+        raise
+    except Exception as reason:
+        metrics.count_failed(group.name)
+        if not group.parks:
+            log.exception("group_cannot_handle", group=group.name, event_id=str(events[0].id))
+            raise Transient(f"{type(reason).__name__}: {reason}") from reason
+        failure = reason
+    if len(events) <= TRIED_APART:
+        return _handle_apart(group, events, failure)
+    outcome = Outcome()
+    for first in range(0, len(events), TRIED_APART):
+        outcome += _handle_or_split(group, events[first : first + TRIED_APART])
+    return outcome
+
+
+def _handle_apart(group: ConsumerGroup, events: Sequence[Envelope], failure: Exception) -> Outcome:
+    """Each by itself, in one transaction; where that cannot be committed, in one each, where they fail alone."""
+    try:
+        found = apart.handle(group, events, failure=failure if len(events) == 1 else None)
+    except (OperationalError, InterfaceError, Transient):
+        metrics.count_failed(group.name)
+        raise
+    except Exception:  # noqa: BLE001 - it comes again, of an event alone
+        metrics.count_failed(group.name)
+        outcome = Outcome()
+        for event in events:
+            outcome += _handle_alone(group, event)
+        return outcome
+    outcome = Outcome(handled=len(found.applied), parked=found.parked)
+    outcome.repeated = 0 if found.stopped else len(events) - outcome.handled - outcome.parked
+    _tell(group, found.applied, outcome)
+    if found.failed:
+        dead_letters.stop_if_too_many(group)
+    return outcome
+
+
+def _handle_alone(group: ConsumerGroup, event: Envelope) -> Outcome:
+    try:
+        return _handle_in_one_transaction(group, [event])
+    except (OperationalError, InterfaceError, Transient):
+        metrics.count_failed(group.name)
+        raise
+    except Exception as reason:  # noqa: BLE001 - what it was stands in the letter
+        metrics.count_failed(group.name)
+        with transaction.atomic():
+            dead_letters.park(group, [Failure.by(event, reason)])
+            apart.count_in_a_row(group, parked=1, begin_anew=False)
+    metrics.count_set_aside(group.name, parked=1)
+    dead_letters.stop_if_too_many(group)
+    return Outcome(parked=1)
 
 
 def _handle_in_one_transaction(group: ConsumerGroup, events: Sequence[Envelope]) -> Outcome:
@@ -117,11 +152,17 @@ def _handle_in_one_transaction(group: ConsumerGroup, events: Sequence[Envelope])
     crash.at("handling.after_commit")
     if fresh and group.parks:
         GroupProgress.objects.filter(group=group.name, parked_in_a_row__gt=0).update(parked_in_a_row=0)
-    _log_handled(group, fresh)
     repeated = len(events) - len(fresh) - waiting.parked_now
-    metrics.count_handled(group.name, fresh)
-    metrics.count_set_aside(group.name, repeated=repeated, parked=waiting.parked_now)
-    return Outcome(handled=len(fresh), repeated=repeated, parked=waiting.parked_now)
+    outcome = Outcome(handled=len(fresh), repeated=repeated, parked=waiting.parked_now)
+    _tell(group, fresh, outcome)
+    return outcome
+
+
+def _tell(group: ConsumerGroup, applied: Sequence[Envelope], outcome: Outcome) -> None:
+    """Log and count what was committed."""
+    _log_handled(group, applied)
+    metrics.count_handled(group.name, applied)
+    metrics.count_set_aside(group.name, repeated=outcome.repeated, parked=outcome.parked)
 
 
 def handle_logged(group: ConsumerGroup, rows: Sequence[Logged]) -> Outcome:
@@ -205,16 +246,6 @@ def _unreadable(record: Record, reason: str) -> Unreadable:
     digest = hashlib.sha256(b"\0".join([record.key or b"", record.value or b""])).hexdigest()
     place = f"{record.topic}/{record.partition}/{record.offset}"
     return Unreadable(uuid5(NAMESPACE_URL, f"{place}/{digest}"), record, reason)
-
-
-def _park(group: ConsumerGroup, event: Envelope, reason: Exception) -> Outcome:
-    with transaction.atomic():
-        dead_letters.park(group, event, reason=f"{type(reason).__name__}: {reason}", trace=traceback.format_exc())
-        progress, _ = GroupProgress.objects.get_or_create(group=group.name)
-        GroupProgress.objects.filter(pk=progress.pk).update(parked_in_a_row=F("parked_in_a_row") + 1)
-    metrics.count_set_aside(group.name, parked=1)
-    dead_letters.stop_if_too_many(group)
-    return Outcome(parked=1)
 
 
 def _log_handled(group: ConsumerGroup, events: Sequence[Envelope]) -> None:

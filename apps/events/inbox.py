@@ -56,6 +56,16 @@ def claim_ids(group: ConsumerGroup, ids: Collection[UUID]) -> set[UUID]:
         return set(ids).difference(row[0] for row in cursor.fetchall())
 
 
+def unclaim(group: ConsumerGroup, ids: Collection[UUID]) -> None:
+    """Take back what this transaction claimed and did not apply. One that waited for it goes on and claims it."""
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'DELETE FROM events_handledevent WHERE "group" = %s AND event_id = ANY(%s::uuid[])',
+                [group.name, list(ids)],
+            )
+
+
 def apply(group: ConsumerGroup, events: Sequence[Envelope]) -> None:
     """Call the group's subscribers: batches first, then each event in order, as its cause."""
     for subscription in group.subscriptions:

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.events import dead_letters, handling
+from apps.events.dead_letters import Failure
 from apps.events.models import DeadLetter, HandledEvent
 from apps.tasks.events import TaskEvent
 from tests.support.factories import event, life_of_one_subject
@@ -81,7 +82,7 @@ def test_what_comes_behind_is_parked_behind_the_oldest_of_its_key(group):
 
 def test_a_whole_batch_is_parked_behind_in_as_many_statements_as_one_event(group):
     first, *rest = life_of_one_subject(202)
-    dead_letters.park(group, first, reason="because")
+    dead_letters.park(group, [Failure(first, "because")])
 
     statements = [_statements_of_handling(group, part) for part in (rest[:1], rest[1:])]
 
@@ -91,7 +92,7 @@ def test_a_whole_batch_is_parked_behind_in_as_many_statements_as_one_event(group
 
 def test_what_another_member_handled_meanwhile_is_not_parked_behind(group):
     first, second, third = life_of_one_subject(3)
-    dead_letters.park(group, first, reason="because")
+    dead_letters.park(group, [Failure(first, "because")])
     HandledEvent.objects.create(group="chores", event_id=second.id)
 
     outcome = handling.handle(group, [second, third])

@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from apps.events import dead_letters, handling
+from apps.events.dead_letters import Failure
 from apps.events.errors import DeadLetterNotParked
 from apps.events.models import DeadLetter, HandledEvent
 from apps.tasks.events import TaskEvent
@@ -193,7 +194,7 @@ def park_while_another_frees_the_key(group, *, patience):
     """
     first, second = life_of_one_subject(2)
     with transaction.atomic():
-        dead_letters.park(group, first, reason="because")
+        dead_letters.park(group, [Failure(first, "because")])
     letter = DeadLetter.objects.get()
     parked = threading.Event()
 
@@ -203,7 +204,7 @@ def park_while_another_frees_the_key(group, *, patience):
 
     with in_background(discard_after_the_parking) as discarded:
         with transaction.atomic():
-            dead_letters.park(group, second, reason="because")
+            dead_letters.park(group, [Failure(second, "because")])
             parked.set()
             with in_background(lambda: waits_for_a_lock(seconds=patience)) as waited:
                 waited.result(patience + 5)
