@@ -9,7 +9,6 @@ It knows no database, so that it may run on any thread.
 """
 
 import http.client
-import io
 import socket
 import ssl
 import threading
@@ -23,6 +22,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from apps.notifications import targets
+from apps.notifications.bounded import Bounded, Deadline
 from apps.notifications.targets import Address, Target
 
 MAX_READ_BYTES = 64 * 1024
@@ -63,33 +63,10 @@ class Answer:
         return {"status": self.status, "headers": self.headers, **body, "address": self.address}
 
 
-class _Deadline:
-    """When the exchange is over, by the clock that nobody sets."""
-
-    def __init__(self, seconds: float) -> None:
-        self._began = time.monotonic()
-        self.seconds = seconds
-
-    @property
-    def spent(self) -> float:
-        return time.monotonic() - self._began
-
-    def left(self) -> float:
-        """Raises `TimeoutError` when nothing is left."""
-        left = self.seconds - self.spent
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    def shorten(self, seconds: float) -> None:
-        """Leave no more than so many seconds from now."""
-        self.seconds = min(self.seconds, self.spent + seconds)
-
-
 def post(url: str, *, headers: Mapping[str, str], body: bytes, seconds: float) -> Answer:
     """Send one POST and read the answer, whatever its status. Raises `NotAllowed` and `Unanswered`."""
     target = targets.parse(url)
-    deadline = _Deadline(seconds)
+    deadline = Deadline(seconds)
     sent = False
     try:
         addresses = _resolve(target, deadline)
@@ -115,7 +92,7 @@ def post(url: str, *, headers: Mapping[str, str], body: bytes, seconds: float) -
         raise Unanswered(f"The connection to {target.host} failed: {told}.", sent=sent) from None
 
 
-def _resolve(target: Target, deadline: _Deadline) -> list[Address]:
+def _resolve(target: Target, deadline: Deadline) -> list[Address]:
     """All addresses of the name, asked for once.
 
     Resolvers take no time limit; on a thread of its own, one that hangs is left behind, and ends by itself.
@@ -141,7 +118,7 @@ def _resolve(target: Target, deadline: _Deadline) -> list[Address]:
     return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found[0]))
 
 
-def _connect(target: Target, addresses: list[Address], deadline: _Deadline) -> socket.socket:
+def _connect(target: Target, addresses: list[Address], deadline: Deadline) -> socket.socket:
     """A connection to the first address that takes one; each but the last gets a fair share of the time."""
     tried = addresses[:MAX_ADDRESSES_TRIED]
     for position, address in enumerate(tried):
@@ -158,7 +135,7 @@ def _connect(target: Target, addresses: list[Address], deadline: _Deadline) -> s
     raise TimeoutError
 
 
-def _secured(plain: socket.socket, target: Target, deadline: _Deadline) -> ssl.SSLSocket:
+def _secured(plain: socket.socket, target: Target, deadline: Deadline) -> ssl.SSLSocket:
     plain.settimeout(deadline.left())
     return trust().wrap_socket(plain, server_hostname=target.host)
 
@@ -172,11 +149,11 @@ def trust() -> ssl.SSLContext:
 
 
 def _exchange(
-    connection: socket.socket, target: Target, *, headers: Mapping[str, str], body: bytes, deadline: _Deadline
+    connection: socket.socket, target: Target, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
 ) -> Answer:
     client = http.client.HTTPConnection(target.host, target.port)
     client.auto_open = 0
-    client.sock = _Bounded(connection, deadline)
+    client.sock = Bounded(connection, deadline, most_bytes=MAX_READ_BYTES + MAX_HEAD_BYTES)
     ours = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
     client.request("POST", target.path, body=body, headers={"Host": _host_header(target), **ours, **headers})
     with client.getresponse() as response:
@@ -234,44 +211,3 @@ def _retry_after(text: str | None) -> float | None:
         return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
-
-
-class _Bounded:
-    """The connection as the HTTP client needs it: each step within what is left of the time."""
-
-    def __init__(self, connection: socket.socket, deadline: _Deadline) -> None:
-        self._connection = connection
-        self._deadline = deadline
-
-    def sendall(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            self._connection.settimeout(self._deadline.left())
-            view = view[self._connection.send(view[: 64 * 1024]) :]
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._connection, self._deadline))
-
-    def close(self) -> None:
-        """The response reads on after the client let go; who opened the connection closes it."""
-
-
-class _Reader(io.RawIOBase):
-    """What comes in, within what is left of the time, and of the bytes that head and body may have together."""
-
-    def __init__(self, connection: socket.socket, deadline: _Deadline) -> None:
-        super().__init__()
-        self._connection = connection
-        self._deadline = deadline
-        self._allowance = MAX_READ_BYTES + MAX_HEAD_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if self._allowance <= 0:
-            raise http.client.HTTPException("The answer is longer than we read.")
-        self._connection.settimeout(self._deadline.left())
-        count = self._connection.recv_into(memoryview(buffer)[: self._allowance])
-        self._allowance -= count
-        return count
