@@ -30,6 +30,8 @@ _LOOK_FURTHER = {
     "Kafka": "read the log of the role relay; manage.py tail_topic --from-beginning shows what arrived",
     "worker": f"read the log of the role worker-{_GROUP}; manage.py dead_letters list shows what was parked",
     "recurrence": "read the log of the role worker-recurrence; manage.py dead_letters list shows what was parked",
+    "notifications": "read the log of the role worker-notifications; manage.py doctor tells whether somebody looks",
+    "mail": "read the log of the role worker-notifications; Admin → Deliveries has every attempt",
     "proof": "manage.py verify_audit tells all that is wrong",
     "audit": f"read the log of the role worker-{_GROUP}; GET /api/v1/audit/ shows what is recorded",
 }

@@ -1,7 +1,9 @@
 """The tour on a whole stack: every hop seen, and the first that fails is named."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +31,12 @@ def test_the_tour_sees_every_hop_of_every_change(fresh_stack):
     hops = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
     change = ["REST", "outbox", "Kafka", "screens", "worker", "audit"]
     series = ["worker", "outbox", "Kafka", "next", "audit", "audit", "history"]
-    assert hops == change * 6 + ["history"] * 6 + change * 2 + series + ["proof"]
+    reminder = ["plan", "trigger", "Kafka", "inbox", "mail", "audit", "audit"]
+    assert hops == change * 6 + ["history"] * 6 + change * 2 + series + change + reminder + change + ["proof"]
     assert "The platform made the next one, due " in done.stdout
+    assert "“Take the tour in a moment”, unread, " in done.stdout
+    (mail,) = re.findall(r"in (/\S+\.log)", done.stdout)
+    assert "Take the tour in a moment" in Path(mail).read_text()
 
 
 def test_without_a_relay_the_tour_ends_at_kafka_and_says_where_to_look(fresh_stack):

@@ -14,21 +14,24 @@ from apps.calendar.zones import local_date, zone
 from apps.dev.people import ADA
 from apps.dev.rest_client import RequestFailed, RestClient
 from apps.dev.tour import STEPS, Hop, HopFailed, Step, Tour
+from apps.dev.tour_of_reminders import AHEAD, ReminderTour
+from apps.dev.tour_of_reminders import steps as steps_of_reminder
 from apps.dev.tour_of_series import SeriesTour
 from apps.dev.tour_of_series import steps as steps_of_series
 from apps.events.brokers import get_broker
 from apps.events.errors import BrokerFailed
 from apps.events.management.manners import PlatformCommand, could_not_look
+from apps.notifications.events import REMINDERS_TOPIC
 from apps.recurrence.events import TOPIC as SERIES_TOPIC
 from apps.tasks.events import TOPIC, UPDATES_TOPIC
 
-_TOPICS = [TOPIC, UPDATES_TOPIC, SERIES_TOPIC]
+_TOPICS = [TOPIC, UPDATES_TOPIC, SERIES_TOPIC, REMINDERS_TOPIC]
 
 
 class Command(PlatformCommand):
     help = (
-        "Follow one task from REST to its audit record, and one that repeats to its next occurrence, hop by hop with "
-        "latencies. "
+        "Follow one task from REST to its audit record, one that repeats to its next occurrence, and a reminder a few "
+        "seconds ahead to the inbox and the mail, hop by hop with latencies. "
         "`make tour` does it in a stack of its own."
     )
     exits = {0: "every hop was seen", 1: "a hop failed", 3: "the platform does not run"}
@@ -51,6 +54,12 @@ class Command(PlatformCommand):
             today = local_date(timezone.now(), zone(ADA.time_zone))
             slowest += [self._show(step, repeating) for step in steps_of_series(today)]
             self._print("[bold]repeat[/bold]  what follows in the series", repeating.follow(due=today))
+            reminded = ReminderTour(client, tail=tail)
+            at = timezone.now().replace(microsecond=0) + AHEAD
+            ask, complete = steps_of_reminder(at)
+            slowest.append(self._show(ask, reminded))
+            self._print(f"[bold]tell[/bold]  what is due at {at:%H:%M:%S} UTC", reminded.follow(at=at))
+            slowest.append(self._show(complete, reminded))
             self._print("[bold]prove[/bold]  that the trail is whole", tour.prove())
         except HopFailed as reason:
             raise CommandError(f"The tour ended early. {reason}") from reason
