@@ -11,6 +11,7 @@ from django.core.management import call_command
 from apps.accounts.models import User
 from apps.dev.people import PEOPLE
 from apps.events.models import Event
+from apps.notifications.models import Delivery, Notification, Preferences, Reminder, WebhookEndpoint
 from apps.recurrence.models import Occurrence, Series
 from apps.tasks.models import Tag, Task, TaskList
 from tests.support.pump import fresh_pump
@@ -54,6 +55,33 @@ def test_the_seed_shows_all_that_a_task_can_have():
     assert tasks.exclude(reminders=None).count() == 3
     assert tasks.exclude(parent=None).count() == 4
     assert (tasks.exclude(due_on=None).count(), tasks.exclude(due_at=None).count()) == (13, 4)
+
+
+def test_people_have_been_told_read_and_unread_in_the_inbox_alone_and_say_how_they_want_to_be():
+    call_command("seed")
+
+    inbox = Notification.objects.order_by("owner__username", "kind", "title")
+    assert [(one.owner.username, str(one.kind), str(one.status)) for one in inbox] == [
+        ("ada", "notice", "unread"),
+        ("ada", "notice", "read"),
+        ("ada", "overdue", "unread"),
+        ("grace", "notice", "unread"),
+    ]
+    assert inbox[2].title == "Send the invoice for October"
+    assert not Delivery.objects.exists()
+    grace = Preferences.objects.get()
+    assert (grace.owner.username, grace.quiet_from.hour, grace.digest_at.hour) == ("grace", 22, 8)
+    endpoint = WebhookEndpoint.objects.get()
+    assert (endpoint.owner.username, endpoint.status) == ("grace", "disabled")
+
+
+def test_the_group_plans_what_the_seed_asks_to_be_reminded_of():
+    call_command("seed")
+    with fresh_pump() as pump:
+        pump.run()
+
+    assert Reminder.objects.filter(status="planned").exists()
+    assert {str(origin) for origin in Reminder.objects.values_list("origin", flat=True)} == {"asked", "default"}
 
 
 def test_one_of_the_repeating_tasks_has_a_history_and_the_workers_handling_adds_nothing():

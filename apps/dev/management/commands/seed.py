@@ -15,6 +15,7 @@ from django.utils.crypto import get_random_string
 from apps.accounts.models import User
 from apps.calendar import phrases, zones
 from apps.calendar.expansion import expand
+from apps.dev import seeded_inbox
 from apps.dev.people import ADA, GRACE, PEOPLE, Person
 from apps.events import handling, outbox
 from apps.events.envelope import Envelope
@@ -135,6 +136,7 @@ class Command(PlatformCommand):
         with transaction.atomic():
             people = {person: _make(person) for person in PEOPLE}
             number = sum(_fill(person, owner=people[person]) for person in EXAMPLES)
+            seeded_inbox.tell(people, now=datetime.now(UTC))
             transaction.set_rollback(options["dry_run"])
         if options["dry_run"]:
             self.stdout.write(f"Would seed {len(people)} people and {number} tasks.")
