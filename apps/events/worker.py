@@ -60,6 +60,18 @@ class JobsInHand(redis.QoS):
             virtual.QoS.ack(self, delivery_tag)
             raise
 
+    def restore_unacked(self, client: Any = None) -> None:
+        """Give back what is in hand. Where the connection is lost Redis does that itself in time, if it still has it.
+
+        Kombu asks for this as it closes a connection that has just been lost, and meets whatever is left of it: an
+        error here, of any kind, ends the worker.
+        """
+        try:
+            super().restore_unacked(client)
+        except Exception as reason:  # noqa: BLE001
+            log.info("jobs_not_given_back", jobs=len(self._delivered), because=type(reason).__name__)
+            self._delivered.clear()
+
 
 class ConsumeKafka(bootsteps.StartStopStep):
     """Starts after the pool, so that no consumer is forked with it; stops with the worker."""

@@ -56,6 +56,35 @@ def test_by_the_library_alone_no_other_is_taken_ever(channel, monkeypatch):
     channel.qos.ack(job.delivery_tag)
 
 
+def lose_the_connection_with_a_job_in_hand(channel, monkeypatch):
+    def lost(*_, **__):
+        raise AttributeError("'NoneType' object has no attribute 'hostname'")
+
+    queue = Queue(f"jobs-{uuid4()}")
+    with Consumer(channel, [queue], accept=["json"], on_message=lambda message: None):
+        channel.basic_publish(channel.prepare_message("{}", content_type="application/json"), "", queue.name)
+        channel.connection.drain_events(channel.connection, timeout=5)
+    assert len(channel.qos._delivered) == 1
+    with monkeypatch.context() as without_redis:
+        without_redis.setattr(channel, "conn_or_acquire", lost)
+        channel.qos.restore_unacked_once()
+
+
+@pytest.mark.parametrize("channel", [JobsInHand], indirect=True)
+def test_a_connection_that_is_lost_with_jobs_in_hand_ends_no_worker(channel, monkeypatch):
+    lose_the_connection_with_a_job_in_hand(channel, monkeypatch)
+
+    assert not channel.qos._delivered
+
+
+@pytest.mark.parametrize("channel", [transport.QoS], indirect=True)
+def test_by_the_library_alone_its_error_ends_the_worker(channel, monkeypatch):
+    """The negative control."""
+    with pytest.raises(AttributeError):
+        lose_the_connection_with_a_job_in_hand(channel, monkeypatch)
+    channel.qos._delivered.clear()
+
+
 def test_the_worker_uses_it():
     import todo_project.celery  # noqa: F401 - what a worker imports
 
