@@ -2,7 +2,8 @@
 
 C1 every acknowledged change is there, an unknown one at most once, a refused one not at all · C2 versions are
 contiguous · C3 each group handled or set aside exactly the log's events of its types · C4 one effect per event · C5
-order per thing, on the topics (facts and snapshots), in what each group handled and in the trail · C8 the chains
+order per thing, on the topics (facts and snapshots), in what each group handled and in the trail · C6 no reminder
+early, twice or of what was done first, and one key for all attempts at a delivery (`reminders`) · C8 the chains
 verify · C9 nothing is left behind. (C10, recovery in time, is `evidence`'s.) Of repeating tasks: `series`.
 
 Judged is every group at work: audit always, another from the moment that its worker has met Kafka.
@@ -12,6 +13,7 @@ Judged is every group at work: audit always, another from the moment that its wo
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -24,15 +26,16 @@ from apps.events import event_types
 from apps.events.brokers.base import Broker, Record
 from apps.events.models import DeadLetter, Event, GroupProgress, HandledEvent, OutboxEntry
 from apps.events.subscriptions import ConsumerGroup, groups
+from apps.notifications.models import Notification, Reminder
 from apps.recurrence.models import Series
-from apps.tasks.models import Evented, Task
-from tests.faults import series, topics
+from apps.tasks.models import Task
+from tests.faults import reminders, series, topics
 from tests.faults.journal import Operation
 from tests.faults.verdict import Verdict
 from tests.support.factories import facts
 
 AUDIT = "audit"
-_TOLD_OF: dict[str, type[Evented]] = {"task": Task, "series": Series}
+_TOLD_OF: dict[str, Any] = {"task": Task, "series": Series, "reminder": Reminder, "notification": Notification}
 
 
 def at_work() -> list[ConsumerGroup]:
@@ -89,6 +92,8 @@ def judge(operations: Iterable[Operation], records: Sequence[Record] | None = No
     judge_effects(verdict)
     if any(group.name == series.GROUP for group in at_work()):
         series.judge(verdict)
+    if any(group.name == reminders.GROUP for group in at_work()):
+        reminders.judge(verdict, due=False)
     if records is not None:
         topics.judge_order(verdict, records)
         topics.judge_completeness(verdict, records)
@@ -113,7 +118,7 @@ def judge_operations(verdict: Verdict, operations: Iterable[Operation]) -> None:
 
 
 def judge_versions(verdict: Verdict) -> None:
-    """C2. Also: no task or series without its events, no event without its thing."""
+    """C2. Also: nothing that is told of without its events, no event without its thing."""
     for kind, model in _TOLD_OF.items():
         versions: dict[UUID, list[int]] = defaultdict(list)
         told = facts().filter(subject_type=kind).order_by("position")

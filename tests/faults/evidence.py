@@ -80,6 +80,10 @@ class Evidence:
         self.operations += verdict.operations["ok"]
         self.unknown += verdict.operations["unknown"]
         self.events = verdict.events
+        self.count_more(verdict)
+
+    def count_more(self, verdict: Verdict) -> None:
+        """What was found beside what `judge` looks at."""
         self.lost += len(verdict.lost)
         self.duplicated += len(verdict.duplicated)
         self.reordered += len(verdict.reordered)

@@ -5,6 +5,7 @@
 
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -41,7 +42,29 @@ def leaving() -> None:
     leaving.when_told = lambda **_: None
 
 
-_CURES = {"offsets-after-commit": offsets_after_commit, "reconcile": reconcile, "leaving": leaving}
+def surviving() -> None:
+    """Who sends a mail that says so dies of it, each time; claims are given up soon, and after three."""
+    from apps.notifications.services import claiming
+    from apps.notifications.transports import transport_named
+
+    mail: Any = type(transport_named("email"))
+    send = mail.send
+
+    def die_of_it(self: Any, content: Any, **how: Any) -> Any:
+        if "deadly" in content["subject"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return send(self, content, **how)
+
+    mail.send, mail.seconds, mail.most_attempts = die_of_it, 3, 3
+    claiming.LEASE_MARGIN_SECONDS = 2
+
+
+_CURES = {
+    "offsets-after-commit": offsets_after_commit,
+    "reconcile": reconcile,
+    "leaving": leaving,
+    "surviving": surviving,
+}
 
 
 def main(cures: str, words: list[str]) -> None:

@@ -8,6 +8,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from tests.support import receiving
 from tests.support.receiving import Given
@@ -32,9 +33,11 @@ class Taking(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        key = headers.get("webhook-id") or headers.get("idempotency-key") or headers.get("topic") or self.path
+        key = headers.get("webhook-id") or _key_of_push(headers.get("topic", "")) or self.path
         behaviour = self.server.modes.of(key)
-        self.server.journal.note(Given(time.time(), key, self.path, headers, _text(body), behaviour.answer))
+        self.server.journal.note(
+            Given(time.time(), key, self.path, headers, _text(body), behaviour.answer, _said(body, headers))
+        )
         time.sleep(behaviour.wait_seconds)
         if behaviour.answer == 0:
             self.close_connection = True
@@ -49,6 +52,16 @@ class Taking(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """The journal has it."""
+
+
+def _key_of_push(topic: str) -> str:
+    """A push is replaced by one of the same topic: the key, as short as it can be written."""
+    return str(UUID(bytes=base64.urlsafe_b64decode(topic + "=="))) if topic else ""
+
+
+def _said(body: bytes, headers: dict[str, str]) -> str:
+    """Of what is encrypted anew each time, only its length is the same."""
+    return f"{len(body)} bytes, encrypted" if headers.get("content-encoding") == "aes128gcm" else ""
 
 
 def _text(body: bytes) -> str:

@@ -25,7 +25,10 @@ FAILURE = 500
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One thing that a receiver was given; `at` in seconds since 1970 by its clock. `answered` 0 is no answer."""
+    """One thing that a receiver was given; `at` in seconds since 1970 by its clock. `answered` 0 is no answer.
+
+    `said` is what it says, where `body` has parts that are drawn anew for each attempt.
+    """
 
     at: float
     key: str
@@ -33,6 +36,11 @@ class Given:
     headers: dict[str, str]
     body: str
     answered: int
+    said: str = ""
+
+    @property
+    def content(self) -> str:
+        return self.said or self.body
 
 
 class Journal:

@@ -27,7 +27,9 @@ class Taking:
         key = headers.get("message-id", "").strip("<>").partition("@")[0]
         behaviour = self.modes.of(key)
         to = ",".join(envelope.rcpt_tos)
-        self.journal.note(Given(time.time(), key, to, headers, envelope.content.decode(), behaviour.answer))
+        self.journal.note(
+            Given(time.time(), key, to, headers, envelope.content.decode(), behaviour.answer, _texts(content))
+        )
         await asyncio.sleep(behaviour.wait_seconds)
         if behaviour.answer == 0:
             server.transport.abort()
@@ -45,6 +47,12 @@ class AtAnyPort(Controller):
         assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
+
+
+def _texts(content: Any) -> str:
+    """What it says, as text and as HTML; what holds the parts together is drawn anew each time."""
+    parts = [part for part in content.walk() if part.get_content_maintype() == "text"]
+    return "\n".join(part.get_content() for part in parts)
 
 
 def main(folder: Path) -> None:
