@@ -126,7 +126,7 @@ class Sender:
                 claimed = sending.claim(transport=lane.transport, room=fairness.Room(1, 1, 1), deadly=True)
                 if not claimed:
                     break
-                self._begin(lane, claimed[0])
+                self._begin(lane, claimed)
                 while self._under_way():
                     self._collect()
 
@@ -162,8 +162,7 @@ class Sender:
         claimed = sending.claim(transport=lane.transport, room=room, busy=busy)
         if claimed:
             lane.idle_since = None
-            for one in claimed:
-                self._begin(lane, one)
+            self._begin(lane, claimed)
             lane.look_at = time.monotonic() + PACE_SECONDS
         else:
             self._rest(lane)
@@ -174,20 +173,18 @@ class Sender:
         lane.idle_since = lane.idle_since or now
         lane.comes_at = None if seconds is None else now + seconds
 
-    def _begin(self, lane: Lane, claimed: Claimed) -> None:
+    def _begin(self, lane: Lane, claimed: list[Claimed]) -> None:
         crash.at("deliveries.claimed")
-        began = time.monotonic()
-        trying = Trying(claimed, began, began + claimed.transport.seconds + GRACE_SECONDS)
-        lane.trying.append(trying)
-        try:
-            to = sending.prepare(claimed)
-        except Exception as reason:  # noqa: BLE001 - it is what became of the attempt
-            trying.ended = True
-            self.tried.put((trying, Finished(claimed, reason, 0.0)))
-            return
-        threading.Thread(
-            target=self._try, args=[trying, to], name=f"send-{claimed.transport.name}", daemon=True
-        ).start()
+        for one, to in sending.prepare(claimed):
+            began = time.monotonic()
+            trying = Trying(one, began, began + one.transport.seconds + GRACE_SECONDS)
+            lane.trying.append(trying)
+            if isinstance(to, Exception):
+                trying.ended = True
+                self.tried.put((trying, Finished(one, to, 0.0)))
+                continue
+            name = f"send-{one.transport.name}"
+            threading.Thread(target=self._try, args=[trying, to], name=name, daemon=True).start()
 
     def _try(self, trying: Trying, to: Any) -> None:
         claimed = trying.claimed

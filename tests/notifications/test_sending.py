@@ -41,8 +41,8 @@ def lose_the_lease(row):
     Delivery.objects.filter(pk=row.pk).update(lease_until=database_instant() - timedelta(seconds=1))
 
 
-def claim():
-    return sending.claim(transport=transport_named("letters"), room=ALL)
+def claim(**which):
+    return sending.claim(transport=transport_named("letters"), room=ALL, **which)
 
 
 def raising(reason):
@@ -350,14 +350,14 @@ class TestLeases:
     def test_what_kills_its_sender_each_time_ends_as_failed(self, ada, post):
         row = delivery(ada)
 
-        for _ in range(3):
-            assert len(claim()) == 1
+        for deadly in (False, False, True):
+            assert len(claim(deadly=deadly)) == 1
             lose_the_lease(row)
             sending.bury(transport_named("letters"))
             make_due()
 
         assert state(row) == ("failed", 3, sending.DIED)
-        assert claim() == []
+        assert claim() == claim(deadly=True) == []
         assert [outcome for _, outcome, _ in outcomes(row)] == ["died"] * 3
 
     def test_who_comes_after_their_lease_changes_nothing(self, ada, post):
@@ -393,9 +393,9 @@ class TestLeases:
         lose_the_lease(row)
         sending.bury(transport_named("letters"))
 
-        with pytest.raises(sending.Died):
-            sending.prepare(old)
+        ((_, reason),) = sending.prepare([old])
 
+        assert isinstance(reason, sending.Died)
         row.refresh_from_db()
         assert row.content is None
 

@@ -73,7 +73,12 @@ def news(owner: User, **fields: Any) -> News:
 def triggered(owner_id: UUID, *, number: int = 1, reminder_id: UUID | None = None, **fields: Any) -> Envelope:
     """`reminder.triggered.v1` at noon, as somebody may put it on the topic by hand."""
     task: dict[str, Any] = {"title": "Buy milk", "priority": "none", "due_at": "2026-05-04T12:30:00Z", "due_on": None}
-    reminder: dict[str, Any] = {"task_id": str(uuid4()), "origin": "asked", "before_due": "PT30M", "status": "triggered"}
+    reminder: dict[str, Any] = {
+        "task_id": str(uuid4()),
+        "origin": "asked",
+        "before_due": "PT30M",
+        "status": "triggered",
+    }
     at: dict[str, Any] = {"planned_for": "2026-05-04T12:00:00Z", "trigger_at": "2026-05-04T12:00:00Z"}
     data: dict[str, Any] = {
         "reminder": {**reminder, **at, **{name: fields[name] for name in ("task_id", "before_due") if name in fields}},

@@ -199,7 +199,8 @@ def settled_because(notification: Notification, done: dict[UUID, str]) -> str:
 
 def _tasks_done(task_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Of these tasks those that are completed or deleted. One that nobody knows is not."""
-    pictures = tasks.pictures(set(task_ids), lock=False)
+    asked = set(task_ids)
+    pictures = tasks.pictures(asked, lock=False) if asked else {}
     return {pk: task.status for pk, task in pictures.items() if task.status not in tasks.OPEN}
 
 

@@ -5,6 +5,7 @@ changes nothing at all. Row, attempt, the books of the destination and what is t
 A claim whose lease ran out was given up: whether it arrived is unknown, and it is tried again with the same key.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +14,13 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from apps.events import metrics
 from apps.notifications import backing_off, kept_notes
+from apps.notifications.kept_notes import fit
 from apps.notifications.models import Delivery, DeliveryAttempt
 from apps.notifications.services import reminders
 from apps.notifications.services.claiming import Claimed, claim, database_now, items_of, next_in_seconds
@@ -38,6 +41,28 @@ class TimedOut(TryAgain):
 
 class Died(NotSent):
     """Nobody is left who knows."""
+
+
+_FREEZE = """
+UPDATE notifications_delivery d SET content = v.content
+FROM unnest(%s::uuid[], %s::integer[], %s::jsonb[]) AS v(id, fence, content)
+WHERE d.id = v.id AND d.fence = v.fence AND d.status = 'sending' RETURNING d.id
+"""
+_WRITE = """
+UPDATE notifications_delivery d
+SET error = v.error, status = v.status, send_at = v.send_at, finished_at = v.finished_at, lease_until = NULL
+FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+    AS v(id, fence, error, status, send_at, finished_at)
+WHERE d.id = v.id AND d.fence = v.fence AND d.status = 'sending'
+"""
+_WRITE_ATTEMPTS = """
+UPDATE notifications_deliveryattempt a
+SET error = v.error, outcome = v.outcome, seconds = v.seconds, request = v.request, response = v.response,
+    finished_at = %s
+FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::float8[], %s::jsonb[], %s::jsonb[])
+    AS v(id, fence, error, outcome, seconds, request, response)
+WHERE a.delivery_id = v.id AND a.fence = v.fence
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +89,50 @@ class _Moved(Exception):
     """Somebody else decided meanwhile."""
 
 
-@transaction.atomic
-def prepare(claimed: Claimed) -> Any:
-    """Compose what was never composed, and freeze it; what `Transport.send` needs besides.
-
-    Raises whatever the transport does, also `Unreachable`, and `Died` when the claim is not ours any more.
+def prepare(claimed: Sequence[Claimed]) -> list[tuple[Claimed, Any]]:
+    """Compose what was never composed, and freeze it. With each what `Transport.send` needs besides, or the exception
+    that came of it: whatever the transport raises, `Died` where the claim is not ours any more.
     """
+    composed = {one.delivery.pk: _composed(one) for one in claimed if one.delivery.content is None}
+    new = [one for one in claimed if isinstance(composed.get(one.delivery.pk), dict)]
+    frozen = _froze([(one, composed[one.delivery.pk]) for one in new])
+    prepared = []
+    for one in claimed:
+        content = composed.get(one.delivery.pk)
+        if isinstance(content, Exception):
+            prepared.append((one, content))
+        elif content is not None and one.delivery.pk not in frozen:
+            prepared.append((one, Died(DIED)))
+        else:
+            one.delivery.content = one.delivery.content if content is None else content
+            prepared.append((one, _reached(one)))
+    return prepared
+
+
+def _composed(claimed: Claimed) -> dict[str, Any] | Exception:
     row = claimed.delivery
-    if row.content is None:
-        row.content = claimed.transport.compose(row, owner=claimed.owner, items=claimed.items, now=database_now())
-        if not _still_ours(claimed).update(content=row.content):
-            raise Died(DIED)
-    return claimed.transport.reach(row, owner=claimed.owner)
+    try:
+        return dict(claimed.transport.compose(row, owner=claimed.owner, items=claimed.items, now=database_now()))
+    except Exception as reason:  # noqa: BLE001 - it is what became of the attempt
+        return reason
+
+
+def _reached(claimed: Claimed) -> Any:
+    try:
+        return claimed.transport.reach(claimed.delivery, owner=claimed.owner)
+    except Exception as reason:  # noqa: BLE001 - it is what became of the attempt
+        return reason
+
+
+def _froze(composed: Sequence[tuple[Claimed, Any]]) -> set[UUID]:
+    """Of those whose claim is still ours."""
+    if not composed:
+        return set()
+    rows = [one.delivery for one, _ in composed]
+    contents = [json.dumps(content, cls=DjangoJSONEncoder) for _, content in composed]
+    with connection.cursor() as cursor:
+        cursor.execute(_FREEZE, [[row.pk for row in rows], [row.fence for row in rows], contents])
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def finish(done: Sequence[Finished]) -> list[UUID]:
@@ -131,8 +188,7 @@ def _keep(judged: Sequence[tuple[Finished, _Verdict]]) -> list[UUID]:
     )
     now = database_now()
     _tell_of_reminders(ours, now=now)
-    for each, verdict in ours:
-        _write(each, verdict, now=now)
+    _write(ours, now=now)
     for each, verdict in ours:
         _settle(each, verdict, now=now)
     return [each.claimed.delivery.pk for each, _ in ours]
@@ -164,30 +220,35 @@ def _judged(each: Finished) -> _Verdict:
     return _Verdict(outcome, Status.WAITING, answer, error=error, pause_seconds=pause)
 
 
-def _write(each: Finished, verdict: _Verdict, *, now: datetime) -> None:
-    over = verdict.status != Status.WAITING
-    row = each.claimed.delivery
-    row.status, row.error, row.lease_until = verdict.status, verdict.error, None
-    row.send_at = row.send_at if over else now + timedelta(seconds=verdict.pause_seconds)
-    row.finished_at = now if over else None
-    changed = _still_ours(each.claimed).update(
-        status=row.status, error=row.error, lease_until=None, send_at=row.send_at, finished_at=row.finished_at
-    )
-    if not changed:
-        raise _Moved
-    DeliveryAttempt.objects.filter(delivery_id=row.pk, fence=row.fence).update(
-        outcome=verdict.outcome,
-        error=verdict.error,
-        finished_at=now,
-        seconds=each.seconds,
-        request=kept_notes.fit(verdict.answer.request),
-        response=kept_notes.fit(verdict.answer.response),
-    )
+def _write(ours: Sequence[tuple[Finished, _Verdict]], *, now: datetime) -> None:
+    """Rows and attempts, in two statements. Raises `_Moved` where one is not ours any more."""
+    if not ours:
+        return
+    for each, verdict in ours:
+        row, over = each.claimed.delivery, verdict.status != Status.WAITING
+        row.status, row.error, row.lease_until = verdict.status, verdict.error, None
+        row.send_at = row.send_at if over else now + timedelta(seconds=verdict.pause_seconds)
+        row.finished_at = now if over else None
+    rows = [each.claimed.delivery for each, _ in ours]
+    notes = [(fit(verdict.answer.request), fit(verdict.answer.response)) for _, verdict in ours]
+    which: list[Any] = [[row.pk for row in rows], [row.fence for row in rows], [row.error for row in rows]]
+    with connection.cursor() as cursor:
+        columns = [[row.status for row in rows], [row.send_at for row in rows], [row.finished_at for row in rows]]
+        cursor.execute(_WRITE, [*which, *columns])
+        if cursor.rowcount != len(rows):
+            raise _Moved
+        columns = [
+            [verdict.outcome for _, verdict in ours],
+            [each.seconds for each, _ in ours],
+            [json.dumps(request) for request, _ in notes],
+            [json.dumps(response) for _, response in notes],
+        ]
+        cursor.execute(_WRITE_ATTEMPTS, [now, *which, *columns])
 
 
 def _settle(each: Finished, verdict: _Verdict, *, now: datetime) -> None:
     """A destination's books are the transport's; an error in them undoes no delivery."""
-    if isinstance(verdict.answer, Died):
+    if isinstance(verdict.answer, Died) or type(each.claimed.transport).settled is Transport.settled:
         return
     try:
         with transaction.atomic():
@@ -209,11 +270,6 @@ def _tell_of_reminders(ours: Sequence[tuple[Finished, _Verdict]], *, now: dateti
             reminders.delivered(claimed.items, now=now, **facts)
         else:
             reminders.failed(claimed.items, error=verdict.error, now=now, **facts)
-
-
-def _still_ours(claimed: Claimed) -> Any:
-    row = claimed.delivery
-    return Delivery.objects.filter(pk=row.pk, fence=row.fence, status=Status.SENDING)
 
 
 def _tell_instruments(each: Finished, verdict: _Verdict) -> None:
