@@ -17,16 +17,20 @@ MOST_COUNTED = 10_001
 # The name under which the sweep for what is due notes that it looked.
 SWEEP = "reminders"
 
+# What is due first, by the index of those that wait; whose it is only of these.
 _STATE = """
+WITH due AS MATERIALIZED (
+    SELECT owner_id, trigger_at FROM notifications_reminder
+    WHERE status IN ('planned', 'snoozed') AND trigger_at <= statement_timestamp()
+    ORDER BY trigger_at, id LIMIT %(most)s
+), of_people AS MATERIALIZED (
+    SELECT trigger_at FROM due WHERE EXISTS (SELECT FROM accounts_user u WHERE u.id = owner_id AND u.is_active)
+)
 SELECT
     (SELECT count(*) FROM (SELECT FROM notifications_reminder
-        WHERE status IN ('planned', 'snoozed') LIMIT %(most)s) waiting),
-    (SELECT count(*) FROM (SELECT
-        FROM notifications_reminder r JOIN accounts_user u ON u.id = r.owner_id AND u.is_active
-        WHERE status IN ('planned', 'snoozed') AND trigger_at <= statement_timestamp() LIMIT %(most)s) due),
-    (SELECT extract(epoch FROM statement_timestamp() - trigger_at)::float8
-        FROM notifications_reminder r JOIN accounts_user u ON u.id = r.owner_id AND u.is_active
-        WHERE status IN ('planned', 'snoozed') AND trigger_at <= statement_timestamp() ORDER BY trigger_at LIMIT 1),
+        WHERE status IN ('planned', 'snoozed') ORDER BY trigger_at LIMIT %(most)s) waiting),
+    (SELECT count(*) FROM of_people),
+    (SELECT extract(epoch FROM statement_timestamp() - min(trigger_at))::float8 FROM of_people),
     (SELECT extract(epoch FROM statement_timestamp() - swept_at)::float8 FROM notifications_watermark
         WHERE name = %(sweep)s),
     (SELECT count(*) FROM (SELECT FROM notifications_delivery
@@ -75,13 +79,13 @@ def reminders_status() -> RemindersStatus:
     names = [name for name, transport in transports().items() if not transport.at_once]
     with connection.cursor() as cursor:
         cursor.execute(_STATE, {"most": MOST_COUNTED, "sweep": SWEEP, "transports": names})
-        waiting, due, oldest, swept, *deliveries, late = cursor.fetchone()
+        waiting, due, oldest, swept, to_send, sending, held, failed, late = cursor.fetchone()
     return RemindersStatus(
         waiting=waiting,
         due=due,
         oldest_due_seconds=_past(oldest),
         swept_seconds=None if swept is None else _past(swept),
-        deliveries=DeliveriesStatus(*deliveries, oldest_due_seconds=_past(late)),
+        deliveries=DeliveriesStatus(to_send, sending, held, failed, oldest_due_seconds=_past(late)),
     )
 
 
