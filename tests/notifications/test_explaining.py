@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 
 from apps.notifications.choosing import Decision
+from apps.notifications.events import ReminderEvent
 from apps.notifications.explanations import of_attempt, of_change, of_delivery
 from apps.notifications.models import Delivery, DeliveryAttempt, RemindedTask, Reminder
 from apps.notifications.selectors.explaining import why, why_reminder
 from apps.notifications.services import changes, inbox, preferences
-from apps.notifications.services.reminders import Changes, ReminderEvent
+from apps.notifications.services.reminders import Changes
 from apps.notifications.services.telling import tell, tell_reminders
 from apps.notifications.transports.base import Destination
 from tests.notifications.told import NOON, Pigeon, news, only_in_app_and, triggered

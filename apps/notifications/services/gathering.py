@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from apps.events.errors import Transient
 from apps.notifications.choosing import Choice, Decision
@@ -114,12 +115,17 @@ def _open_deliveries(wanted: Mapping[Slot, ToSend], *, now: datetime) -> dict[Sl
 def _collecting(wanted: Mapping[Slot, ToSend], *, now: datetime) -> dict[Slot, Delivery]:
     owner_ids = {slot.owner_id for slot in wanted}
     rows = Delivery.objects.filter(status=Status.COLLECTING, urgent=False, owner_id__in=owner_ids)
-    found = {_slot(row): row for row in rows.order_by("pk").select_for_update()}
+    found = {_slot(row): row for row in _locked(rows.order_by("pk"))}
     # What quiet hours held until now goes out now: who joined it would be early, or keep it for another night.
     over = [row.pk for slot, row in found.items() if slot.held_quiet and row.send_at <= now]
     if over:
         Delivery.objects.filter(pk__in=over).update(status=Status.WAITING)
     return {slot: row for slot, row in found.items() if row.pk not in over}
+
+
+def _locked(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Whoever claims one of them is waited for; then it no longer collects, and is not found."""
+    return rows.select_for_update()
 
 
 def _hold_anew(found: Mapping[Slot, Delivery], wanted: Mapping[Slot, ToSend]) -> None:
