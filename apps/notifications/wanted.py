@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from apps.calendar import durations, zones
 from apps.calendar.errors import CalendarError
 from apps.events.envelope import Envelope
 from apps.notifications.models import Preferences, RemindedTask, Reminder
 from apps.notifications.models.preferences import DEFAULT_BEFORE_DUE, DEFAULT_ON_DAY
+from apps.tasks import intents
 from apps.tasks.due import Due
 from apps.tasks.intents.reminders import trigger_at
 from apps.tasks.selectors import TaskPicture
@@ -143,7 +144,7 @@ class Wanted:
 
 def default_id(task_id: UUID) -> UUID:
     """The id of the reminder that a task has by its owner's default."""
-    return uuid5(task_id, "default")
+    return UUID(intents.default_id(task_id))
 
 
 def wanted(picture: Picture, *, defaults: Defaults) -> dict[UUID, Wanted]:
