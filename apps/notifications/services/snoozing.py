@@ -5,6 +5,7 @@ Invariant: what is snoozed waits as a reminder, so it is triggered as any other,
 
 from datetime import date, datetime, time
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q
@@ -133,5 +134,5 @@ def _instant(until: str, *, actor: User, now: datetime) -> datetime:
     return at
 
 
-def _morning_of(day: date, *, zone: zones.ZoneInfo) -> datetime:
+def _morning_of(day: date, *, zone: ZoneInfo) -> datetime:
     return zones.attach(datetime.combine(day, _MORNING), zone)
