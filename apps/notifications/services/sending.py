@@ -1,4 +1,4 @@
-"""What becomes of a claimed delivery: composed once, tried, and its outcome kept.
+"""What became of a claimed delivery, kept; the door to the other steps of sending one.
 
 Invariant: an outcome is kept by whoever still has the claim, by compare-and-set on the fence; of anybody else it
 changes nothing at all. Row, attempt, the books of the destination and what is told of reminders share a transaction.
@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -24,30 +23,21 @@ from apps.notifications.kept_notes import fit
 from apps.notifications.models import Delivery, DeliveryAttempt
 from apps.notifications.services import reminders
 from apps.notifications.services.claiming import Claimed, claim, database_now, items_of, next_in_seconds
+from apps.notifications.services.composing import DIED, Died, prepare
 from apps.notifications.transports.base import NotSent, Receipt, Refused, Transport, TryAgain, Unreachable
 
-__all__ = ["Claimed", "Finished", "TimedOut", "bury", "claim", "finish", "next_in_seconds", "prepare"]
+__all__ = ["DIED", "Claimed", "Died", "Finished", "TimedOut", "bury", "claim", "finish", "next_in_seconds", "prepare"]
 
 log = structlog.get_logger(__name__)
 
 Status = Delivery.Status
 Outcome = DeliveryAttempt.Outcome
-DIED = "Its sender died on the way, or was stopped. Whether it arrived is not known."
 
 
 class TimedOut(TryAgain):
     """No answer within the transport's time."""
 
 
-class Died(NotSent):
-    """Nobody is left who knows."""
-
-
-_FREEZE = """
-UPDATE notifications_delivery d SET content = v.content
-FROM unnest(%s::uuid[], %s::integer[], %s::jsonb[]) AS v(id, fence, content)
-WHERE d.id = v.id AND d.fence = v.fence AND d.status = 'sending' RETURNING d.id
-"""
 _WRITE = """
 UPDATE notifications_delivery d
 SET error = v.error, status = v.status, send_at = v.send_at, finished_at = v.finished_at, lease_until = NULL
@@ -87,52 +77,6 @@ class _Verdict:
 
 class _Moved(Exception):
     """Somebody else decided meanwhile."""
-
-
-def prepare(claimed: Sequence[Claimed]) -> list[tuple[Claimed, Any]]:
-    """Compose what was never composed, and freeze it. With each what `Transport.send` needs besides, or the exception
-    that came of it: whatever the transport raises, `Died` where the claim is not ours any more.
-    """
-    composed = {one.delivery.pk: _composed(one) for one in claimed if one.delivery.content is None}
-    new = [one for one in claimed if isinstance(composed.get(one.delivery.pk), dict)]
-    frozen = _froze([(one, composed[one.delivery.pk]) for one in new])
-    prepared = []
-    for one in claimed:
-        content = composed.get(one.delivery.pk)
-        if isinstance(content, Exception):
-            prepared.append((one, content))
-        elif content is not None and one.delivery.pk not in frozen:
-            prepared.append((one, Died(DIED)))
-        else:
-            one.delivery.content = one.delivery.content if content is None else content
-            prepared.append((one, _reached(one)))
-    return prepared
-
-
-def _composed(claimed: Claimed) -> dict[str, Any] | Exception:
-    row = claimed.delivery
-    try:
-        return dict(claimed.transport.compose(row, owner=claimed.owner, items=claimed.items, now=database_now()))
-    except Exception as reason:  # noqa: BLE001 - it is what became of the attempt
-        return reason
-
-
-def _reached(claimed: Claimed) -> Any:
-    try:
-        return claimed.transport.reach(claimed.delivery, owner=claimed.owner)
-    except Exception as reason:  # noqa: BLE001 - it is what became of the attempt
-        return reason
-
-
-def _froze(composed: Sequence[tuple[Claimed, Any]]) -> set[UUID]:
-    """Of those whose claim is still ours."""
-    if not composed:
-        return set()
-    rows = [one.delivery for one, _ in composed]
-    contents = [json.dumps(content, cls=DjangoJSONEncoder) for _, content in composed]
-    with connection.cursor() as cursor:
-        cursor.execute(_FREEZE, [[row.pk for row in rows], [row.fence for row in rows], contents])
-        return {pk for (pk,) in cursor.fetchall()}
 
 
 def finish(done: Sequence[Finished]) -> list[UUID]:
@@ -233,7 +177,11 @@ def _write(ours: Sequence[tuple[Finished, _Verdict]], *, now: datetime) -> None:
     notes = [(fit(verdict.answer.request), fit(verdict.answer.response)) for _, verdict in ours]
     which: list[Any] = [[row.pk for row in rows], [row.fence for row in rows], [row.error for row in rows]]
     with connection.cursor() as cursor:
-        columns = [[row.status for row in rows], [row.send_at for row in rows], [row.finished_at for row in rows]]
+        columns: list[list[Any]] = [
+            [row.status for row in rows],
+            [row.send_at for row in rows],
+            [row.finished_at for row in rows],
+        ]
         cursor.execute(_WRITE, [*which, *columns])
         if cursor.rowcount != len(rows):
             raise _Moved
