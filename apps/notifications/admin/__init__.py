@@ -4,7 +4,17 @@ Invariant: nothing is changed here but by services, no secret is shown, and no p
 grows with the number of people.
 """
 
+from apps.notifications.admin.deliveries import DeliveryAdmin
+from apps.notifications.admin.endpoints import PushSubscriptionAdmin, WebhookEndpointAdmin
+from apps.notifications.admin.notifications import NotificationAdmin
 from apps.notifications.admin.preferences import PreferencesAdmin
 from apps.notifications.admin.reminders import ReminderAdmin
 
-__all__ = ["PreferencesAdmin", "ReminderAdmin"]
+__all__ = [
+    "DeliveryAdmin",
+    "NotificationAdmin",
+    "PreferencesAdmin",
+    "PushSubscriptionAdmin",
+    "ReminderAdmin",
+    "WebhookEndpointAdmin",
+]

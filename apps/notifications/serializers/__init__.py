@@ -3,8 +3,8 @@
 from apps.notifications.serializers.deliveries import DeliveryDetailSerializer, DeliverySerializer
 from apps.notifications.serializers.notifications import (
     NotificationSerializer,
+    PutOffSerializer,
     ReadAllSerializer,
-    SnoozeSerializer,
     UnreadCountSerializer,
 )
 from apps.notifications.serializers.preferences import PreferencesSerializer
@@ -30,11 +30,11 @@ __all__ = [
     "PreferencesSerializer",
     "PublicKeySerializer",
     "PushSubscriptionSerializer",
+    "PutOffSerializer",
     "ReadAllSerializer",
     "RedeliverSerializer",
     "RedeliveredSerializer",
     "ReminderSerializer",
-    "SnoozeSerializer",
     "TaskRemindersSerializer",
     "UnreadCountSerializer",
     "WebhookSerializer",

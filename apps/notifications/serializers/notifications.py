@@ -118,7 +118,7 @@ class NotificationSerializer(Represented):
         return str(context["request"].user.email)
 
 
-class SnoozeSerializer(RefusesUnknownFields):
+class PutOffSerializer(RefusesUnknownFields):
     """Until when."""
 
     until = serializers.CharField(

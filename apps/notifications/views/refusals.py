@@ -8,8 +8,10 @@ from apps.notifications.exceptions import (
     DeliveryNotFound,
     InvalidDestination,
     InvalidPreferences,
+    InvalidSnooze,
     NotificationNotFound,
     NotificationsRefused,
+    ReminderNotFound,
     SubscriptionNotFound,
     WebhookNotFound,
 )
@@ -28,9 +30,10 @@ def _not_found(reason: Any, shown: Any) -> NotFound:
 # What is not named here by itself is a conflict with how things are.
 OF_NOTIFICATIONS: Problems = [
     *OF_TASKS,
-    *[(gone, _not_found) for gone in (NotificationNotFound, WebhookNotFound, SubscriptionNotFound)],
+    *[(gone, _not_found) for gone in (NotificationNotFound, ReminderNotFound, WebhookNotFound, SubscriptionNotFound)],
     (DeliveryNotFound, lambda reason, shown: NamedThingNotFound("delivery", str(reason))),
     (InvalidPreferences, _invalid),
+    (InvalidSnooze, lambda reason, shown: InvalidValue(InvalidTask(field="until", reason=str(reason)))),
     (InvalidDestination, _invalid),
     (NotificationsRefused, lambda reason, shown: Conflict(str(reason))),
 ]

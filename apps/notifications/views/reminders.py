@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -13,15 +14,18 @@ from apps.notifications import examples
 from apps.notifications.filters import ReminderFilter
 from apps.notifications.models import Reminder
 from apps.notifications.selectors.asked_reminders import AskedReminder, reminder_of, reminders_of
-from apps.notifications.serializers import NewReminderSerializer, ReminderSerializer
+from apps.notifications.serializers import NewReminderSerializer, PutOffSerializer, ReminderSerializer
+from apps.notifications.services import snoozing
 from apps.notifications.views.refusals import OF_NOTIFICATIONS
 from apps.tasks import services as task_services
 from apps.tasks.exceptions import ReminderNotFound
 from apps.tasks.views.base import REFUSALS, EventedViewSet
 from apps.tasks.views.refusals import Conflict
-from apps.tasks.views.safe_writes import DRY_RUN, IF_MATCH, safe_write, seen_version
+from apps.tasks.views.safe_writes import DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH, safe_write, seen_version
 
 _NOT_ASKED = "Its task does not ask for this reminder any more. Ask for a new one: POST to the reminders of the task."
+
+_NOT_HEARD = "What sends reminders has not heard of it yet: try again in a moment, or move it."
 
 
 @extend_schema_view(
@@ -90,6 +94,24 @@ class ReminderViewSet(EventedViewSet):
     def destroy(self, request: Request, reminder_id: UUID) -> Response:
         self._tell_task(task_services.remove_reminder, self.get_object())
         return Response(status=204)
+
+    @extend_schema(
+        summary="Be reminded later",
+        description="It waits until then, also when you were told already; what was told of it is snoozed with it.",
+        request=PutOffSerializer,
+        examples=examples.SNOOZES,
+        parameters=[DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH],
+        responses={200: ReminderSerializer, **REFUSALS},
+    )
+    @action(detail=True, methods=["post"], serializer_class=PutOffSerializer)
+    @safe_write
+    def snooze(self, request: Request, reminder_id: UUID) -> Response:
+        one = self.get_object()
+        asked = self.checked(request.data)
+        if isinstance(one, AskedReminder):
+            raise Conflict(_NOT_HEARD)
+        snoozed = snoozing.snooze_reminder(reminder_id=one.pk, actor=self.actor, now=self.now(), **asked)
+        return self.answer(self.get_object_again(snoozed))
 
     def shown(self, thing: Any) -> Any:
         return ReminderSerializer(thing, context=self._context()).data

@@ -4,7 +4,9 @@ from uuid import uuid4
 
 import pytest
 
+from apps.tasks import services
 from tests.notifications.rest.made import MINUTE, MONDAY, delivery, notification
+from tests.support.factories import facts
 
 pytestmark = pytest.mark.django_db
 
@@ -198,3 +200,137 @@ def test_a_count_that_was_not_counted_to_its_end_says_so(api, ada, monkeypatch):
         notification(ada)
 
     assert api.get(f"{NOTIFICATIONS}unread-count/").json() == {"unread": 2, "is_all": False}
+
+
+# --- doing ------------------------------------------------------------------------------------------
+
+
+def types():
+    return list(facts().values_list("type", flat=True))
+
+
+@pytest.fixture
+def task(ada):
+    return services.create_task(
+        owner=ada, actor=ada, now=MONDAY, title="Water the plants", due_at=MONDAY + 60 * MINUTE, reminders=[]
+    )
+
+
+def test_a_notification_is_read_and_unread(api, ada):
+    here = f"{NOTIFICATIONS}{notification(ada).pk}/"
+
+    read = api.post(f"{here}read/")
+    unread = api.post(f"{here}unread/")
+
+    assert (read.status_code, read.json()["status"], read["ETag"]) == (200, "read", '"2"')
+    assert read.json()["read_at"] == "2026-05-04T09:00:00Z"
+    assert (unread.json()["status"], unread.json()["read_at"], unread["ETag"]) == ("unread", None, '"3"')
+    assert types() == ["notification.created.v1", "notification.updated.v1", "notification.updated.v1"]
+
+
+def test_reading_what_is_read_changes_nothing(api, ada):
+    one = notification(ada, status="read")
+
+    assert api.post(f"{NOTIFICATIONS}{one.pk}/read/").status_code == 200
+    assert types() == ["notification.created.v1"]
+
+
+def test_all_of_ones_own_are_read_at_once(api, ada, eve):
+    for _ in range(2):
+        notification(ada)
+    theirs = notification(eve)
+
+    assert api.post(f"{NOTIFICATIONS}read-all/").json() == {"read": 2}
+    assert api.get(f"{NOTIFICATIONS}unread-count/").json()["unread"] == 0
+    theirs.refresh_from_db()
+    assert theirs.status == "unread"
+
+
+def test_what_is_snoozed_tells_until_when(api, ada, task):
+    one = notification(ada, task_id=task.pk)
+
+    told = api.post(f"{NOTIFICATIONS}{one.pk}/snooze/", {"until": "PT15M"}).json()
+
+    assert (told["status"], told["snoozed_until"]) == ("snoozed", "2026-05-04T09:15:00Z")
+    (again,) = api.get(f"/api/v1/tasks/{task.pk}/reminders/").json()["results"]
+    assert (again["status"], again["origin"], again["trigger_at"]) == ("snoozed", "snooze", "2026-05-04T09:15:00Z")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [({}, 400), ({"until": "soon"}, 400), ({"until": "2026-05-04T08:00:00Z"}, 400)]
+)
+def test_a_snooze_to_no_time_is_refused_by_its_field(api, ada, task, asked, status):
+    one = notification(ada, task_id=task.pk)
+    before = types()
+
+    response = api.post(f"{NOTIFICATIONS}{one.pk}/snooze/", asked)
+
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (status, "until")
+    assert types() == before
+
+
+def test_what_is_of_no_task_cannot_be_snoozed(api, ada):
+    one = notification(ada, kind="digest")
+
+    response = api.post(f"{NOTIFICATIONS}{one.pk}/snooze/", {"until": "PT15M"})
+
+    assert response.status_code == 409
+    assert types() == ["notification.created.v1"]
+
+
+def test_what_failed_is_tried_again_and_the_rest_let_alone(api, ada):
+    one = notification(ada)
+    failed, done = delivery(one, status="failed", attempts=8), delivery(one, status="delivered", transport="webhook")
+
+    response = api.post(f"{NOTIFICATIONS}{one.pk}/retry/")
+
+    failed.refresh_from_db()
+    done.refresh_from_db()
+    assert (response.status_code, response.json()["delivery"]) == (200, "waiting")
+    assert (failed.status, failed.attempts, done.status) == ("waiting", 0, "delivered")
+
+
+def test_where_nothing_failed_nothing_is_tried_again(api, ada):
+    one = notification(ada)
+    done = delivery(one, status="delivered")
+
+    response = api.post(f"{NOTIFICATIONS}{one.pk}/retry/")
+
+    done.refresh_from_db()
+    assert (response.status_code, response.json()["detail"]) == (409, "Nothing of it has failed to go out.")
+    assert done.status == "delivered"
+
+
+@pytest.mark.parametrize("verb", ["read", "unread", "snooze", "retry"])
+def test_who_has_seen_an_older_version_changes_nothing(api, ada, task, verb):
+    one = notification(ada, task_id=task.pk)
+    delivery(one, status="failed")
+    api.post(f"{NOTIFICATIONS}{one.pk}/read/")
+    before = types()
+
+    response = api.post(f"{NOTIFICATIONS}{one.pk}/{verb}/", {"until": "PT5M"}, headers={"If-Match": '"1"'})
+
+    assert (response.status_code, response.json()["current"]["version"]) == (412, 2)
+    assert types() == before
+
+
+@pytest.mark.parametrize("verb", ["{}/read", "{}/snooze", "read-all"])
+def test_trying_it_tells_what_would_be(api, ada, task, verb):
+    one = notification(ada, task_id=task.pk)
+    before = types()
+    address = f"{NOTIFICATIONS}{verb.format(one.pk)}/?dry_run=true"
+
+    told = api.post(address, {"until": "PT5M"} if "snooze" in verb else None).json()
+
+    assert "notification.updated.v1" in [each["type"] for each in told["events"]]
+    assert types() == before
+
+
+def test_a_snooze_with_its_key_is_one(api, ada, task):
+    one = notification(ada, task_id=task.pk)
+    key = {"Idempotency-Key": str(uuid4())}
+
+    first, second = (api.post(f"{NOTIFICATIONS}{one.pk}/snooze/", {"until": "PT15M"}, headers=key) for _ in range(2))
+
+    assert first.json() == second.json()
+    assert types().count("reminder.snoozed.v1") == 1
