@@ -10,10 +10,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.notifications.admin.base import ChoiceFilter, Looking
-from apps.notifications.admin.shown import as_json, at, link, shortened, table
+from apps.notifications.admin.shown import as_json, at, link, reasons_table, shortened, table
 from apps.notifications.exceptions import NotificationsRefused
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Delivery, DeliveryItem, Notification, Reminder
+from apps.notifications.selectors import explaining
 from apps.notifications.selectors.inbox import overall
 from apps.notifications.selectors.shown_deliveries import shown_deliveries, with_deliveries
 from apps.notifications.services import deliveries
@@ -59,6 +60,7 @@ class NotificationAdmin(Looking):
     actions = ("retry",)
     fieldsets = (
         (None, {"fields": ("title", "text", "owner", "kind", "state", "to_task", "to_reminder")}),
+        ("Why", {"fields": ("why",)}),
         ("How it went out", {"fields": ("went_out", "deliveries_table")}),
         ("When", {"fields": ("about_at", "late", "created_at", "read_at", "snoozed_until", "urgent", "quiet")}),
         ("Facts", {"fields": ("id", "once", "event_id", "in_inbox", "formatted_data", "version", "audit_trail")}),
@@ -116,6 +118,10 @@ class NotificationAdmin(Looking):
             return None
         known = Reminder.objects.filter(pk=pk).exists()
         return link("notifications_reminder", pk, str(pk)) if known else f"{pk}, gone"
+
+    @admin.display(description="decisions, in order")
+    def why(self, notification: Notification) -> SafeString:
+        return reasons_table(explaining.why(notification))
 
     @admin.display(description="deliveries")
     def deliveries_table(self, notification: Notification) -> SafeString:

@@ -6,8 +6,9 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from apps.notifications.admin.base import ChoiceFilter, Looking
-from apps.notifications.admin.shown import link, links_to_list, shortened
+from apps.notifications.admin.shown import link, links_to_list, reasons_table, shortened
 from apps.notifications.models import Notification, Reminder
+from apps.notifications.selectors import explaining
 from apps.tasks.admin.filters import OwnerFilter
 
 
@@ -31,7 +32,7 @@ class ReminderAdmin(Looking):
     searched_ids = ("task_id",)
     fieldsets = (
         (None, {"fields": ("to_task", "owner", "trigger_at", "state", "short_origin", "before")}),
-        ("What became of it", {"fields": ("planned_for", "triggers", "triggered_at", "notifications")}),
+        ("What became of it", {"fields": ("planned_for", "triggers", "triggered_at", "notifications", "why")}),
         ("Facts", {"fields": ("id", "version", "created_at", "updated_at", "audit_trail")}),
     )
 
@@ -60,3 +61,7 @@ class ReminderAdmin(Looking):
     def notifications(self, reminder: Reminder) -> Any:
         told = Notification.objects.filter(reminder_id=reminder.pk).exists()
         return links_to_list("notifications_notification", "What came of it", q=reminder.pk) if told else "None."
+
+    @admin.display(description="why")
+    def why(self, reminder: Reminder) -> SafeString:
+        return reasons_table(explaining.why_reminder(reminder))

@@ -13,6 +13,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from apps.notifications.selectors.explaining import Reason
+
 TITLE_SHOWN = 80
 
 
@@ -54,3 +56,9 @@ def table(kind: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> Saf
         format_html_join("", "<th>{}</th>", [(head,) for head in heads]),
         format_html_join("", "<tr>{}</tr>", cells),
     )
+
+
+def reasons_table(reasons: Iterable[Reason]) -> SafeString:
+    """Why somebody was told, or was not."""
+    rows = [(at(one.at), one.transport or "all", one.what.replace("_", " "), one.reason) for one in reasons]
+    return table("reasons", ["When", "Transport", "What", "Why"], rows)

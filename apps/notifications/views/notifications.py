@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from apps.notifications import examples
 from apps.notifications.filters import NotificationFilter
 from apps.notifications.models import Delivery, Notification
+from apps.notifications.selectors import explaining
 from apps.notifications.selectors import inbox as inbox_reads
 from apps.notifications.selectors.shown_deliveries import shown_deliveries, with_deliveries
 from apps.notifications.serializers import (
@@ -19,7 +20,9 @@ from apps.notifications.serializers import (
     PutOffSerializer,
     ReadAllSerializer,
     UnreadCountSerializer,
+    WhySerializer,
 )
+from apps.notifications.serializers.why import reasons_shown
 from apps.notifications.services import deliveries, inbox, snoozing
 from apps.notifications.views.refusals import OF_NOTIFICATIONS
 from apps.tasks.views.base import REFUSALS, EventedViewSet
@@ -128,6 +131,17 @@ class NotificationViewSet(EventedViewSet):
     def unread_count(self, request: Request) -> Response:
         unread = inbox_reads.unread_count(owner=self.actor)
         return Response({"unread": unread, "is_all": unread < inbox_reads.MOST_COUNTED})
+
+    @extend_schema(
+        summary="Why you did, or did not, get this",
+        description="Each decision per transport, each attempt, and what came of it, in order.",
+        responses=WhySerializer,
+    )
+    @action(detail=True)
+    def why(self, request: Request, notification_id: UUID) -> Response:
+        notification = self.get_object()
+        reasons = reasons_shown(explaining.why(notification))
+        return Response({"notification": str(notification.pk), "reasons": reasons})
 
     def shown(self, thing: Any) -> Any:
         return NotificationSerializer(thing, context=self.get_serializer_context()).data

@@ -13,8 +13,15 @@ from rest_framework.response import Response
 from apps.notifications import examples
 from apps.notifications.filters import ReminderFilter
 from apps.notifications.models import Reminder
+from apps.notifications.selectors import explaining
 from apps.notifications.selectors.asked_reminders import AskedReminder, reminder_of, reminders_of
-from apps.notifications.serializers import NewReminderSerializer, PutOffSerializer, ReminderSerializer
+from apps.notifications.serializers import (
+    NewReminderSerializer,
+    PutOffSerializer,
+    ReminderSerializer,
+    WhyReminderSerializer,
+)
+from apps.notifications.serializers.why import reasons_shown
 from apps.notifications.services import snoozing
 from apps.notifications.views.refusals import OF_NOTIFICATIONS
 from apps.tasks import services as task_services
@@ -112,6 +119,18 @@ class ReminderViewSet(EventedViewSet):
             raise Conflict(_NOT_HEARD)
         snoozed = snoozing.snooze_reminder(reminder_id=one.pk, actor=self.actor, now=self.now(), **asked)
         return self.answer(self.get_object_again(snoozed))
+
+    @extend_schema(
+        summary="What became of a reminder, and why",
+        description="From when it was planned to where it went, with what was told of it.",
+        responses=WhyReminderSerializer,
+    )
+    @action(detail=True)
+    def why(self, request: Request, reminder_id: UUID) -> Response:
+        one = self.get_object()
+        # Of one that was only asked for nothing has happened yet.
+        reasons = [] if isinstance(one, AskedReminder) else reasons_shown(explaining.why_reminder(one))
+        return Response({"reminder": str(one.pk), "reasons": reasons})
 
     def shown(self, thing: Any) -> Any:
         return ReminderSerializer(thing, context=self._context()).data
