@@ -68,7 +68,7 @@ def costs(queries):
 
 @pytest.mark.parametrize(
     "asked",
-    ["", "?status=unread", "?status=read", "?kind=reminder", "?in_inbox=true", "?delivery=sent", "?page_size=100"],
+    ["", "?status=unread", "?status=read", "?kind=reminder", "?in_inbox=true", "?page_size=100"],
 )
 def test_a_page_of_notifications_touches_few_rows(api, many, asked):
     with CaptureQueriesContext(connection) as queries:
