@@ -221,6 +221,20 @@ def test_what_repeats_and_was_still_on_its_way_opens_no_series_and_makes_no_task
     assert told() == set()
 
 
+def test_what_is_due_and_was_still_on_its_way_plans_no_reminder_and_tells_nobody(pump, quokka):
+    task_of(quokka, title=f"Feed the {WORD}", due_at=timezone.now() + timedelta(days=2))
+    planned(heard_of(quokka, title=f"Pet the {WORD}"), at=NOW)
+
+    erase(quokka)
+    finish(pump)
+    pump.redeliver_everything()
+    jobs.reconcile_group("notifications")
+
+    assert set(notified.counts_of(quokka.pk).values()) == {0}
+    assert not DeadLetter.objects.filter(group="notifications").exists()
+    assert told() == set()
+
+
 def erase(user, *options):
     out = StringIO()
     call_command("erase_user", str(user.pk), "--yes", "--json", *options, stdout=out)
