@@ -1,0 +1,194 @@
+"""Whatever people do, and however late, dead or told twice the group, the sweeps and the senders are: told once, in
+time, and of nothing that is done.
+"""
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from apps.events.models import HandledEvent
+from apps.notifications.models import Delivery, DeliveryAttempt, Notification, Reminder
+from apps.notifications.services import plans, sending, telling, triggering
+from tests.notifications.machine import Reminding
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "0"))
+
+
+def run(examples):
+    always = settings(
+        max_examples=examples,
+        stateful_step_count=30,
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+    run_state_machine_as_test(Reminding, settings=always)
+
+
+@pytest.mark.timeout(300 if not EXAMPLES else 12 * 3600)
+def test_whatever_happens_each_reminder_is_told_once_and_in_time():
+    run(EXAMPLES or 15)
+
+
+def live(*steps):
+    machine = Reminding()
+    try:
+        for step in steps:
+            step(machine)
+            machine.promises_hold()
+    except BaseException:
+        machine.ended.close()
+        raise
+    machine.teardown()
+
+
+def told_in_an_hour(machine):
+    machine.create(90, None, 0, "none")
+    machine.come_to_rest()
+
+
+def done_before_anybody_hears_of_it(machine):
+    told_in_an_hour(machine)
+    machine.time_passes(120)
+    machine.do(0, "complete")
+    machine.sweep()
+
+
+def test_what_was_done_first_is_not_told_of():
+    live(done_before_anybody_hears_of_it)
+
+    assert (Reminder.objects.get().status, Notification.objects.count()) == ("cancelled", 0)
+
+
+def test_without_the_look_at_the_task_the_machine_sees_it_told(monkeypatch):
+    """The negative control."""
+    monkeypatch.setattr(triggering, "still_asked", lambda *_, **__: True)
+
+    with pytest.raises(AssertionError, match="triggered, its task was completed"):
+        live(done_before_anybody_hears_of_it)
+
+
+def swept_twice(machine):
+    told_in_an_hour(machine)
+    machine.time_passes(120)
+    machine.sweep()
+    machine.sweep()
+
+
+def test_a_second_sweep_finds_nothing():
+    live(swept_twice)
+
+    assert [one.triggers for one in Reminder.objects.all()] == [1]
+
+
+def test_what_is_not_marked_is_told_again_and_the_machine_sees_it(monkeypatch):
+    """The negative control."""
+    monkeypatch.setattr(triggering, "WAITING", (*triggering.WAITING, "triggered", "delivered"))
+
+    with pytest.raises(AssertionError, match="triggered twice for one plan"):
+        live(swept_twice)
+
+
+def test_what_is_triggered_ahead_of_its_time_is_seen(monkeypatch):
+    """The negative control; that an event is never early by its own word still holds, and is passed by."""
+    now, trigger = triggering.Now, triggering._trigger
+    monkeypatch.setattr(triggering, "Now", lambda: now() + timedelta(hours=3))
+    monkeypatch.setattr(triggering, "_trigger", lambda *args, **how: trigger(*args, **how | {"late": 0}))
+
+    with pytest.raises(AssertionError, match="s early"):
+        live(swept_twice)
+
+
+def moved_and_heard_late(machine):
+    told_in_an_hour(machine)
+    machine.move(0, 600)
+    machine.come_to_rest()
+
+
+def test_what_moves_is_planned_anew():
+    live(moved_and_heard_late)
+
+    assert Reminder.objects.get().trigger_at == Reminder.objects.get().planned_for
+
+
+def test_a_group_that_does_not_follow_is_seen(monkeypatch):
+    """The negative control."""
+    follow = plans.follow
+    monkeypatch.setattr(plans, "follow", lambda heard, **how: follow(heard[:0], **how))
+
+    with pytest.raises(AssertionError, match=r"wanted for .*, is None"):
+        live(told_in_an_hour)
+
+
+def told_and_heard_of_again_with_no_memory(machine):
+    swept_twice(machine)
+    machine.come_to_rest()
+    HandledEvent.objects.filter(group="notifications").delete()
+    machine.be_told_everything_again()
+    machine.come_to_rest()
+
+
+def test_heard_of_again_it_is_told_once():
+    live(told_and_heard_of_again_with_no_memory)
+
+    assert Notification.objects.filter(kind="reminder").count() == 1
+
+
+def test_without_once_the_machine_sees_two(monkeypatch):
+    """The negative control."""
+    tell = telling.tell
+
+    def tell_anew(news, **how):
+        return tell([replace(one, once=f"{one.once}/again/{uuid4()}") for one in news], **how)
+
+    monkeypatch.setattr(telling, "tell", tell_anew)
+
+    with pytest.raises(AssertionError, match=r"and nobody was told|never triggered"):
+        live(told_and_heard_of_again_with_no_memory)
+
+
+def claimed_twice(machine):
+    """The first sender is away for so long that it is given up, and another begins; then the first has word."""
+    swept_twice(machine)
+    machine.come_to_rest()
+    machine.time_passes(5)
+    machine.claim()
+    machine.time_passes(120)
+    machine.claim()
+    machine.time_passes(120)
+    machine.claim()
+    machine.settle(0, "refused")
+    machine.promises_hold()
+    machine.settle(0, "taken")
+
+
+def test_of_two_senders_the_later_decides():
+    live(claimed_twice)
+
+    outcomes = DeliveryAttempt.objects.order_by("number").values_list("outcome", flat=True)
+    assert (list(outcomes), Delivery.objects.get().status) == (["died", "delivered"], "delivered")
+
+
+def test_without_the_fence_the_machine_sees_the_earlier_decide(monkeypatch):
+    """The negative control."""
+
+    def whoever_comes(judged):
+        for each, verdict in judged:
+            sending._write(each, verdict, now=datetime.now(UTC))
+        return [each.claimed.delivery.pk for each, _ in judged]
+
+    monkeypatch.setattr(sending, "_still_ours", lambda claimed: Delivery.objects.filter(pk=claimed.delivery.pk))
+    monkeypatch.setattr(sending, "_keep", whoever_comes)
+
+    with pytest.raises(AssertionError, match="failed with 1 attempts under way"):
+        live(claimed_twice)
