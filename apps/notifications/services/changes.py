@@ -5,6 +5,7 @@ Invariant: a change and its event are kept together; what was decided about a no
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,33 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamp
 WHERE n.id = v.id AND n.version = v.version - 1
 """
 _COLUMNS = ("pk", "status", "because", "read_at", "snoozed_until", "version", "updated_at")
+
+
+def insert(notifications: Sequence[Notification]) -> set[UUID]:
+    """Keep new ones, but those whose `once` is there already; the ids of the others.
+
+    As arrays of columns: a statement with a parameter for each value took half the time of telling thousands.
+    """
+    columns = Notification._meta.concrete_fields  # noqa: SLF001 - Django's documented API
+    values = [[_as_column(getattr(one, column.attname)) for one in notifications] for column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(_insert(), values)
+        return {row[0] for row in cursor.fetchall()}
+
+
+@cache
+def _insert() -> str:
+    columns = Notification._meta.concrete_fields  # noqa: SLF001 - Django's documented API
+    names = ", ".join(column.column for column in columns)
+    arrays = ", ".join(f"%s::{column.db_type(connection)}[]" for column in columns)
+    return (
+        f"INSERT INTO notifications_notification ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - our own names
+        "ON CONFLICT (once) DO NOTHING RETURNING id"
+    )
+
+
+def _as_column(value: Any) -> Any:
+    return Jsonb(value) if isinstance(value, dict | list) else str(value) if isinstance(value, str) else value
 
 
 def keep_choices(choices: Mapping[UUID, Sequence[Mapping[str, Any]]], *, add: bool = False) -> None:

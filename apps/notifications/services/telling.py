@@ -5,6 +5,7 @@ when the transaction ends, and a doorbell rings only after that.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ from apps.notifications.selectors.clock import database_now
 from apps.notifications.selectors.preferences import quiet_until
 from apps.notifications.selectors.ways import Reach, reach_of
 from apps.notifications.services import reminders
-from apps.notifications.services.changes import keep_choices
+from apps.notifications.services.changes import insert, keep_choices
 from apps.notifications.services.gathering import ToSend, gather, last_sent
 from apps.notifications.services.news import News, news_of
 from apps.notifications.signals import Change
@@ -63,13 +64,12 @@ def tell(news: Sequence[News], *, now: datetime) -> list[Notification]:
     telling = _Telling(people=people, reach=reach_of(list(people.values())), turns=turns, now=now)
     # Ids in the order of what they are about; inserted in one order for everybody who tells the same.
     rows = {once: telling.notification(one) for once, one in first.items()}
-    Notification.objects.bulk_create([rows[once] for once in sorted(rows)], ignore_conflicts=True)
-    there = dict(Notification.objects.filter(once__in=list(rows)).values_list("once", "pk"))
-    new = {once: row for once, row in rows.items() if there.get(once) == row.pk}
+    inserted = insert([rows[once] for once in sorted(rows)])
+    new = {once: row for once, row in rows.items() if row.pk in inserted}
     if new:
         telling.announce(new, first)
         telling.choose([(row, first[once]) for once, row in new.items()])
-    _keep_heard_again(news, people=people, new=new, there=there, now=now)
+    _keep_heard_again([one.once for one in news if one.owner_id in people], new=new, now=now)
     return list(new.values())
 
 
@@ -99,22 +99,12 @@ def _people(news: Sequence[News]) -> dict[UUID, User]:
     return {pk: one for pk, one in people.items() if pk not in erased and one.erased_at is None}
 
 
-def _keep_heard_again(
-    news: Sequence[News],
-    *,
-    people: Mapping[UUID, User],
-    new: Mapping[str, Notification],
-    there: Mapping[str, UUID],
-    now: datetime,
-) -> None:
-    heard: dict[str, int] = {}
-    for one in news:
-        if one.owner_id in people:
-            heard[one.once] = heard.get(one.once, 0) + 1
-    again = [there[once] for once, times in heard.items() if once in there and (times > 1 or once not in new)]
+def _keep_heard_again(heard: Sequence[str], *, new: Collection[str], now: datetime) -> None:
+    again = [once for once, times in Counter(heard).items() if times > 1 or once not in new]
     if again:
         told = [choosing.heard_again().kept(now)]
-        keep_choices(dict.fromkeys(again, told), add=True)
+        ids = Notification.objects.filter(once__in=again).values_list("pk", flat=True)
+        keep_choices(dict.fromkeys(ids, told), add=True)
 
 
 @dataclass(slots=True)
