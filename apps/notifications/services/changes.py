@@ -58,7 +58,7 @@ def insert(notifications: Sequence[Notification]) -> set[UUID]:
 @cache
 def _insert() -> str:
     columns = Notification._meta.concrete_fields  # noqa: SLF001 - Django's documented API
-    names = ", ".join(column.column for column in columns)
+    names = ", ".join(str(column.column) for column in columns)
     arrays = ", ".join(f"%s::{column.db_type(connection)}[]" for column in columns)
     return (
         f"INSERT INTO notifications_notification ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608 - our own names
