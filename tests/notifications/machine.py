@@ -183,7 +183,7 @@ class Reminding(RuleBasedStateMachine):
         transport = transport_named(TRANSPORT)
         sending.bury(transport)
         for one in sending.claim(transport=transport, room=Room(all=10, risky=10, person=10)):
-            sending.prepare(one)
+            sending.prepare([one])
             self.claimed.append(one)
 
     @rule()

@@ -226,12 +226,12 @@ def taken_twice(due, pump, clock):
     pump.run()
     clock.advance(minutes=2)
     (first,) = claim("email")
-    sending.prepare(first)
+    sending.prepare([first])
     clock.advance(hours=2)
     claim("email")
     clock.advance(hours=2)
     (second,) = claim("email")
-    sending.prepare(second)
+    sending.prepare([second])
     return first, second
 
 

@@ -65,7 +65,9 @@ def claim(name: str) -> list[Claimed]:
 def try_once(claimed: Claimed) -> Finished:
     """One attempt, whose outcome nobody has kept yet."""
     try:
-        to = sending.prepare(claimed)
+        ((_, to),) = sending.prepare([claimed])
+        if isinstance(to, Exception):
+            return Finished(claimed, to)
         content = claimed.delivery.content
         return Finished(
             claimed, claimed.transport.send(content, to=to, key=claimed.key, attempt=claimed.delivery.attempts)
