@@ -99,7 +99,7 @@ class TaskSerializer(Represented):
         required=False,
         allow_null=True,
         help_text='Such as [{"before_due": "PT30M"}]; [] for none, null for your default. Kept and told; what sends '
-        "them comes with a later release.",
+        "of them is at `tasks/{id}/reminders/`.",
     )
     series_id = serializers.UUIDField(read_only=True, allow_null=True, help_text="The series it belongs to.")
     recurrence_id = serializers.CharField(
