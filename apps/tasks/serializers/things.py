@@ -98,7 +98,7 @@ class TaskSerializer(Represented):
     reminders = RemindersField(
         required=False,
         allow_null=True,
-        help_text='Such as [{"before_due": "PT30M"}]; [] for none, null for your default. Kept and told; what sends '
+        help_text='Such as [{"before_due": "PT30M"}]; [] for none, null for your default. What became '
         "of them is at `tasks/{id}/reminders/`.",
     )
     series_id = serializers.UUIDField(read_only=True, allow_null=True, help_text="The series it belongs to.")
