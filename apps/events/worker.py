@@ -69,8 +69,10 @@ class JobsInHand(redis.QoS):
         try:
             super().restore_unacked(client)
         except Exception as reason:  # noqa: BLE001
-            log.info("jobs_not_given_back", jobs=len(self._delivered), because=type(reason).__name__)
-            self._delivered.clear()
+            in_hand = self._delivered
+            assert in_hand is not None, "kombu has them from the first to the last"
+            log.info("jobs_not_given_back", jobs=len(in_hand), because=type(reason).__name__)
+            in_hand.clear()
 
 
 class ConsumeKafka(bootsteps.StartStopStep):

@@ -168,7 +168,7 @@ class Reminding(RuleBasedStateMachine):
     def snooze(self, which: int, until: str) -> None:
         one = self._notification(which)
         if one is not None:
-            how = {"notification_id": one.pk, "actor": one.owner, "until": until, "now": self.now()}
+            how: dict[str, Any] = {"notification_id": one.pk, "actor": one.owner, "until": until, "now": self.now()}
             self._try(lambda: snoozing.snooze_notification(**how))
 
     @rule(which=WHICH, verb=st.sampled_from(["mark_read", "mark_unread"]))
