@@ -221,3 +221,15 @@ def test_events_of_one_transaction_carry_its_number_and_the_next_one_a_higher():
     numbers = {row.position: row.transaction_id for row in Event.objects.all()}
 
     assert numbers[first.position] == numbers[second.position] < numbers[third.position]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("count", [1, 4, 5, 300])
+def test_however_many_are_appended_at_once_they_stand_in_the_order_given(count):
+    given = [event(data=task_data(title=f'"{number}" \\ \u00fc')) for number in range(count)]
+
+    with transaction.atomic():
+        outbox.append(*given)
+
+    assert [outbox.envelope_of(one) for one in Event.objects.order_by("position")] == given
+    assert OutboxEntry.objects.count() == count
