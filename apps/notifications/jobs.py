@@ -8,8 +8,8 @@ from celery import shared_task
 from django.conf import settings
 
 from apps.events import doorbells
-from apps.notifications import sender
 from apps.notifications.selectors import reminders as selectors
+from apps.notifications.sending import sender
 from apps.notifications.services import digests, overdue, plans, retention, triggering, watermarks, webhook_notices
 
 # So long in one run; the next ring goes on.

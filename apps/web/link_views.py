@@ -16,10 +16,10 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from apps.calendar import zones
 from apps.calendar.sentences import instant_in_words, joined
-from apps.notifications import links
 from apps.notifications.kinds import Kind
-from apps.notifications.letters import KIND_IN_WORDS
-from apps.notifications.links import Action, Link, LinkExpired, NoSuchLink
+from apps.notifications.mail import links
+from apps.notifications.mail.letters import KIND_IN_WORDS
+from apps.notifications.mail.links import Action, Link, LinkExpired, NoSuchLink
 from apps.notifications.selectors.links import offered
 from apps.notifications.services import links as following
 from apps.notifications.services.links import Followed, Outcome

@@ -22,8 +22,8 @@ from apps.events import crash
 from apps.events.models import DeadLetter, Event, OutboxEntry
 from apps.events.subscriptions import group_named
 from apps.notifications.exceptions import NotificationsRefused
-from apps.notifications.fairness import Room
 from apps.notifications.models import Delivery, Notification
+from apps.notifications.sending.fairness import Room
 from apps.notifications.services import deliveries, inbox, plans, preferences, sending, snoozing, triggering
 from apps.notifications.services.sending import Finished
 from apps.notifications.transports import transport_named

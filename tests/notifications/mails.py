@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from apps.notifications import letters
+from apps.notifications.mail import letters
 from apps.notifications.models import Delivery, Notification
 
 OWNER = UUID("01934567-0000-7000-8000-000000000001")

@@ -6,10 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from apps.notifications import switches, transports
+from apps.notifications import transports
+from apps.notifications.choices import switches
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Delivery
-from apps.notifications.sender import Sender
+from apps.notifications.sending.sender import Sender
 from apps.notifications.services import preferences, telling
 from apps.notifications.services.news import News
 from apps.notifications.transports.base import Destination, TryAgain

@@ -12,7 +12,7 @@ from apps.notifications.events import ReminderEvent
 from apps.notifications.exceptions import DeliveryNotFailed, DeliveryNotFound
 from apps.notifications.models import Delivery, RemindedTask, Reminder
 from apps.notifications.publishers import reminder_state
-from apps.notifications.sender import Sender
+from apps.notifications.sending.sender import Sender
 from apps.notifications.services import deliveries, sending
 from apps.notifications.signals import Change
 from apps.notifications.transports.base import Refused, TryAgain

@@ -6,8 +6,8 @@ import pytest
 from django.db import transaction
 
 from apps.calendar import zones
+from apps.notifications.choices.quiet import next_digest
 from apps.notifications.models import Delivery, Notification, Preferences
-from apps.notifications.quiet import next_digest
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.services import preferences
 from apps.notifications.services.digests import send_digests

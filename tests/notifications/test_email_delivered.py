@@ -3,7 +3,7 @@
 import pytest
 
 from apps.notifications.models import DeliveryAttempt
-from apps.notifications.sender import Sender
+from apps.notifications.sending.sender import Sender
 from apps.notifications.transports import transport_named
 from tests.notifications import given
 from tests.support.factories import person

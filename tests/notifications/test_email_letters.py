@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from apps.notifications import mailing
-from apps.notifications.letter_parts import late_in_words, one_line
+from apps.notifications.mail import mailing
+from apps.notifications.mail.letter_parts import late_in_words, one_line
 from tests.notifications.mails import NOW, composed, notification, uuid
 
 HOSTILE = (

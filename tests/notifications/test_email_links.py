@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.core import signing
 
-from apps.notifications import links
 from apps.notifications.kinds import Kind
-from apps.notifications.links import Action, Link, LinkExpired, NoSuchLink
+from apps.notifications.mail import links
+from apps.notifications.mail.links import Action, Link, LinkExpired, NoSuchLink
 from tests.notifications.mails import NOW, OWNER, uuid
 
 DELIVERY = uuid("delivery")

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from apps.notifications.choosing import Decision
+from apps.notifications.choices.choosing import Decision
+from apps.notifications.choices.explanations import of_attempt, of_change, of_delivery
 from apps.notifications.events import ReminderEvent
-from apps.notifications.explanations import of_attempt, of_change, of_delivery
 from apps.notifications.models import Delivery, DeliveryAttempt, RemindedTask, Reminder
 from apps.notifications.selectors.explaining import why, why_reminder
 from apps.notifications.services import changes, inbox, preferences

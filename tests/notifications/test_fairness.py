@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from apps.notifications import backing_off
-from apps.notifications.fairness import Candidate, Room, choose, room
+from apps.notifications.sending import backing_off
+from apps.notifications.sending.fairness import Candidate, Room, choose, room
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 ADA, BOB, EVE = UUID(int=1), UUID(int=2), UUID(int=3)

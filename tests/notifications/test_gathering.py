@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.events.models import Event
+from apps.notifications.choices.quiet import QuietHours
 from apps.notifications.models import Delivery, DeliveryItem, Notification
-from apps.notifications.quiet import QuietHours
 from apps.notifications.services import gathering, preferences, telling
 from apps.notifications.services.telling import tell
 from tests.events.concurrency import at_once, waits_for_a_lock, with_own_connection

@@ -2,7 +2,7 @@
 
 import json
 
-from apps.notifications import kept_notes
+from apps.notifications.sending import kept_notes
 
 
 def test_what_names_a_secret_is_hidden_wherever_it_stands():

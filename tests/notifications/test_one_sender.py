@@ -6,7 +6,7 @@ import threading
 
 from celery.signals import worker_shutting_down
 
-from apps.notifications import one_sender
+from apps.notifications.sending import one_sender
 
 
 def told_by_a_child(act):

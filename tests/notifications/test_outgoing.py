@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from apps.notifications import outgoing
-from apps.notifications.outgoing import Unanswered
-from apps.notifications.targets import NotAllowed
+from apps.notifications.calls import outgoing
+from apps.notifications.calls.outgoing import Unanswered
+from apps.notifications.calls.targets import NotAllowed
 from tests.notifications.raw_receivers import answering, certified, receiving
 
 pytestmark = pytest.mark.timeout(120)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from apps.notifications import switches
+from apps.notifications.choices import switches
 from apps.notifications.exceptions import InvalidPreferences
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Delivery, Preferences

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.notifications.quiet import QuietHours, digest_of, next_digest
+from apps.notifications.choices.quiet import QuietHours, digest_of, next_digest
 
 NIGHT = QuietHours(time(22), time(7))
 NOON = QuietHours(time(12), time(13, 30))

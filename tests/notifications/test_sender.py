@@ -8,10 +8,10 @@ from importlib import import_module
 
 import pytest
 
-from apps.notifications import fairness, one_sender, sender
-from apps.notifications.fairness import Room
 from apps.notifications.models import Delivery, DeliveryAttempt
-from apps.notifications.sender import Sender, send_due
+from apps.notifications.sending import fairness, one_sender, sender
+from apps.notifications.sending.fairness import Room
+from apps.notifications.sending.sender import Sender, send_due
 from apps.notifications.services import claiming, sending
 from apps.notifications.transports import transport_named
 from apps.notifications.transports.base import TryAgain

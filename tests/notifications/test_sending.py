@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 
-from apps.notifications.fairness import Room
 from apps.notifications.models import Delivery, DeliveryAttempt, DeliveryItem
-from apps.notifications.sender import Sender
+from apps.notifications.sending.fairness import Room
+from apps.notifications.sending.sender import Sender
 from apps.notifications.services import claiming, sending
 from apps.notifications.services.sending import Finished
 from apps.notifications.transports import transport_named

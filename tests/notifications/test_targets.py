@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from apps.notifications import targets
-from apps.notifications.targets import NotAllowed
+from apps.notifications.calls import targets
+from apps.notifications.calls.targets import NotAllowed
 
 
 @pytest.fixture(autouse=True)

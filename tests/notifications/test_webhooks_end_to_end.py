@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from apps.notifications import sealing
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Delivery, DeliveryAttempt, PushSubscription, VapidKey, WebhookEndpoint
-from apps.notifications.sender import Sender
+from apps.notifications.sending.sender import Sender
 from apps.notifications.services import webhooks
 from apps.notifications.services.news import News
 from apps.notifications.services.telling import tell

@@ -11,7 +11,7 @@ from typing import Any
 import time_machine
 from django.db import connection
 
-from apps.notifications.fairness import Room
+from apps.notifications.sending.fairness import Room
 from apps.notifications.services import sending, triggering
 from apps.notifications.services.sending import Claimed, Finished
 from apps.notifications.transports import transport_named, transports

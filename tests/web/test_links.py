@@ -13,9 +13,9 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.events.models import Event
-from apps.notifications import letters, links
 from apps.notifications.kinds import Kind
-from apps.notifications.links import Action
+from apps.notifications.mail import letters, links
+from apps.notifications.mail.links import Action
 from apps.notifications.models import Delivery, Preferences, UsedLink
 from apps.notifications.services import links as following
 from apps.notifications.services.links import Outcome

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from apps.calendar import zones
 from apps.events.models import Event
-from apps.notifications import wording
-from apps.notifications.explanations import Words, of_attempt, of_change, of_delivery, of_reminder_event
+from apps.notifications.choices import wording
+from apps.notifications.choices.explanations import Words, of_attempt, of_change, of_delivery, of_reminder_event
 from apps.notifications.models import Delivery, DeliveryAttempt, DeliveryItem, Notification, Reminder
 from apps.notifications.selectors.shown_deliveries import names_of
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from apps.accounts.models import User
-from apps.notifications.links import Action, Link, NoSuchLink
+from apps.notifications.mail.links import Action, Link, NoSuchLink
 from apps.notifications.models import Notification, UsedLink
 from apps.tasks import selectors as tasks
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from apps.notifications.choices.quiet import QuietHours
 from apps.notifications.models import Preferences
-from apps.notifications.quiet import QuietHours
 
 # Nobody has changed anything yet.
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)

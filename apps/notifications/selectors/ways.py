@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from apps.accounts.models import User
-from apps.notifications import switches
-from apps.notifications.choosing import Way
+from apps.notifications.choices import switches
+from apps.notifications.choices.choosing import Way
 from apps.notifications.models import Preferences
 from apps.notifications.selectors.preferences import of
 from apps.notifications.transports import transports

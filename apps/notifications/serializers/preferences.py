@@ -11,7 +11,7 @@ from rest_framework.utils import html
 
 from apps.accounts.models import User
 from apps.calendar.zones import instant_text
-from apps.notifications import switches
+from apps.notifications.choices import switches
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Preferences
 from apps.notifications.transports import transports

@@ -14,9 +14,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
     at = serializers.DateTimeField()
     transport = serializers.CharField(allow_null=True, help_text="Null: of all of them.")
-    what = serializers.CharField(
-        help_text="What was decided or happened, in a word: made, delivery_failed, …"
-    )
+    what = serializers.CharField(help_text="What was decided or happened, in a word: made, delivery_failed, …")
     reason = serializers.CharField(help_text="The same as a sentence.")
     detail = serializers.JSONField(help_text="What it rests on: the event, the setting, the answer.")
 

@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from apps.accounts.models import User
-from apps.notifications import fairness
-from apps.notifications.fairness import Candidate, Room
 from apps.notifications.models import Delivery, DeliveryAttempt, DeliveryItem, Notification
+from apps.notifications.sending import fairness
+from apps.notifications.sending.fairness import Candidate, Room
 from apps.notifications.transports.base import Transport
 from apps.tasks import selectors as tasks
 

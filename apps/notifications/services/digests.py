@@ -14,10 +14,10 @@ from django.db.models.functions import Now
 
 from apps.accounts.models import User
 from apps.calendar import zones
-from apps.notifications import switches, wording
+from apps.notifications.choices import switches, wording
+from apps.notifications.choices.quiet import digest_of, next_digest
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Preferences
-from apps.notifications.quiet import digest_of, next_digest
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.services.news import News
 from apps.notifications.services.telling import tell

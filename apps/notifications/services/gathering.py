@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from apps.events.errors import Transient
-from apps.notifications.choosing import Choice, Decision
+from apps.notifications.choices.choosing import Choice, Decision
 from apps.notifications.models import Delivery, DeliveryItem, Notification
 
 Status = Delivery.Status

@@ -13,7 +13,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.calendar.errors import CalendarError
 from apps.notifications.exceptions import NotificationsRefused
-from apps.notifications.links import SNOOZES, Action, Link
+from apps.notifications.mail.links import SNOOZES, Action, Link
 from apps.notifications.models import Notification, UsedLink
 from apps.notifications.selectors.links import COMPLETED, DELETED, FORGOTTEN, owner_of
 from apps.notifications.services import preferences, snoozing

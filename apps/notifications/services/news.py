@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from apps.events.envelope import Envelope
 from apps.events.errors import PoisonEvent
-from apps.notifications import wording
+from apps.notifications.choices import wording
 from apps.notifications.kinds import Kind
 
 

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.calendar import zones
-from apps.notifications import switches, wording
+from apps.notifications.choices import switches, wording
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Notification, Preferences, Watermark
 from apps.notifications.selectors.clock import database_now

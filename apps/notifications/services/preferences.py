@@ -15,10 +15,10 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.calendar import durations, zones
 from apps.calendar.errors import CalendarError
-from apps.notifications import switches
+from apps.notifications.choices import switches
+from apps.notifications.choices.quiet import next_digest
 from apps.notifications.exceptions import InvalidPreferences
 from apps.notifications.models import Delivery, Preferences
-from apps.notifications.quiet import next_digest
 from apps.notifications.selectors.preferences import defaults, of, quiet_until
 from apps.tasks.exceptions import StaleVersion
 

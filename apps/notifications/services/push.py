@@ -18,7 +18,8 @@ from django.db.models.functions import Now
 
 from apps.accounts.models import User
 from apps.accounts.services import locked
-from apps.notifications import sealing, targets
+from apps.notifications import sealing
+from apps.notifications.calls import targets
 from apps.notifications.exceptions import InvalidDestination, SubscriptionNotFound, TooManySubscriptions
 from apps.notifications.models import Delivery, PushSubscription, VapidKey
 from apps.notifications.transports.base import NotSent, Receipt, Refused

@@ -18,9 +18,9 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from apps.events import metrics
-from apps.notifications import backing_off, kept_notes
-from apps.notifications.kept_notes import fit
 from apps.notifications.models import Delivery, DeliveryAttempt
+from apps.notifications.sending import backing_off, kept_notes
+from apps.notifications.sending.kept_notes import fit
 from apps.notifications.services import reminders
 from apps.notifications.services.claiming import Claimed, claim, database_now, items_of, next_in_seconds
 from apps.notifications.services.composing import DIED, Died, prepare

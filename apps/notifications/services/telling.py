@@ -23,8 +23,9 @@ from apps.events import doorbells
 from apps.events.envelope import Envelope
 from apps.events.erasure import erased_among
 from apps.events.errors import PoisonEvent
-from apps.notifications import choosing, signals
-from apps.notifications.choosing import Choice, Moment
+from apps.notifications import signals
+from apps.notifications.choices import choosing
+from apps.notifications.choices.choosing import Choice, Moment
 from apps.notifications.events import NotificationEvent
 from apps.notifications.exceptions import NobodyToTell
 from apps.notifications.kinds import Kind

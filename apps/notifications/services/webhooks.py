@@ -19,7 +19,8 @@ from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.accounts.services import locked
-from apps.notifications import sealing, targets
+from apps.notifications import sealing
+from apps.notifications.calls import targets
 from apps.notifications.exceptions import (
     DeliveryNotFound,
     InvalidDestination,

@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from apps.accounts.models import User
-from apps.notifications import letters, mailing
 from apps.notifications.kinds import Kind
+from apps.notifications.mail import letters, mailing
 from apps.notifications.models import Delivery, Notification
 from apps.notifications.transports.base import Destination, Receipt, Transport, Unreachable
 

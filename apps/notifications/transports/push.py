@@ -22,13 +22,14 @@ from django.conf import settings
 from py_vapid import Vapid02, VapidException
 
 from apps.accounts.models import User
-from apps.notifications import outgoing, sealing, targets
+from apps.notifications import sealing
+from apps.notifications.calls import outgoing, targets
+from apps.notifications.calls.outgoing import Answer, Unanswered
+from apps.notifications.calls.targets import NotAllowed
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Delivery, Notification, PushSubscription
-from apps.notifications.outgoing import Answer, Unanswered
 from apps.notifications.services import push
 from apps.notifications.services.push import decoded
-from apps.notifications.targets import NotAllowed
 from apps.notifications.transports.base import Destination, NotSent, Receipt, Refused, Transport, TryAgain, Unreachable
 
 # Services take 4,096 bytes, of which encryption needs 103 (RFC 8291, 4).

@@ -23,14 +23,15 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.calendar.zones import instant_text
-from apps.notifications import outgoing, sealing
+from apps.notifications import sealing
+from apps.notifications.calls import outgoing
+from apps.notifications.calls.outgoing import Answer, Unanswered
+from apps.notifications.calls.targets import NotAllowed
 from apps.notifications.events import NotificationEvent
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Delivery, Notification, WebhookEndpoint
-from apps.notifications.outgoing import Answer, Unanswered
 from apps.notifications.publishers import notification_state
 from apps.notifications.services import webhook_books
-from apps.notifications.targets import NotAllowed
 from apps.notifications.transports.base import Destination, NotSent, Receipt, Refused, Transport, TryAgain, Unreachable
 
 TEST = "notification.test.v1"

@@ -6,7 +6,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.notifications import examples, switches
+from apps.notifications import examples
+from apps.notifications.choices import switches
 from apps.notifications.models import Preferences
 from apps.notifications.models.preferences import (
     DEFAULT_BEFORE_DUE,

@@ -16,10 +16,10 @@ from django.template.loader import render_to_string
 
 from apps.calendar import zones
 from apps.calendar.sentences import joined
-from apps.notifications import links
 from apps.notifications.kinds import Kind
-from apps.notifications.letter_parts import Entry, Reading, Section, entry_of, one_line, tasks_of
-from apps.notifications.links import Action
+from apps.notifications.mail import links
+from apps.notifications.mail.letter_parts import Entry, Reading, Section, entry_of, one_line, tasks_of
+from apps.notifications.mail.links import Action
 from apps.notifications.models import Delivery, Notification
 
 # A mail is to be read: of very many things the first are told, and how many more there are.

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends import filebased, smtp
 
-from apps.notifications.letters import hostname
+from apps.notifications.mail.letters import hostname
 from apps.notifications.transports.base import NotSent, Receipt, Refused, TryAgain
 
 log = structlog.get_logger(__name__)

@@ -18,9 +18,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.calendar import zones
 from apps.calendar.sentences import clock
-from apps.notifications import links
 from apps.notifications.kinds import Kind
-from apps.notifications.links import Action
+from apps.notifications.mail import links
+from apps.notifications.mail.links import Action
 from apps.notifications.models import Delivery, Notification
 
 # Up to a minute is not told.

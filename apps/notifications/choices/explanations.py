@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from apps.calendar.errors import CalendarError
 from apps.calendar.sentences import before_due_in_words, duration_in_words, instant_in_words
-from apps.notifications import wording
+from apps.notifications.choices import wording
 from apps.notifications.models import Delivery, DeliveryAttempt, Reminder
 from apps.notifications.transports import transports
 

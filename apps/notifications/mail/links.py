@@ -16,7 +16,7 @@ from django.core import signing
 
 from apps.notifications.kinds import Kind
 
-_SALT = "apps.notifications.links"
+_SALT = "apps.notifications.mail.links"
 # Owner, id, when it expires (seconds since 1970), the action; then what it is about.
 _FORM = struct.Struct(">16s16sQB")
 _LONGEST = 300

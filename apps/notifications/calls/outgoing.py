@@ -21,9 +21,9 @@ from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
-from apps.notifications import targets
-from apps.notifications.bounded import Bounded, Deadline
-from apps.notifications.targets import Address, Target
+from apps.notifications.calls import targets
+from apps.notifications.calls.bounded import Bounded, Deadline
+from apps.notifications.calls.targets import Address, Target
 
 MAX_READ_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 16 * 1024

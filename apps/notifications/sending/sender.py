@@ -16,7 +16,7 @@ import structlog
 from django.db import Error, connection
 
 from apps.events import crash
-from apps.notifications import fairness, one_sender
+from apps.notifications.sending import fairness, one_sender
 from apps.notifications.services import sending
 from apps.notifications.services.sending import Claimed, Finished, TimedOut
 from apps.notifications.transports import transports

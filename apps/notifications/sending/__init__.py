@@ -1,0 +1,1 @@
+"""Sends what is due: threads for each transport, who is next, and when again."""
