@@ -59,18 +59,6 @@ http_seconds = histogram(
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-delivery_attempts = counter(
-    "delivery_attempts_total", "Attempts at a delivery that came to an end.", ["transport", "outcome"]
-)
-delivery_attempt_seconds = histogram(
-    "delivery_attempt_seconds",
-    "How long an attempt took, to the receiver's answer or the end of its time.",
-    ["transport"],
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-)
-deliveries_finished = counter(
-    "deliveries_finished_total", "Deliveries that came to an end: delivered, failed.", ["transport", "outcome"]
-)
 
 
 def count_handled(group: str, events: Sequence[Envelope], *, now: datetime | None = None) -> None:
@@ -102,14 +90,3 @@ def count_unreadable(group: str, records: int) -> None:
 def count_relayed(*, acknowledged: int, refused: int) -> None:
     relay_records.inc(acknowledged)
     relay_refused.inc(refused)
-
-
-def count_attempt(transport: str, outcome: str, *, seconds: float | None) -> None:
-    """One try at a delivery; of one whose sender died nobody knows how long it took."""
-    delivery_attempts.labels(transport, outcome).inc()
-    if seconds is not None:
-        delivery_attempt_seconds.labels(transport).observe(seconds)
-
-
-def count_delivery(transport: str, outcome: str) -> None:
-    deliveries_finished.labels(transport, outcome).inc()

@@ -10,3 +10,11 @@ class Kind(TextChoices):
     OVERDUE = "overdue"
     DIGEST = "digest"
     NOTICE = "notice"
+
+
+KIND_IN_WORDS = {
+    Kind.REMINDER: "reminders",
+    Kind.OVERDUE: "nudges about what is overdue",
+    Kind.DIGEST: "the daily digest",
+    Kind.NOTICE: "notices about your account",
+}

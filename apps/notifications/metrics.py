@@ -1,6 +1,6 @@
-"""What is counted of reminders and notifications, for `/metrics`, each when its transaction was committed.
+"""What is counted of reminders, notifications and deliveries, for `/metrics`, each when its transaction was committed.
 
-Invariant: labels are bounded: declared facts, and kinds.
+Invariant: labels are bounded: declared facts, kinds, transports and outcomes.
 """
 
 from collections import Counter
@@ -24,6 +24,18 @@ lateness = metrics.histogram(
     "reminder_lateness_seconds",
     "From the instant a reminder was for to the commit of what its owner is told.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600, 86_400),
+)
+delivery_attempts = metrics.counter(
+    "delivery_attempts_total", "Attempts at a delivery that came to an end.", ["transport", "outcome"]
+)
+delivery_attempt_seconds = metrics.histogram(
+    "delivery_attempt_seconds",
+    "How long an attempt took, to the receiver's answer or the end of its time.",
+    ["transport"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+deliveries_finished = metrics.counter(
+    "deliveries_finished_total", "Deliveries that came to an end: delivered, failed.", ["transport", "outcome"]
 )
 
 
@@ -50,3 +62,14 @@ def _count_told(kinds: Counter[str], instants: Sequence[datetime]) -> None:
         notifications.labels(kind).inc(number)
     for instant in instants:
         lateness.observe(max(0.0, (now - instant).total_seconds()))
+
+
+def count_attempt(transport: str, outcome: str, *, seconds: float | None) -> None:
+    """One try at a delivery; of one whose sender died nobody knows how long it took."""
+    delivery_attempts.labels(transport, outcome).inc()
+    if seconds is not None:
+        delivery_attempt_seconds.labels(transport).observe(seconds)
+
+
+def count_delivery(transport: str, outcome: str) -> None:
+    deliveries_finished.labels(transport, outcome).inc()

@@ -16,9 +16,8 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from apps.calendar import zones
 from apps.calendar.sentences import instant_in_words, joined
-from apps.notifications.kinds import Kind
+from apps.notifications.kinds import KIND_IN_WORDS, Kind
 from apps.notifications.mail import links
-from apps.notifications.mail.letters import KIND_IN_WORDS
 from apps.notifications.mail.links import Action, Link, LinkExpired, NoSuchLink
 from apps.notifications.selectors.links import offered
 from apps.notifications.services import links as following

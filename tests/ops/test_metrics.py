@@ -28,6 +28,7 @@ from apps.events import handling, metrics, reconcile, schedules
 from apps.events.errors import PoisonEvent, Transient
 from apps.events.models import Event
 from apps.events.subscriptions import group_named
+from apps.notifications import metrics as notification_metrics
 from apps.notifications.services import watermarks
 from apps.ops import exposition, health, scraping
 from apps.recurrence.services import repair
@@ -128,8 +129,8 @@ def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group
     watermarks.note(watermarks.REMINDERS)
     metrics.count_unreadable("audit", 1)
     metrics.count_failed("audit")
-    metrics.count_attempt("email", "delivered", seconds=0.1)
-    metrics.count_delivery("email", "delivered")
+    notification_metrics.count_attempt("email", "delivered", seconds=0.1)
+    notification_metrics.count_delivery("email", "delivered")
     reconcile.run(group_named("audit"), broker=pump.broker)
     periodic.run(now=datetime.now(UTC))
     checkpoint_writer.run(now=datetime.now(UTC))
@@ -357,7 +358,7 @@ def test_an_attempt_is_counted_by_its_transport_and_how_it_ended():
     retried = Growth("delivery_attempts_total", transport="email", outcome="retry")
     took = Growth("delivery_attempt_seconds_sum", transport="email")
 
-    metrics.count_attempt("email", "retry", seconds=1.5)
+    notification_metrics.count_attempt("email", "retry", seconds=1.5)
 
     assert (retried(), took()) == (1, pytest.approx(1.5))
 

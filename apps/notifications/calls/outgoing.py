@@ -24,6 +24,7 @@ from typing import Any
 from apps.notifications.calls import targets
 from apps.notifications.calls.bounded import Bounded, Deadline
 from apps.notifications.calls.targets import Address, Target
+from apps.notifications.sending import kept_notes
 
 MAX_READ_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 16 * 1024
@@ -162,7 +163,7 @@ def _exchange(
         return Answer(
             status=response.status,
             headers=_kept(response),
-            body=_storable(read.decode("utf-8", errors="replace"))[:MAX_KEPT_CHARACTERS],
+            body=kept_notes.text(read, most=MAX_KEPT_CHARACTERS),
             truncated=truncated or len(read) > MAX_KEPT_CHARACTERS,
             seconds=round(deadline.spent, 3),
             retry_after=_retry_after(response.getheader("Retry-After")),
@@ -192,12 +193,11 @@ def _beginning(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
 
 def _kept(response: http.client.HTTPResponse) -> dict[str, str]:
     found = {name: response.getheader(name) for name in KEPT_HEADERS}
-    return {name: _storable(value)[:MAX_KEPT_HEADER_CHARACTERS] for name, value in found.items() if value is not None}
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL keeps no NUL."""
-    return text.replace("\0", "\ufffd")
+    return {
+        name: kept_notes.text(value, most=MAX_KEPT_HEADER_CHARACTERS)
+        for name, value in found.items()
+        if value is not None
+    }
 
 
 def _retry_after(text: str | None) -> float | None:

@@ -22,6 +22,11 @@ def is_on(switches: Switches, *, kind: Kind | str, transport: Transport) -> bool
     return bool(switches.get(str(kind), {}).get(transport.name, default))
 
 
+def is_on_anywhere(switches: Switches, *, kind: Kind | str) -> bool:
+    """Whether any transport tells of it."""
+    return any(is_on(switches, kind=kind, transport=one) for one in transports().values())
+
+
 def table(switches: Switches) -> dict[str, dict[str, bool]]:
     """Every kind with every transport there is."""
     return {

@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 
 from apps.calendar import zones
 from apps.calendar.sentences import joined
-from apps.notifications.kinds import Kind
+from apps.notifications.kinds import KIND_IN_WORDS, Kind
 from apps.notifications.mail import links
 from apps.notifications.mail.letter_parts import Entry, Reading, Section, entry_of, one_line, tasks_of
 from apps.notifications.mail.links import Action
@@ -26,12 +26,6 @@ from apps.notifications.models import Delivery, Notification
 MOST_ENTRIES = 100
 _SUBJECT_LENGTH = 120
 _TITLES_IN_SUBJECT = 2
-KIND_IN_WORDS = {
-    Kind.REMINDER: "reminders",
-    Kind.OVERDUE: "nudges about what is overdue",
-    Kind.DIGEST: "the daily digest",
-    Kind.NOTICE: "notices about your account",
-}
 
 
 @dataclass(slots=True)

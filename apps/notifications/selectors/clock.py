@@ -1,4 +1,4 @@
-"""The clock that decides what is due, whatever the one of this machine shows."""
+"""The clock that decides what is due, leased and finished, whatever the one of this machine shows."""
 
 from datetime import datetime
 

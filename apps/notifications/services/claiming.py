@@ -8,7 +8,7 @@ closed after the claim.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.notifications.models import Delivery, DeliveryAttempt, DeliveryItem, Notification
+from apps.notifications.selectors.clock import database_now
 from apps.notifications.sending import fairness
 from apps.notifications.sending.fairness import Candidate, Room
 from apps.notifications.transports.base import Transport
@@ -222,11 +223,3 @@ def _begun(rows: list[Delivery], transport: Transport) -> list[Delivery]:
         DeliveryAttempt(delivery=row, number=row.fence, fence=row.fence, started_at=now) for row in rows
     )
     return rows
-
-
-def database_now() -> datetime:
-    """What is due, leased and finished is told by the clock of the database, as every process sees it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        instant: datetime = cursor.fetchone()[0]
-    return instant

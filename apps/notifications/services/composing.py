@@ -12,7 +12,8 @@ from uuid import UUID
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from apps.notifications.services.claiming import Claimed, database_now
+from apps.notifications.selectors.clock import database_now
+from apps.notifications.services.claiming import Claimed
 from apps.notifications.transports.base import NotSent
 
 DIED = "Its sender died on the way, or was stopped. Whether it arrived is not known."

@@ -21,7 +21,6 @@ from apps.notifications.models import Preferences
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.services.news import News
 from apps.notifications.services.telling import tell
-from apps.notifications.transports import transports
 from apps.tasks.models import Task
 from apps.tasks.selectors import Agenda, agenda
 
@@ -53,7 +52,7 @@ def send_digests(*, most: int = AT_ONCE) -> int:
 def _news_of(row: Preferences, *, now: datetime) -> News | None:
     """Nothing where nothing is due, nobody wants it, or the day is over."""
     owner, zone = row.owner, zones.zone(row.owner.time_zone)
-    if row.digest_at is None or not _wants(row):
+    if row.digest_at is None or not switches.is_on_anywhere(row.switches, kind=Kind.DIGEST):
         return None
     at = _latest(row, zone=zone, now=now)
     day = zones.local_date(at, zone)
@@ -101,10 +100,6 @@ def _next(row: Preferences, *, now: datetime) -> datetime | None:
     if row.digest_at is None:
         return None
     return next_digest(row.digest_at, after=now, zone=zones.zone(row.owner.time_zone))
-
-
-def _wants(row: Preferences) -> bool:
-    return any(switches.is_on(row.switches, kind=Kind.DIGEST, transport=one) for one in transports().values())
 
 
 def _short(title: str) -> str:

@@ -23,7 +23,6 @@ from apps.notifications.selectors.clock import database_now
 from apps.notifications.selectors.preferences import of
 from apps.notifications.services.news import News
 from apps.notifications.services.telling import tell
-from apps.notifications.transports import transports
 from apps.tasks.selectors import OPEN, OverdueTask, TaskPicture, overdue_between, pictures
 
 log = structlog.get_logger(__name__)
@@ -96,15 +95,11 @@ def _news(found: Sequence[OverdueTask], *, now: datetime) -> tuple[list[datetime
 
 def _wanted(found: Sequence[OverdueTask], *, now: datetime) -> list[OverdueTask]:
     preferences = of({one.owner_id for one in found})
-    wanted = [one for one in found if _wants(preferences[one.owner_id])]
+    wanted = [one for one in found if switches.is_on_anywhere(preferences[one.owner_id].switches, kind=Kind.OVERDUE)]
     in_time = [one for one in wanted if not _too_late(one, preferences, now=now)]
     if len(in_time) < len(wanted):
         log.info("overdue_left_out", tasks=len(wanted) - len(in_time), because="later than their owners' limit")
     return in_time
-
-
-def _wants(preferences: Preferences) -> bool:
-    return any(switches.is_on(preferences.switches, kind=Kind.OVERDUE, transport=one) for one in transports().values())
 
 
 def _too_late(one: OverdueTask, preferences: Mapping[UUID, Preferences], *, now: datetime) -> bool:

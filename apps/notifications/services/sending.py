@@ -17,12 +17,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from apps.events import metrics
+from apps.notifications import metrics
 from apps.notifications.models import Delivery, DeliveryAttempt
+from apps.notifications.selectors.clock import database_now
 from apps.notifications.sending import backing_off, kept_notes
 from apps.notifications.sending.kept_notes import fit
 from apps.notifications.services import reminders
-from apps.notifications.services.claiming import Claimed, claim, database_now, items_of, next_in_seconds
+from apps.notifications.services.claiming import Claimed, claim, items_of, next_in_seconds
 from apps.notifications.services.composing import DIED, Died, prepare
 from apps.notifications.transports.base import NotSent, Receipt, Refused, Transport, TryAgain, Unreachable
 

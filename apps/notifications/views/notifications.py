@@ -9,7 +9,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.notifications import examples
 from apps.notifications.filters import NotificationFilter
 from apps.notifications.models import Delivery, Notification
 from apps.notifications.selectors import explaining
@@ -21,6 +20,7 @@ from apps.notifications.serializers import (
     ReadAllSerializer,
     UnreadCountSerializer,
     WhySerializer,
+    examples,
 )
 from apps.notifications.serializers.why import reasons_shown
 from apps.notifications.services import deliveries, inbox, snoozing

@@ -7,9 +7,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.notifications import examples
 from apps.notifications.selectors.asked_reminders import default_of, reminder_of, reminders_of_task
-from apps.notifications.serializers import NewReminderSerializer, ReminderSerializer, TaskRemindersSerializer
+from apps.notifications.serializers import NewReminderSerializer, ReminderSerializer, TaskRemindersSerializer, examples
 from apps.notifications.views.refusals import OF_NOTIFICATIONS
 from apps.tasks import selectors as task_selectors
 from apps.tasks import services as task_services

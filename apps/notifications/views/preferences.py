@@ -6,7 +6,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.notifications import examples
 from apps.notifications.choices import switches
 from apps.notifications.models import Preferences
 from apps.notifications.models.preferences import (
@@ -15,7 +14,7 @@ from apps.notifications.models.preferences import (
     DEFAULT_STALE_AFTER_HOURS,
 )
 from apps.notifications.selectors import preferences as reads
-from apps.notifications.serializers import PreferencesSerializer
+from apps.notifications.serializers import PreferencesSerializer, examples
 from apps.notifications.services import preferences
 from apps.notifications.views.refusals import OF_NOTIFICATIONS
 from apps.tasks.views.base import REFUSALS, EventedViewSet

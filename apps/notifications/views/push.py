@@ -9,10 +9,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.parameters import RefusesUnknownParameters
-from apps.notifications import examples
 from apps.notifications.models import PushSubscription
 from apps.notifications.selectors import endpoints
-from apps.notifications.serializers import PublicKeySerializer, PushSubscriptionSerializer
+from apps.notifications.serializers import PublicKeySerializer, PushSubscriptionSerializer, examples
 from apps.notifications.services import push
 from apps.notifications.views.refusals import OF_NOTIFICATIONS
 from apps.tasks.views.base import CONFLICT, EventedViewSet

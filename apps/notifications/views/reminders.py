@@ -10,7 +10,6 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.notifications import examples
 from apps.notifications.filters import ReminderFilter
 from apps.notifications.models import Reminder
 from apps.notifications.selectors import explaining
@@ -20,6 +19,7 @@ from apps.notifications.serializers import (
     PutOffSerializer,
     ReminderSerializer,
     WhyReminderSerializer,
+    examples,
 )
 from apps.notifications.serializers.why import reasons_shown
 from apps.notifications.services import snoozing

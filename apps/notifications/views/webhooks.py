@@ -19,7 +19,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.calendar import zones
-from apps.notifications import examples
 from apps.notifications.filters import DeliveryFilter
 from apps.notifications.models import Delivery, WebhookEndpoint
 from apps.notifications.selectors import endpoints
@@ -30,6 +29,7 @@ from apps.notifications.serializers import (
     RedeliverSerializer,
     WebhookSerializer,
     WebhookWithSecretSerializer,
+    examples,
 )
 from apps.notifications.services import webhooks
 from apps.notifications.services.webhooks import WithSecret
