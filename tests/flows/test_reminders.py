@@ -201,6 +201,7 @@ def failing_mail(monkeypatch):
         raise TryAgain("the mail server answered 451")
 
     monkeypatch.setattr(transport_named("email"), "send", fail)
+    monkeypatch.setattr(transport_named("email"), "most_attempts", 8)
 
 
 def test_what_cannot_be_sent_fails_visibly_and_stands_in_the_trail(ada, clock, pump, failing_mail):

@@ -27,9 +27,24 @@ from apps.notifications.services.claiming import Claimed, claim, items_of, next_
 from apps.notifications.services.composing import DIED, Died, prepare
 from apps.notifications.transports.base import NotSent, Receipt, Refused, Transport, TryAgain, Unreachable
 
-__all__ = ["DIED", "Claimed", "Died", "Finished", "TimedOut", "bury", "claim", "finish", "next_in_seconds", "prepare"]
+__all__ = [
+    "DIED",
+    "MOST_DEATHS",
+    "Claimed",
+    "Died",
+    "Finished",
+    "TimedOut",
+    "bury",
+    "claim",
+    "finish",
+    "next_in_seconds",
+    "prepare",
+]
 
 log = structlog.get_logger(__name__)
+
+# So many senders may die of one delivery, however often it may be tried.
+MOST_DEATHS = 8
 
 Status = Delivery.Status
 Outcome = DeliveryAttempt.Outcome
@@ -155,14 +170,23 @@ def _judged(each: Finished) -> _Verdict:
     if isinstance(answer, Refused):
         return _Verdict(Outcome.REFUSED, Status.FAILED, answer, error=error)
     outcome = Outcome.DIED if isinstance(answer, Died) else Outcome.RETRY
-    if row.attempts >= each.claimed.transport.most_attempts:
+    if row.attempts >= each.claimed.transport.most_attempts or _kills(each.claimed, answer):
         return _Verdict(outcome, Status.FAILED, answer, error=error)
     pause = backing_off.pause_seconds(
         row.attempts,
-        first=each.claimed.transport.first_pause_seconds or settings.DELIVERY_BACKOFF_SECONDS,
+        first=settings.DELIVERY_BACKOFF_SECONDS,
         asked=getattr(answer, "after_seconds", None),
     )
     return _Verdict(outcome, Status.WAITING, answer, error=error, pause_seconds=pause)
+
+
+def _kills(claimed: Claimed, answer: NotSent) -> bool:
+    """Whether it has cost so many senders their lives that nobody is to try it again."""
+    if not isinstance(answer, Died):
+        return False
+    row = claimed.delivery
+    tries = DeliveryAttempt.objects.filter(delivery_id=row.pk, number__gt=row.fence - row.attempts)
+    return tries.filter(outcome=Outcome.DIED).count() + 1 >= MOST_DEATHS
 
 
 def _write(ours: Sequence[tuple[Finished, _Verdict]], *, now: datetime) -> None:

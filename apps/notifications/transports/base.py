@@ -84,8 +84,6 @@ class Transport:
     most_attempts: ClassVar[int] = 8
     # Of one attempt; at most `MOST_SECONDS`, since a job that sends ends in time.
     seconds: ClassVar[float] = 10.0
-    # The pause after the first attempt is up to this long, then doubles; None: as the settings have it.
-    first_pause_seconds: ClassVar[float | None] = None
     # How many threads send at once.
     senders: ClassVar[int] = 8
 

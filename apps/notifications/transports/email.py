@@ -22,6 +22,8 @@ class Email(Transport):
     on_by_default = frozenset({Kind.REMINDER, Kind.DIGEST, Kind.NOTICE})
     # A conversation with a mail server has several answers to wait for.
     seconds = 20.0
+    # A mail server that is away for a night loses nothing: more than a day, on the average.
+    most_attempts = 60
 
     def destinations(self, owners: Collection[User]) -> dict[UUID, list[Destination]]:
         return {owner.pk: [Destination()] for owner in owners if _is_address(owner.email)}

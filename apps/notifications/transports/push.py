@@ -57,6 +57,8 @@ class Push(Transport):
     name = "push"
     label = "by push"
     on_by_default = frozenset({Kind.REMINDER})
+    # Some hours: what pops up a day late helps nobody, and the inbox has it.
+    most_attempts = 20
 
     def destinations(self, owners: Collection[User]) -> dict[UUID, list[Destination]]:
         found: dict[UUID, list[Destination]] = {}

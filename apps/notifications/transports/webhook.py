@@ -60,7 +60,8 @@ class Webhook(Transport):
     name = "webhook"
     label = "by webhook"
     on_by_default = frozenset({Kind.REMINDER, Kind.OVERDUE})
-    most_attempts = 12
+    # A receiver that is repaired within a working day misses nothing.
+    most_attempts = 30
 
     def destinations(self, owners: Collection[User]) -> dict[UUID, list[Destination]]:
         found: dict[UUID, list[Destination]] = {}
