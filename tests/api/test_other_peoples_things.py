@@ -22,8 +22,8 @@ from apps.audit import paging, selectors
 from apps.audit.models import AuditRecord
 from apps.audit.subscribers import group
 from apps.events import handling
-from apps.notifications.examples import SUBSCRIPTIONS
 from apps.notifications.selectors import endpoints, inbox, reminders, whose
+from apps.notifications.serializers.examples import SUBSCRIPTIONS
 from apps.notifications.services import push, webhooks
 from apps.recurrence.models import Series
 from apps.tasks import services

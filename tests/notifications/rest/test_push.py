@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from apps.notifications.examples import SUBSCRIPTIONS as EXAMPLES
+from apps.notifications.serializers.examples import SUBSCRIPTIONS as EXAMPLES
 from apps.notifications.models import PushSubscription, VapidKey
 
 pytestmark = pytest.mark.django_db
