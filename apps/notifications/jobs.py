@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
+import structlog
 from celery import shared_task
 from django.conf import settings
 
@@ -11,6 +12,8 @@ from apps.events import doorbells
 from apps.notifications.selectors import reminders as selectors
 from apps.notifications.sending import sender
 from apps.notifications.services import digests, overdue, plans, retention, triggering, watermarks, webhook_notices
+
+log = structlog.get_logger(__name__)
 
 # So long in one run; the next ring goes on.
 BUDGET_SECONDS = 20.0
@@ -26,28 +29,57 @@ def trigger_due() -> None:
     Beat rings it as a sweep; the rings ahead make it punctual in between.
     """
     until = time.monotonic() + BUDGET_SECONDS
-    left: set[UUID] = set()
+    aside = _Aside()
     while time.monotonic() < until:
-        done = triggering.trigger_due(but=left)
-        left |= done.left
+        done = triggering.trigger_due(but=aside.now)
+        aside.put(done)
         if len(done) < triggering.AT_ONCE:
             break
     watermarks.note(watermarks.REMINDERS)
-    if left:
+    if selectors.is_any_due(but=aside.stuck):
         doorbells.ring("notifications.trigger_due", seconds=AGAIN_SECONDS)
     for seconds in selectors.seconds_ahead(within=2 * settings.REMINDERS_SWEEP_SECONDS):
         doorbells.ring("notifications.trigger_due", seconds=seconds)
 
 
+class _Aside:
+    """What a run leaves out: what others hold just now, and what is stuck: it failed, or is settled again and again."""
+
+    def __init__(self) -> None:
+        self.left: set[UUID] = set()
+        self.settled: set[UUID] = set()
+        self.stuck: set[UUID] = set()
+
+    @property
+    def now(self) -> set[UUID]:
+        return self.left | self.stuck
+
+    def put(self, done: triggering.Triggered) -> None:
+        again = done.settled & self.settled
+        if again:
+            log.error("reminders_stuck", each=sorted(map(str, again))[:20], count=len(again))
+        self.left |= done.left
+        self.settled |= done.settled
+        self.stuck |= done.failed | again
+
+
 @shared_task(name="notifications.follow_up")
 def follow_up() -> None:
-    """Go on with those whose tasks have still to follow a change of defaults or time zone, a step each."""
+    """Go on with those whose tasks have still to follow a change of defaults or time zone, a step each.
+
+    One whose tasks cannot holds up nobody else: it is told in the log, and tried again by the next sweep.
+    """
     until = time.monotonic() + BUDGET_SECONDS
-    while owners := selectors.owners_to_follow_up(most=OWNERS_AT_ONCE):
+    failed: set[UUID] = set()
+    while owners := selectors.owners_to_follow_up(most=OWNERS_AT_ONCE, but=failed):
         for owner_id in owners:
             if time.monotonic() > until:
                 return
-            plans.follow_up(owner_id=owner_id, now=datetime.now(UTC))
+            try:
+                plans.follow_up(owner_id=owner_id, now=datetime.now(UTC))
+            except Exception:
+                log.exception("follow_up_failed", owner_id=str(owner_id))
+                failed.add(owner_id)
 
 
 @shared_task(name="notifications.send")

@@ -20,6 +20,7 @@ from apps.tasks.due import Due
 from apps.tasks.intents.reminders import trigger_at
 from apps.tasks.selectors import TaskPicture
 
+Status = Reminder.Status
 Origin = Reminder.Origin
 Because = Reminder.Because
 _KEPT = (
@@ -189,12 +190,56 @@ def starts_at(asked: Wanted, *, due: Due, asked_at: datetime, fired_at: datetime
     return asked_at if due.passes_at is not None and due.passes_at > asked_at else None
 
 
-def still_asked(reminder: Reminder, picture: Picture, *, before: RemindedTask, defaults: Defaults) -> bool:
-    """Whether a waiting reminder is what the task asks for now, as it is."""
-    if reminder.origin == Origin.SNOOZE:
-        return picture.is_open and due_of(before) == due_of(picture)
-    asked = wanted(picture, defaults=defaults).get(reminder.pk)
-    return asked is not None and asked.planned_for == reminder.planned_for
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a reminder: it is for `at` now, or is cancelled `because`.
+
+    With `stays` a snoozed one goes on waiting until when it was snoozed, for what the task now asks for.
+    """
+
+    at: datetime | None = None
+    because: Because | None = None
+    stays: bool = False
+
+
+def fate(
+    reminder: Reminder | None,
+    asked: Wanted | None,
+    picture: Picture,
+    *,
+    moved: bool,
+    due: Due,
+    asked_at: datetime,
+) -> Fate | None:
+    """What becomes of a reminder by what its task asks for since `asked_at`; `None` is nothing.
+
+    `asked` is what it asks for under the reminder's id; `moved` says whether its due is another than was known.
+    """
+    if asked is None:
+        return _fate_of_one_not_asked_for(reminder, picture, moved=moved)
+    if reminder is not None and is_for(reminder, asked):
+        return None
+    fired_at = reminder.triggered_at if reminder else None
+    start = starts_at(asked, due=due, asked_at=asked_at, fired_at=fired_at)
+    if reminder is not None and reminder.status == Status.SNOOZED and (start is None or start <= asked_at):
+        # Its owner was told, and said when to be told again.
+        return Fate(at=reminder.trigger_at, stays=True)
+    if start is not None:
+        return Fate(at=start)
+    return Fate(because=Because.PASSED) if reminder is not None and reminder.waits else None
+
+
+def _fate_of_one_not_asked_for(reminder: Reminder | None, picture: Picture, *, moved: bool) -> Fate | None:
+    if reminder is None or not reminder.waits:
+        return None
+    if reminder.origin == Origin.SNOOZE and picture.is_open and not moved:
+        return None
+    return Fate(because=why_not(reminder, picture))
+
+
+def is_for(reminder: Reminder, asked: Wanted) -> bool:
+    """Whether it waits for what is asked for, perhaps snoozed, or was triggered for it."""
+    return reminder.planned_for == asked.planned_for and reminder.status != Status.CANCELLED
 
 
 def due_of(task: RemindedTask | Picture) -> tuple[datetime | None, date | None]:

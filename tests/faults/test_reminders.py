@@ -261,9 +261,9 @@ def test_early_ones_are_seen_by_the_checker(
 
 def _trigger_what_is_due(monkeypatch: pytest.MonkeyPatch, *, by: Callable[[], Any]) -> None:
     """By another clock than the database's. That no event says of itself that it is early is passed by."""
-    trigger = triggering._trigger
+    tell = triggering._Round._tell
     monkeypatch.setattr(triggering, "Now", by)
-    monkeypatch.setattr(triggering, "_trigger", lambda *args, **how: trigger(*args, **how | {"late": 0}))
+    monkeypatch.setattr(triggering._Round, "_tell", lambda *args, **how: tell(*args, **how | {"late": 0}))
     triggering.trigger_due()
 
 

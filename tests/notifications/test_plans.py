@@ -6,7 +6,7 @@ import pytest
 
 from apps.accounts import services as accounts
 from apps.events.models import Event
-from apps.notifications import wanted
+from apps.notifications import jobs, wanted
 from apps.notifications.models import Preferences, RemindedTask, Reminder
 from apps.notifications.services import plans
 from apps.notifications.wanted import default_id
@@ -314,6 +314,7 @@ def test_days_move_with_their_owner_and_instants_stay(ada, pump):
 
     accounts.change_time_zone(user_id=ada.pk, actor=ada, time_zone="America/New_York", now=NOW)
     pump.run()
+    jobs.follow_up()
 
     assert sorted(one.trigger_at for one in Reminder.objects.all()) == [
         NOW + 270 * MINUTE,

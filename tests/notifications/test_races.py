@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from apps.events.models import Event, HandledEvent
 from apps.notifications.models import Delivery, DeliveryAttempt, Notification, Reminder
@@ -166,19 +166,29 @@ def test_without_the_lock_both_sweeps_try(due, monkeypatch):
     """The negative control; that a version is told once still holds."""
     due(3)
     both_have_read = threading.Barrier(2, timeout=WAIT_SECONDS)
+    here, tried_again = threading.local(), []
+    look, alone = triggering.pictures, triggering._trigger_alone
 
-    def read(*, most, but):
-        rows = Reminder.objects.filter(status__in=triggering.WAITING).select_related("task")
-        found = list(rows.order_by("trigger_at", "id"))
-        both_have_read.wait()
-        return found
+    def read(*, but=()):
+        return Reminder.objects.filter(status__in=triggering.WAITING).select_related("task").order_by("trigger_at")
 
-    monkeypatch.setattr(triggering, "_claimed", read)
+    def look_after_both_have_read(task_ids, *, lock):
+        if not hasattr(here, "read"):
+            here.read = True
+            both_have_read.wait()
+        return look(task_ids, lock=lock)
 
-    with pytest.raises((DatabaseError, AssertionError)):
-        at_once(triggering.trigger_due, triggering.trigger_due)
+    def try_again(reminder_id):
+        tried_again.append(reminder_id)
+        return alone(reminder_id)
 
-    assert triggered() in {0, 3}
+    monkeypatch.setattr(triggering, "_due", read)
+    monkeypatch.setattr(triggering, "pictures", look_after_both_have_read)
+    monkeypatch.setattr(triggering, "_trigger_alone", try_again)
+
+    at_once(triggering.trigger_due, triggering.trigger_due)
+
+    assert (len(tried_again), triggered()) == (3, 3)
 
 
 def tell_twice(pump):

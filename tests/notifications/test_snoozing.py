@@ -1,13 +1,14 @@
 """What is snoozed in one place is snoozed everywhere, and comes again once."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from apps.events.models import Event
 from apps.notifications.exceptions import CannotSnooze, InvalidSnooze, NotificationNotFound, ReminderNotFound
-from apps.notifications.models import Notification, Reminder
-from apps.notifications.services import snoozing, triggering
+from apps.notifications.models import Notification, Preferences, Reminder
+from apps.notifications.services import plans, snoozing, triggering
 from apps.tasks import services as tasks
 from tests.support.database_clock import database_clock, set_to
 from tests.support.factories import person
@@ -74,6 +75,41 @@ def test_it_is_triggered_again_then_and_once(notification):
     triggering.trigger_due()
 
     assert [one["number"] for one in events("reminder.triggered.v1")] == [1, 2]
+
+
+def test_what_was_snoozed_is_done_when_it_is_told_again(notification):
+    snoozed(notification)
+    set_to(TIME + 15 * MINUTE)
+
+    triggering.trigger_due()
+
+    notification.refresh_from_db()
+    assert (notification.status, notification.because) == ("done", "told_again")
+
+
+@pytest.mark.parametrize("due", [DUE - 5 * MINUTE, DUE + MINUTE])
+def test_a_due_that_moves_a_little_leaves_it_snoozed(notification, task, ada, pump, due):
+    snoozed(notification)
+
+    tasks.update_task(task_id=task.pk, actor=ada, changes={"due_at": due}, now=TIME + 3 * MINUTE)
+    pump.run()
+
+    assert (Reminder.objects.get().status, Reminder.objects.get().trigger_at) == ("snoozed", TIME + 15 * MINUTE)
+    set_to(TIME + 15 * MINUTE)
+    triggering.trigger_due()
+    assert [one["number"] for one in events("reminder.triggered.v1")] == [1, 2]
+
+
+def test_another_default_leaves_it_snoozed(notification, task, ada):
+    snoozed(notification)
+    Preferences.objects.create(owner=ada, default_before_due="PT1H", follows_up_from=UUID(int=0), updated_at=NOW)
+
+    plans.follow_up(owner_id=ada.pk, now=TIME + 3 * MINUTE)
+
+    assert (Reminder.objects.get().status, Reminder.objects.get().trigger_at) == ("snoozed", TIME + 15 * MINUTE)
+    set_to(TIME + 15 * MINUTE)
+    triggering.trigger_due()
+    assert Reminder.objects.get().triggers == 2
 
 
 def test_completed_meanwhile_it_is_not(notification, task, ada):

@@ -72,7 +72,7 @@ def test_what_was_done_first_is_not_told_of():
 
 def test_without_the_look_at_the_task_the_machine_sees_it_told(monkeypatch):
     """The negative control."""
-    monkeypatch.setattr(triggering, "still_asked", lambda *_, **__: True)
+    monkeypatch.setattr(triggering, "fate", lambda *_, **__: None)
 
     with pytest.raises(AssertionError, match="triggered, its task was completed"):
         live(done_before_anybody_hears_of_it)
@@ -101,9 +101,9 @@ def test_what_is_not_marked_is_told_again_and_the_machine_sees_it(monkeypatch):
 
 def test_what_is_triggered_ahead_of_its_time_is_seen(monkeypatch):
     """The negative control; that an event is never early by its own word still holds, and is passed by."""
-    now, trigger = triggering.Now, triggering._trigger
+    now, tell = triggering.Now, triggering._Round._tell
     monkeypatch.setattr(triggering, "Now", lambda: now() + timedelta(hours=3))
-    monkeypatch.setattr(triggering, "_trigger", lambda *args, **how: trigger(*args, **how | {"late": 0}))
+    monkeypatch.setattr(triggering._Round, "_tell", lambda *args, **how: tell(*args, **how | {"late": 0}))
 
     with pytest.raises(AssertionError, match="s early"):
         live(swept_twice)

@@ -46,7 +46,8 @@ def test_a_look_for_what_is_due_reads_nothing_of_what_is_not(many):
 
     (claim,) = [each["sql"] for each in captured if "notifications_reminder" in each["sql"]]
     assert len(done) == 0
-    assert rows_scanned(executed(claim)) == 0
+    # The user table may be read whole where it has but one row.
+    assert rows_scanned(executed(claim)) <= 1
 
 
 def test_one_that_is_due_is_found_without_reading_the_others(many):
@@ -58,10 +59,11 @@ def test_one_that_is_due_is_found_without_reading_the_others(many):
         )
         cursor.execute("ALTER TABLE notifications_reminder ENABLE TRIGGER reminder_has_event")
     with CaptureQueriesContext(connection) as captured:
-        due = triggering._claimed(most=200, but=())
+        due = triggering._next(most=200, but=())
+        locked = list(triggering._due().filter(pk__in=due))
 
-    assert len(due) == 1
-    assert rows_scanned(executed(captured[0]["sql"])) <= 5
+    assert len(locked) == 1
+    assert [rows_scanned(executed(each["sql"])) for each in captured] == [2, 2]
 
 
 def test_how_reminders_do_is_read_by_indexes_and_counted_up_to_a_bound(many, monkeypatch):

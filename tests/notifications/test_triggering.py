@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import User
 from apps.events.models import Event
 from apps.notifications import jobs
-from apps.notifications.models import Preferences, Reminder, Watermark
+from apps.notifications.models import Preferences, RemindedTask, Reminder, Watermark
 from apps.notifications.selectors import reminders as selectors
 from apps.notifications.services import triggering
 from apps.tasks import services as tasks
@@ -108,7 +108,7 @@ def test_what_was_done_and_is_not_heard_of_yet_is_not_triggered(task, ada, comma
 
 def test_without_the_look_at_the_task_it_would_be(task, ada, monkeypatch):
     """The negative control."""
-    monkeypatch.setattr(triggering, "_holds", lambda *_, **__: True)
+    monkeypatch.setattr(triggering, "fate", lambda *_, **__: None)
     tasks.complete_task(task_id=task.pk, actor=ada, now=NOW)
     set_to(TIME)
 
@@ -191,14 +191,85 @@ def test_a_due_that_moves_after_it_was_triggered_reminds_again(task, ada, pump):
 def test_one_that_dies_on_the_way_is_triggered_by_the_next(task, monkeypatch):
     set_to(TIME)
     monkeypatch.setattr(triggering.crash, "at", lambda point: point == "reminders.triggering" and 1 / 0)
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
-        triggering.trigger_due()
+    assert len(triggering.trigger_due().failed) == 1
     monkeypatch.undo()
     assert state() == ("planned", TIME, 0)
 
     triggering.trigger_due()
 
     assert len(told("triggered")) == 1
+
+
+def test_one_that_cannot_be_triggered_holds_up_no_other(task, pump):
+    bob = person("bob", time_zone="Europe/Berlin")
+    tasks.create_task(owner=bob, actor=bob, title="Sing", now=NOW, due_at=DUE - MINUTE)
+    pump.run()
+    User.objects.filter(pk=bob.pk).update(time_zone="Nowhere/Land")
+    set_to(TIME)
+
+    done = triggering.trigger_due()
+
+    assert (done.triggered, len(done.failed)) == (1, 1)
+    assert [event["task"]["title"] for event in told("triggered")] == ["Buy milk"]
+
+
+def test_what_stays_stuck_is_set_aside_and_others_go_on(task, ada, pump, monkeypatch):
+    """As where a row of what was heard says it is newer than the task is."""
+    monkeypatch.setattr(triggering, "AT_ONCE", 1)
+    other = tasks.create_task(owner=ada, actor=ada, title="Later", now=NOW, due_at=DUE + MINUTE)
+    pump.run()
+    RemindedTask.objects.filter(pk=task.pk).update(version=1_000_000)
+    tasks.update_task(task_id=task.pk, actor=ada, changes={"due_at": DUE + HOUR}, now=NOW)
+    set_to(TIME + MINUTE)
+
+    jobs.trigger_due()
+
+    assert [event["reminder"]["task_id"] for event in told("triggered")] == [str(other.pk)]
+
+
+def test_of_one_person_only_so_many_go_before_others_who_wait(task, pump, monkeypatch):
+    monkeypatch.setattr(triggering, "SHARE", 2)
+    bob = person("bob")
+    for number in range(5):
+        tasks.create_task(owner=bob, actor=bob, title=f"{number}", now=NOW, due_at=DUE - (9 - number) * SECOND)
+    pump.run()
+    set_to(TIME)
+
+    triggering.trigger_due(most=3)
+
+    assert sorted(event["task"]["title"] for event in told("triggered")) == ["0", "1", "Buy milk"]
+    assert triggering.trigger_due(most=5).triggered == 3
+
+
+def test_of_a_task_that_is_gone_for_good_it_is_cancelled_there_and_then(task, ada):
+    tasks.delete_task(task_id=task.pk, actor=ada, now=NOW)
+    tasks.purge_deleted_tasks(now=NOW + timedelta(days=31))
+    set_to(TIME)
+
+    done = triggering.trigger_due()
+
+    assert (len(done.settled), done.left) == (1, set())
+    assert [event["because"] for event in told("cancelled")] == ["purged"]
+
+
+def test_what_was_moved_unheard_of_and_passed_meanwhile_is_told_late(task, ada, pump):
+    tasks.update_task(task_id=task.pk, actor=ada, changes={"due_at": DUE + HOUR}, now=NOW)
+    set_to(DUE + 2 * HOUR)
+
+    triggering.trigger_due()
+    triggering.trigger_due()
+    pump.run()
+
+    assert [event["late_seconds"] for event in told("triggered")] == [5400.0]
+
+
+def test_who_was_put_out_for_long_is_not_told_what_they_missed(task, ada):
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+    set_to(TIME + timedelta(hours=24, seconds=1))
+
+    triggering.trigger_due()
+
+    assert state()[0] == "stale"
 
 
 def test_the_job_goes_on_until_nothing_is_due_and_notes_that_it_looked(ada, pump, monkeypatch):

@@ -1,5 +1,6 @@
 """Reads of reminders."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,15 @@ WHERE status IN ('planned', 'snoozed') AND trigger_at > now() AND trigger_at <= 
 GROUP BY date_trunc('second', trigger_at)
 """
 _OWNERS_TO_FOLLOW_UP = """
-SELECT owner_id FROM notifications_preferences WHERE follows_up_from IS NOT NULL ORDER BY owner_id LIMIT %s
+SELECT owner_id FROM notifications_preferences
+WHERE follows_up_from IS NOT NULL AND owner_id <> ALL(%s::uuid[]) ORDER BY owner_id LIMIT %s
+"""
+_IS_ANY_DUE = """
+SELECT EXISTS (
+    SELECT FROM notifications_reminder r JOIN accounts_user u ON u.id = r.owner_id
+    WHERE r.status IN ('planned', 'snoozed') AND r.trigger_at <= statement_timestamp() AND u.is_active
+    AND r.id <> ALL(%s::uuid[])
+)
 """
 
 
@@ -32,8 +41,15 @@ def seconds_ahead(*, within: float) -> list[float]:
         return [float(row[0]) for row in cursor.fetchall()]
 
 
-def owners_to_follow_up(*, most: int) -> list[UUID]:
+def is_any_due(*, but: Collection[UUID]) -> bool:
+    """Whether something is due that nobody triggered yet: somebody may hold its task just now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_ANY_DUE, [list(but)])
+        return bool(cursor.fetchone()[0])
+
+
+def owners_to_follow_up(*, most: int, but: Collection[UUID] = ()) -> list[UUID]:
     """People whose tasks have still to follow a change of their defaults or time zone."""
     with connection.cursor() as cursor:
-        cursor.execute(_OWNERS_TO_FOLLOW_UP, [most])
+        cursor.execute(_OWNERS_TO_FOLLOW_UP, [list(but), most])
         return [row[0] for row in cursor.fetchall()]

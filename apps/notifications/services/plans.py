@@ -14,11 +14,12 @@ from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.calendar.zones import instant_text
+from apps.events import doorbells
 from apps.events.envelope import Envelope
 from apps.notifications.events import ReminderEvent
 from apps.notifications.models import Preferences, RemindedTask, Reminder
 from apps.notifications.services.reminders import Changes, take_turns
-from apps.notifications.wanted import Because, Defaults, Origin, Picture, due_of, starts_at, wanted, why_not
+from apps.notifications.wanted import Because, Defaults, Fate, Picture, Wanted, due_of, fate, wanted
 
 Status = Reminder.Status
 
@@ -33,6 +34,8 @@ FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::t
 WHERE t.task_id = v.task_id
 """
 
+# Tasks follow by their ids, from before the first.
+FROM_THE_FIRST = UUID(int=0)
 # So many tasks follow a change of their owner's defaults or time zone at once.
 MOST_AT_ONCE = 200
 
@@ -61,6 +64,7 @@ def follow_tasks(events: Sequence[Envelope], *, now: datetime) -> None:
         )
         for event in events
     ]
+    _turns(heard)  # of all at once, before the first is changed
     for wave in _waves(heard):
         follow(wave, now=now)
 
@@ -112,26 +116,33 @@ def follow_up(*, owner_id: UUID, now: datetime) -> bool:
     return left
 
 
-@transaction.atomic
-def move_to_time_zone(*, owner_id: UUID, now: datetime) -> None:
-    """What hangs on a person's days moves with them: at once as far as it goes, then by the sweep."""
-    if not User.objects.filter(pk=owner_id, erased_at=None).exists():
-        return
-    preferences, _ = Preferences.objects.get_or_create(owner_id=owner_id, defaults={"updated_at": now})
-    preferences.follows_up_from = UUID(int=0)
-    preferences.save(update_fields=["follows_up_from"])
-    follow_up(owner_id=owner_id, now=now)
+def follow_up_all(*, owner_ids: Collection[UUID], now: datetime) -> None:
+    """Let all tasks of these people follow a change of their time zone: from here on a job's work, step by step.
+
+    Here only their preferences are locked, which everybody locks before anything else.
+    """
+    people = User.objects.filter(pk__in=owner_ids, erased_at=None).order_by("pk").values_list("pk", flat=True)
+    rows = [Preferences(owner_id=pk, version=0, updated_at=now, follows_up_from=FROM_THE_FIRST) for pk in people]
+    Preferences.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["owner"], update_fields=["follows_up_from"]
+    )
+    doorbells.ring("notifications.follow_up")
 
 
 def _turns(heard: Sequence[Heard]) -> dict[UUID, RemindedTask]:
     """The rows of these tasks, locked; new ones for those that may want reminders."""
-    turns = take_turns([news.picture.task_id for news in heard])
-    new = [news.picture for news in heard if news.picture.task_id not in turns and _is_of_interest(news.picture)]
+    turns = take_turns([one.picture.task_id for one in heard])
+    new = {
+        one.picture.task_id: one.picture
+        for one in heard
+        if one.picture.task_id not in turns and _is_of_interest(one.picture)
+    }
     if not new:
         return turns
-    there = set(User.objects.filter(pk__in={one.owner_id for one in new}, erased_at=None).values_list("pk", flat=True))
-    rows = [_row(picture) for picture in new if picture.owner_id in there]
-    RemindedTask.objects.bulk_create(sorted(rows, key=lambda row: row.pk), ignore_conflicts=True)
+    owner_ids = {picture.owner_id for picture in new.values()}
+    there = set(User.objects.filter(pk__in=owner_ids, erased_at=None).values_list("pk", flat=True))
+    rows = [_row(new[pk]) for pk in sorted(new) if new[pk].owner_id in there]
+    RemindedTask.objects.bulk_create(rows, ignore_conflicts=True)
     return turns | take_turns([row.pk for row in rows])
 
 
@@ -170,66 +181,58 @@ def _by_task(fresh: Mapping[UUID, RemindedTask]) -> dict[UUID, dict[UUID, Remind
 
 
 def _follow_one(
-    task: RemindedTask, reminders: Mapping[UUID, Reminder], news: Heard, *, defaults: Defaults, changes: Changes
+    task: RemindedTask, reminders: Mapping[UUID, Reminder], heard: Heard, *, defaults: Defaults, changes: Changes
 ) -> None:
-    picture = news.picture
+    picture = heard.picture
     asked = wanted(picture, defaults=defaults)
-    due = picture.due(defaults.time_zone)
-    for pk, want in asked.items():
-        reminder = reminders.get(pk)
-        if reminder is not None and _is_kept(reminder, want.planned_for):
+    due, moved = picture.due(defaults.time_zone), due_of(task) != due_of(picture)
+    for pk in [*asked, *(pk for pk in reminders if pk not in asked)]:
+        reminder, want = reminders.get(pk), asked.get(pk)
+        end = fate(reminder, want, picture, moved=moved, due=due, asked_at=heard.at)
+        if end is None:
             continue
-        start = starts_at(want, due=due, asked_at=news.at, fired_at=reminder.triggered_at if reminder else None)
-        if reminder is None and start is not None:
-            made = Reminder(
-                pk=pk,
-                owner_id=task.owner_id,
-                task=task,
-                origin=want.origin,
-                before_due=want.before_due,
-                planned_for=want.planned_for,
-                trigger_at=start,
-            )
-            changes.make(made, actor_id=news.actor_id, cause=news.cause)
-        elif reminder is not None and start is not None:
-            values = {"before_due": want.before_due, "planned_for": want.planned_for, "origin": want.origin}
-            _move(reminder, start, values, news=news, changes=changes)
-        elif reminder is not None and reminder.waits:
-            _cancel(reminder, Because.PASSED, news=news, changes=changes)
-    moved = due_of(task) != due_of(picture)
-    for pk, reminder in reminders.items():
-        if pk in asked or not reminder.waits:
-            continue
-        if reminder.origin == Origin.SNOOZE and picture.is_open and not moved:
-            continue
-        _cancel(reminder, why_not(reminder, picture), news=news, changes=changes)
+        if end.because is not None and reminder is not None:
+            _cancel(reminder, end.because, heard=heard, changes=changes)
+        elif end.at is not None and want is not None:
+            _plan(reminder or _new(pk, task), want, end, heard=heard, changes=changes)
 
 
-def _is_kept(reminder: Reminder, planned_for: datetime) -> bool:
-    """What waits for the same, perhaps snoozed, goes on waiting; what was triggered for it is not again."""
-    return reminder.planned_for == planned_for and reminder.status != Status.CANCELLED
+def _new(pk: UUID, task: RemindedTask) -> Reminder:
+    return Reminder(pk=pk, owner_id=task.owner_id, task=task, version=0)
 
 
-def _move(reminder: Reminder, start: datetime, values: Mapping[str, object], *, news: Heard, changes: Changes) -> None:
+def _plan(reminder: Reminder, want: Wanted, end: Fate, *, heard: Heard, changes: Changes) -> None:
+    assert end.at is not None
+    values = {"before_due": want.before_due, "planned_for": want.planned_for, "origin": want.origin}
+    if reminder.version == 0:
+        for name, value in (values | {"trigger_at": end.at}).items():
+            setattr(reminder, name, value)
+        changes.make(reminder, actor_id=heard.actor_id, cause=heard.cause)
+        return
     told = {
         "before": instant_text(reminder.trigger_at) if reminder.waits else None,
-        "after": instant_text(start),
-        "because": news.reason,
+        "after": instant_text(end.at),
+        "because": heard.reason,
     }
-    moved = {**values, "trigger_at": start, "status": Status.PLANNED, "because": ""}
+    status = reminder.status if end.stays else Status.PLANNED
     changes.change(
-        reminder, ReminderEvent.RESCHEDULED, values=moved, told=told, actor_id=news.actor_id, cause=news.cause
+        reminder,
+        ReminderEvent.RESCHEDULED,
+        values=values | {"trigger_at": end.at, "status": status, "because": ""},
+        told=told,
+        actor_id=heard.actor_id,
+        cause=heard.cause,
     )
 
 
-def _cancel(reminder: Reminder, because: Because, *, news: Heard, changes: Changes) -> None:
+def _cancel(reminder: Reminder, because: Because, *, heard: Heard, changes: Changes) -> None:
     changes.change(
         reminder,
         ReminderEvent.CANCELLED,
         values={"status": Status.CANCELLED, "because": because},
         told={"because": str(because)},
-        actor_id=news.actor_id,
-        cause=news.cause,
+        actor_id=heard.actor_id,
+        cause=heard.cause,
     )
 
 

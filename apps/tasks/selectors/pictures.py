@@ -20,7 +20,7 @@ from apps.tasks.selectors.things import OPEN
 
 _PICTURES = """
 SELECT t.id, t.owner_id, t.version, t.title, t.status, t.priority, t.due_at, t.due_on, t.due_time_zone,
-       t.reminders, owner.time_zone, owner.is_active
+       t.reminders, t.updated_at, owner.time_zone, owner.is_active
 FROM tasks_task t JOIN accounts_user owner ON owner.id = t.owner_id
 WHERE t.id = ANY(%s::uuid[])
 """
@@ -42,6 +42,7 @@ class TaskPicture:
     due_on: date | None
     due_time_zone: str
     reminders: list[dict[str, str]] | None
+    updated_at: datetime
     owner_time_zone: str
     owner_is_active: bool
 
@@ -72,7 +73,8 @@ def existing_among(task_ids: Collection[UUID]) -> set[UUID]:
 
 
 def _picture(row: tuple[Any, ...]) -> TaskPicture:
-    task_id, owner_id, version, title, status, priority, due_at, due_on, due_zone, reminders, zone, is_active = row
+    (task_id, owner_id, version, title, status, priority, due_at, due_on, due_zone, reminders, updated_at) = row[:-2]
+    zone, is_active = row[-2:]
     return TaskPicture(
         id=task_id,
         owner_id=owner_id,
@@ -84,6 +86,7 @@ def _picture(row: tuple[Any, ...]) -> TaskPicture:
         due_on=due_on,
         due_time_zone=due_zone,
         reminders=None if reminders is None else json.loads(reminders),
+        updated_at=updated_at,
         owner_time_zone=zone,
         owner_is_active=is_active,
     )
