@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from apps.accounts.models import User
-from apps.events.models import GroupProgress
+from apps.events import handling
+from apps.events.models import GroupProgress, HandledEvent
+from apps.events.outbox import envelope_of
+from apps.events.subscriptions import group_named
 from apps.notifications.models import Notification, Reminder
+from apps.notifications.services import triggering
 from apps.tasks import services
 from tests.faults.journal import Journal
 from tests.faults.pipeline import Pipeline, wait_until
 from tests.faults.verdict import Verdict
-from tests.support import told_once
-from tests.support.factories import person
+from tests.support import in_vain, told_once
+from tests.support.factories import facts, person
 from tests.support.receiving import Given
+from tests.support.reminding import Clock
 from tests.support.sinks import HOST, Sink, smtp_sink
 from tests.support.told_once import Told
 
@@ -70,6 +75,16 @@ def ask(owner: User, path: Path, *, count: int, at: datetime, title: str = "Buy 
     return made
 
 
+def a_mail_is_due(clock: Clock, journal: Path, *, title: str = "Buy milk") -> None:
+    """Told of a task, without any process; the clock stands at when it goes out."""
+    ask(somebody(), journal, count=1, at=clock.now + timedelta(minutes=1), title=title)
+    hear_all()
+    clock.advance(minutes=1)
+    triggering.trigger_due()
+    hear_all()
+    clock.advance(minutes=2)
+
+
 def complete(task_ids: Sequence[UUID], path: Path, *, actor: User) -> None:
     journal = Journal(path)
     for task_id in task_ids:
@@ -100,16 +115,34 @@ def all_sent() -> float:
     return wait_until(lambda: not told_once.undelivered(), "everything is sent", seconds=PATIENCE_SECONDS)
 
 
-def judge(verdict: Verdict, given: Sequence[Given] = (), *, due: bool = True) -> Told:
+def judge(verdict: Verdict, given: Sequence[Given] = (), *, due: bool = True, clock: str = "recorded_at") -> Told:
     """C6. `due`: also that all that was due has been told and sent, which takes a beat and somebody who handles."""
-    seen = Told()
+    seen, now = Told(clock=clock), datetime.now(UTC)
     verdict.other += [*seen.early(), *seen.too_late_to_hold(), *seen.versions()]
+    verdict.other += [*in_vain.sent_early(given), *in_vain.nudged_in_vain(seen)]
+    verdict.other += in_vain.sent_in_vain(seen, grace=timedelta(seconds=1))
     verdict.duplicated += seen.twice()
+    verdict.lost += in_vain.lost_snoozes(seen)
     verdict.other += told_once.deliveries(given)
     if due:
-        verdict.lost += seen.untold(now=datetime.now(UTC), grace=timedelta(seconds=1))
+        verdict.lost += seen.untold(now=now, grace=timedelta(seconds=1))
         verdict.lost += [*seen.unannounced(), *told_once.undelivered()]
+        verdict.other += in_vain.left_in_the_inbox(seen, now=now - timedelta(seconds=1))
     return seen
+
+
+def hear_all() -> None:
+    """What the group would take from the log, without any process."""
+    group = group_named(GROUP)
+    heard = HandledEvent.objects.filter(group=GROUP).values("event_id")
+    while new := [envelope_of(row) for row in facts().exclude(event_id__in=heard) if group.wants(row.type)]:
+        handling.handle(group, new)
+
+
+def without_processes(journal: Path, *, at: datetime, count: int = 3) -> None:
+    """So many of one person, planned."""
+    ask(somebody(), journal, count=count, at=at)
+    hear_all()
 
 
 def note_lateness(evidence: "Evidence", seen: Told) -> float:

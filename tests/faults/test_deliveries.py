@@ -9,22 +9,28 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from apps.accounts.models import User
 from apps.notifications.models import Delivery, DeliveryAttempt
-from apps.notifications.services import push, webhooks
+from apps.notifications.sending.fairness import Room
+from apps.notifications.services import claiming, push, sending, webhooks
+from apps.notifications.services.claiming import Claimed
+from apps.notifications.transports import transport_named
+from apps.notifications.transports.base import Transport
 from tests.faults import checker, platform, reminders
 from tests.faults.evidence import Evidence
 from tests.faults.pipeline import Pipeline, wait_until
 from tests.faults.platform import ring_every
 from tests.faults.reminders import PATIENCE_SECONDS, SWEEP_SECONDS, all_told, ask, in_seconds, planned, somebody
 from tests.faults.verdict import Verdict
-from tests.support import told_once
 from tests.support.receiving import Given
-from tests.support.sinks import Sink, http_sink
+from tests.support.reminding import Clock, claim, standing_clock, try_once
+from tests.support.sinks import HOST, Sink, http_sink
 
+NOON = datetime(2027, 5, 3, 12, 0, tzinfo=UTC)
 WORKER = f"worker-{reminders.GROUP}"
 SOON_SECONDS = 12
 # Of receivers that answer in time; who hangs takes as long as the transport waits.
@@ -101,7 +107,7 @@ def _attempted(way: str, times: int) -> bool:
 @pytest.mark.parametrize(
     ("way", "mode"),
     [
-        pytest.param("email", "dies", marks=pytest.mark.short),
+        ("email", "dies"),
         ("email", "status:451"),
         ("email", "hang"),
         ("webhook", "status:500"),
@@ -139,27 +145,68 @@ def test_what_a_receiver_fails_is_tried_again_with_the_same_key(
 @pytest.mark.short
 @pytest.mark.control("F20", "each attempt has a key of its own")
 def test_another_key_at_each_attempt_is_seen_by_the_checker(
-    transactional_db: None, evidence: Evidence, tmp_path: Path
+    transactional_db: None,
+    receivers: Receivers,
+    evidence: Evidence,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: pytest.FixtureRequest,
 ) -> None:
-    owner, now = somebody(), datetime.now(UTC)
-    row = Delivery.objects.create(
-        owner=owner, transport="email", kind="notice", status="delivered", attempts=2, send_at=now, created_at=now
-    )
-    for number, outcome in ((1, "retry"), (2, "delivered")):
-        DeliveryAttempt.objects.create(delivery=row, number=number, fence=number, started_at=now, outcome=outcome)
-    other = "018f0000-0000-7000-8000-000000000000"
-    well = [Given(0, str(row.pk), "", {}, "a", 0), Given(1, str(row.pk), "", {}, "a", 250)]
-    assert told_once.deliveries(well) == []
+    for name, value in (("HOST", HOST), ("PORT", receivers.mail.port), ("USE_TLS", False)):
+        setattr(settings, f"EMAIL_{name}", value)
+    monkeypatch.setattr(Claimed, "key", property(lambda _: uuid4()))
+    with standing_clock(NOON) as clock:
+        reminders.a_mail_is_due(clock, tmp_path / "journal")
+        for mode in ("status:451", "ok"):
+            receivers.mail.mode = mode
+            sending.finish([try_once(one) for one in claim("email")])
+            clock.advance(hours=2)
+        verdict = Verdict()
+        reminders.judge(verdict, receivers.mail.given(), clock="occurred_at")
 
-    found = told_once.deliveries([well[0], Given(1, other, "", {}, "a", 250)])
-    found += told_once.deliveries([well[0], Given(1, str(row.pk), "", {}, "b", 250)])
-
-    evidence.duplicated += len(found)
-    assert [each.partition(": ")[2] for each in found] == [
+    evidence.count(verdict)
+    assert [one.answered for one in receivers.mail.given()] == [451, 250]
+    assert [each.partition(": ")[2] for each in verdict.findings] == [
         "given, and no delivery's",
         "given 1 times in 0 attempts",
-        "not the same content each time",
-    ]
+    ] * 2
+
+
+@pytest.mark.short
+@pytest.mark.control("F14", "an attempt is counted by who ends it, and not by who begins it")
+def test_what_is_not_counted_when_it_begins_kills_for_ever(
+    transactional_db: None, evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = claiming._begun
+
+    def begun_without_counting(rows: list[Delivery], transport: Transport) -> list[Delivery]:
+        begun(rows, transport)
+        Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(attempts=0)
+        return rows
+
+    monkeypatch.setattr(type(transport_named("email")), "most_attempts", 3)
+    monkeypatch.setattr(claiming, "_begun", begun_without_counting)
+    with standing_clock(NOON) as clock:
+        reminders.a_mail_is_due(clock, tmp_path / "journal")
+        for _ in range(5):
+            _die_of_all_that_is_due(clock)
+        verdict = Verdict()
+        reminders.judge(verdict, clock="occurred_at")
+        monkeypatch.setattr(claiming, "_begun", begun)
+        for _ in range(5):
+            _die_of_all_that_is_due(clock)
+
+    evidence.count(verdict)
+    assert [each.partition(": ")[2] for each in verdict.lost] == ["still waiting"]
+    assert Delivery.objects.get().status == "failed"
+
+
+def _die_of_all_that_is_due(clock: Clock) -> None:
+    claim("email")
+    sending.claim(transport=transport_named("email"), room=Room(all=1, risky=1, person=1), deadly=True)
+    clock.advance(hours=2)
+    sending.bury(transport_named("email"))
+    clock.advance(hours=12)
 
 
 @pytest.mark.timeout(420)

@@ -22,16 +22,27 @@ from apps.events import crash
 from apps.events.models import DeadLetter, Event, OutboxEntry
 from apps.events.subscriptions import group_named
 from apps.notifications.exceptions import NotificationsRefused
-from apps.notifications.models import Delivery, Notification
+from apps.notifications.models import Delivery, Notification, Preferences
 from apps.notifications.sending.fairness import Room
-from apps.notifications.services import deliveries, inbox, plans, preferences, sending, snoozing, triggering
+from apps.notifications.services import (
+    deliveries,
+    digests,
+    inbox,
+    overdue,
+    plans,
+    preferences,
+    sending,
+    snoozing,
+    triggering,
+    webhooks,
+)
 from apps.notifications.services.sending import Finished
 from apps.notifications.transports import transport_named
 from apps.notifications.transports.base import Receipt, Refused, TryAgain
 from apps.tasks import services as tasks
 from apps.tasks.exceptions import TaskRefused
 from apps.tasks.models import Task
-from tests.support import database_clock, told_once
+from tests.support import database_clock, in_vain, told_once
 from tests.support.append_only import guards_off
 from tests.support.factories import person
 from tests.support.pump import fresh_pump
@@ -40,7 +51,8 @@ from tests.support.told_once import Told
 from tests.support.wishes import Defaults
 
 START = datetime(2027, 3, 27, 9, 0, tzinfo=UTC)
-TRANSPORT = "email"
+TRANSPORTS = ("email", "webhook")
+HOOK = "https://receiver.example/hook"
 CRASHES = ["outbox.after_event", "outbox.before_event", "handling.before_commit"]
 REMINDERS = st.one_of(
     st.none(),
@@ -57,7 +69,7 @@ EMPTIED = [
     *("tasks_task", "tasks_tasklist", "tasks_tag"),
     *("notifications_deliveryattempt", "notifications_deliveryitem", "notifications_delivery"),
     *("notifications_notification", "notifications_reminder", "notifications_remindedtask"),
-    *("notifications_preferences", "accounts_user"),
+    *("notifications_preferences", "notifications_webhookendpoint", "notifications_watermark", "accounts_user"),
 ]
 
 
@@ -76,6 +88,7 @@ class Reminding(RuleBasedStateMachine):
         self.group = group_named("notifications")
         self.owners = [person(time_zone="Europe/London"), person(time_zone="America/New_York")]
         self.defaults: dict[UUID, list[tuple[int, Defaults]]] = {one.pk: [(0, Defaults())] for one in self.owners}
+        self.hooks = {one.pk: webhooks.create(owner=one, url=HOOK, now=self.now()).endpoint.pk for one in self.owners}
         self.changed_at: dict[UUID, datetime] = {}
         self.claimed: list[Any] = []
         self.given: list[Given] = []
@@ -160,6 +173,24 @@ class Reminding(RuleBasedStateMachine):
     def die_while_sweeping(self, where: str) -> None:
         self._dying(triggering.trigger_due, where, 1)
 
+    @rule(whose=st.integers(0, 1), hour=st.sampled_from([None, 8, 23]))
+    def change_digest(self, whose: int, hour: int | None) -> None:
+        wanted = {"digest_at": time(hour) if hour else None}
+        preferences.change(owner=self.owners[whose], changes=wanted, now=self.now())
+
+    @rule()
+    def send_digests(self) -> None:
+        digests.send_digests()
+
+    @rule()
+    def nudge(self) -> None:
+        _nudge_all()
+
+    @rule(whose=st.integers(0, 1), verb=st.sampled_from(["disable", "enable"]))
+    def switch_webhook(self, whose: int, verb: str) -> None:
+        owner = self.owners[whose]
+        self._try(lambda: getattr(webhooks, verb)(endpoint_id=self.hooks[owner.pk], actor=owner, now=self.now()))
+
     @rule(whose=st.integers(0, 1))
     def follow_up(self, whose: int) -> None:
         plans.follow_up(owner_id=self.owners[whose].pk, now=self.now())
@@ -180,15 +211,20 @@ class Reminding(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         """As a sender begins: what others left behind, then what is due, composed once."""
-        transport = transport_named(TRANSPORT)
-        sending.bury(transport)
-        for one in sending.claim(transport=transport, room=Room(all=10, risky=10, person=10)):
-            sending.prepare([one])
-            self.claimed.append(one)
+        for name in TRANSPORTS:
+            transport = transport_named(name)
+            sending.bury(transport)
+            for one in sending.claim(transport=transport, room=Room(all=10, risky=10, person=10)):
+                ((_, to),) = sending.prepare([one])
+                if isinstance(to, Exception):
+                    sending.finish([Finished(one, to)])
+                else:
+                    self.claimed.append(one)
 
     @rule()
     def die_while_claiming(self) -> None:
-        sending.claim(transport=transport_named(TRANSPORT), room=Room(all=10, risky=10, person=10))
+        for name in TRANSPORTS:
+            sending.claim(transport=transport_named(name), room=Room(all=10, risky=10, person=10))
 
     @rule(which=WHICH, outcome=st.sampled_from(OUTCOMES))
     def settle(self, which: int, outcome: str) -> None:
@@ -211,7 +247,8 @@ class Reminding(RuleBasedStateMachine):
     def promises_hold(self) -> None:
         told = self._told()
         found = [*told.early(), *told.twice(), *told.versions(), *told.too_late_to_hold()]
-        found += told_once.deliveries(self.given)
+        found += [*told_once.deliveries(self.given), *in_vain.lost_snoozes(told), *in_vain.nudged_in_vain(told)]
+        found += [*in_vain.sent_in_vain(told), *in_vain.sent_early(self.given)]
         assert not found, "; ".join(found)
         assert not DeadLetter.objects.exists(), "an event was given up"
 
@@ -224,7 +261,8 @@ class Reminding(RuleBasedStateMachine):
                 pass
             self.pump.consume(self.group)
             left = [owner.pk for owner in self.owners if plans.follow_up(owner_id=owner.pk, now=self.now())]
-            if not left and not len(triggering.trigger_due()) and not OutboxEntry.objects.exists():
+            told = [digests.send_digests(), _nudge_all(), len(triggering.trigger_due())]
+            if not left and not any(told) and not OutboxEntry.objects.exists():
                 return
         raise AssertionError("events do not come to rest")
 
@@ -259,8 +297,13 @@ class Reminding(RuleBasedStateMachine):
 
     def _promises_hold_at_rest(self) -> None:
         told = self._told()
-        found = [*told.untold(now=self.now()), *told.unannounced(), *told_once.left_in_the_inbox(told)]
+        found = [*told.untold(now=self.now()), *told.unannounced(), *in_vain.left_in_the_inbox(told, now=self.now())]
+        found += self._digests_left_out()
         assert not found, "; ".join(found)
+
+    def _digests_left_out(self) -> list[str]:
+        late = Preferences.objects.filter(next_digest_at__lte=self.now())
+        return [f"digest of {one.pk}: due since {one.next_digest_at}, and nobody was told" for one in late]
 
     def _told(self) -> Told:
         return Told(clock="occurred_at", defaults=self._defaults_of, changed_at=self.changed_at)
@@ -293,7 +336,7 @@ class Reminding(RuleBasedStateMachine):
         """What a sender does with what it claimed: the receiver is outside, and keeps a journal."""
         answered = {"taken": 201, "not now": 503, "refused": 410, "taken, and no word of it": 201}[outcome]
         body = json.dumps(one.delivery.content, sort_keys=True)
-        self.given.append(Given(0.0, str(one.key), "", {}, body, answered))
+        self.given.append(Given(self.now().timestamp(), str(one.key), "", {}, body, answered))
         outcomes: dict[str, Callable[[], Any]] = {
             "taken": Receipt,
             "not now": lambda: TryAgain("answered 503"),
@@ -329,6 +372,16 @@ class Reminding(RuleBasedStateMachine):
         with suppress(TaskRefused, NotificationsRefused):
             return do()
         return None
+
+
+def _nudge_all() -> int:
+    """A sweep to its end; how many were nudged."""
+    done = overdue.nudge_overdue()
+    nudged = done.nudged
+    while not done.over:
+        done = overdue.nudge_overdue(done)
+        nudged += done.nudged
+    return nudged
 
 
 def _empty() -> None:

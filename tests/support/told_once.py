@@ -17,7 +17,8 @@ from apps.accounts.models import User
 from apps.events.models import Event
 from apps.notifications.models import Delivery, DeliveryAttempt, DeliveryItem, Notification, Reminder
 from tests.support.receiving import Given
-from tests.support.wishes import Defaults, Tasks, Wish, wishes
+from tests.support.wishes import Defaults, Tasks, Wish
+from tests.support.wishes import wishes as wished
 
 PLANNED_ANEW = {"reminder.scheduled.v1", "reminder.rescheduled.v1", "reminder.snoozed.v1"}
 DefaultsOf = Callable[[UUID, int], Defaults]
@@ -47,7 +48,8 @@ class Told:
         self.zones_now = dict(User.objects.values_list("pk", "time_zone"))
         self.events: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
         told = Event.objects.filter(subject_type="reminder").order_by("position")
-        for event in told.values("position", "type", "subject_id", "subject_version", "owner_id", "data", clock):
+        fields = {"position", "type", "subject_id", "subject_version", "owner_id", "occurred_at", "data", clock}
+        for event in told.values(*fields):
             self.events[event["subject_id"]].append(dict(event))
         self.reminders = {one.pk: one for one in Reminder.objects.all()}
 
@@ -58,7 +60,7 @@ class Told:
 
     def lateness(self) -> list[float]:
         """Seconds from when each was to be triggered until it was."""
-        return [(event[self.clock] - _at(event, "trigger_at")).total_seconds() for event in self.triggered]
+        return [(event[self.clock] - instant(event, "trigger_at")).total_seconds() for event in self.triggered]
 
     def early(self) -> list[str]:
         return [
@@ -79,10 +81,14 @@ class Told:
                 elif event["type"] in PLANNED_ANEW:
                     spent = False
         by_trigger = Counter(
-            (one.reminder_id, one.once.partition("/snooze")[0])
+            (one.reminder_id, one.data.get("number", one.once))
             for one in Notification.objects.filter(kind="reminder").exclude(reminder_id=None)
         )
-        return found + [f"notification {once}: {times} of them" for (_, once), times in by_trigger.items() if times > 1]
+        return found + [
+            f"trigger {number} of reminder {pk}: {times} notifications"
+            for (pk, number), times in by_trigger.items()
+            if times > 1
+        ]
 
     def versions(self) -> list[str]:
         """Each reminder's and notification's events count on from 1, up to the row's version."""
@@ -108,8 +114,8 @@ class Told:
             if not picture.is_open:
                 found.append(f"reminder {event['subject_id']}: triggered, its task was {picture.task['status']}")
             elif event["data"]["reminder"]["origin"] != "snooze":
-                wanted = self._wishes(task_id, picture.task, picture.owner_id, event["position"])
-                planned_for = _at(event, "planned_for")
+                wanted = self.wishes(task_id, picture.task, picture.owner_id, event["position"])
+                planned_for = instant(event, "planned_for")
                 if event["subject_id"] not in wanted or wanted[event["subject_id"]].at != planned_for:
                     asked = wanted.get(event["subject_id"])
                     found.append(f"reminder {event['subject_id']}: triggered for {planned_for}, wanted {asked}")
@@ -120,7 +126,7 @@ class Told:
         found = []
         for task_id, pictures in self.tasks.pictures.items():
             last = pictures[-1]
-            wanted = self._wishes(task_id, last.task, last.owner_id, 1 << 62)
+            wanted = self.wishes(task_id, last.task, last.owner_id, 1 << 62)
             found += self._not_kept(wanted, asked_at=self._settled_at(last), now=now, grace=grace)
             unwanted = {
                 one.pk
@@ -150,16 +156,16 @@ class Told:
         events = self.events.get(reminder_id, [])
         snoozed = row is not None and row.waits and row.trigger_at > at
         came = any(_is(event, "triggered") and event[self.clock] >= at for event in events)
-        return snoozed or came or any(_is(event, "stale") and _at(event, "planned_for") == at for event in events)
+        return snoozed or came or any(_is(event, "stale") and instant(event, "planned_for") == at for event in events)
 
     def _settled_at(self, picture: Any) -> datetime:
         """Since when it is as it is, by the task, its owner's zone and their defaults."""
         moved_at, changed_at = self.tasks.moved_at(picture.owner_id), self.changed_at.get(picture.owner_id)
         return max(filter(None, [picture.asked_at, moved_at, changed_at]))
 
-    def _wishes(self, task_id: UUID, task: Any, owner_id: UUID, position: int) -> dict[UUID, Wish]:
+    def wishes(self, task_id: UUID, task: Any, owner_id: UUID, position: int) -> dict[UUID, Wish]:
         zone = self.tasks.zone(owner_id, position, now=self.zones_now[owner_id])
-        return wishes(task_id, task, defaults=self.defaults(owner_id, position), zone=zone)
+        return wished(task_id, task, defaults=self.defaults(owner_id, position), zone=zone)
 
     def unannounced(self) -> list[str]:
         """At rest: each trigger has its notification, and each of these its trigger."""
@@ -177,7 +183,7 @@ def deliveries(given: Sequence[Given] = ()) -> list[str]:
     told: Counter[tuple[Any, ...]] = Counter()
     for delivery_id, notification_id in DeliveryItem.objects.values_list("delivery_id", "notification_id"):
         one = rows[delivery_id]
-        if one.redelivery_of_id is None and one.status != Delivery.Status.DROPPED:
+        if one.redelivery_of_id is None and (one.status != Delivery.Status.DROPPED or one.attempts):
             told[one.transport, one.destination, notification_id] += 1
     found += [f"{place}: in {times} deliveries" for place, times in told.items() if times > 1]
     tries: dict[UUID, list[DeliveryAttempt]] = defaultdict(list)
@@ -226,17 +232,6 @@ def _given(given: Sequence[Given], rows: dict[UUID, Delivery], tries: dict[UUID,
     return found
 
 
-def left_in_the_inbox(told: Told) -> list[str]:
-    """At rest: done in one place, gone in the others."""
-    left = Notification.objects.filter(kind="reminder", status__in=["unread", "snoozed"], task_id__isnull=False)
-    now = {task_id: pictures[-1] for task_id, pictures in told.tasks.pictures.items()}
-    return [
-        f"notification {pk}: {status}, its task is {now[task_id].task['status']}"
-        for pk, status, task_id in left.values_list("pk", "status", "task_id")
-        if task_id is not None and not now[task_id].is_open
-    ]
-
-
 def undelivered() -> list[str]:
     """At rest: nothing is on its way any more."""
     ways = (Delivery.Status.COLLECTING, Delivery.Status.WAITING, Delivery.Status.SENDING)
@@ -247,5 +242,5 @@ def _is(event: dict[str, Any], word: str) -> bool:
     return bool(event["type"] == f"reminder.{word}.v1")
 
 
-def _at(event: dict[str, Any], name: str) -> datetime:
+def instant(event: dict[str, Any], name: str) -> datetime:
     return datetime.fromisoformat(event["data"]["reminder"][name]).astimezone(UTC)

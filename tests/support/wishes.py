@@ -28,9 +28,10 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A task as a fact told it, and since when what decides about its reminders is so."""
+    """A task as a fact told it, when, and since when what decides about its reminders is so."""
 
     position: int
+    told_at: datetime
     owner_id: UUID
     task: Mapping[str, Any]
     asked_at: datetime
@@ -65,7 +66,7 @@ class Tasks:
             known = read.pictures.setdefault(task_id, [])
             task = dict(data["task"]) if kind != "task.purged.v1" else {**known[-1].task, "status": "purged"}
             same = bool(known) and all(task[name] == known[-1].task[name] for name in DECIDING)
-            known.append(Picture(position, owner_id, task, known[-1].asked_at if same else at))
+            known.append(Picture(position, at, owner_id, task, known[-1].asked_at if same else at))
         moves = Event.objects.filter(type="account.time_zone_changed.v1").order_by("position")
         for position, owner_id, at, data in moves.values_list("position", "subject_id", "occurred_at", "data"):
             told = data["time_zone"]
@@ -75,6 +76,10 @@ class Tasks:
     def before(self, position: int, task_id: UUID) -> Picture:
         """As it was when the event at this position was written."""
         return [one for one in self.pictures[task_id] if one.position < position][-1]
+
+    def at(self, instant: datetime, task_id: UUID) -> Picture | None:
+        """As it was at an instant; what was told at that instant itself is not counted."""
+        return next((one for one in reversed(self.pictures[task_id]) if one.told_at < instant), None)
 
     def zone(self, owner_id: UUID, position: int, *, now: str) -> ZoneInfo:
         """Where the owner was; `now` is where who never moved has always been."""
@@ -86,13 +91,17 @@ class Tasks:
         return moves[-1][2] if moves else None
 
 
+def due_of(task: Mapping[str, Any]) -> tuple[datetime | None, date | None]:
+    at, on = task["due_at"], task["due_on"]
+    return datetime.fromisoformat(at) if at else None, date.fromisoformat(on) if on else None
+
+
 def wishes(task_id: UUID, task: Mapping[str, Any], *, defaults: Defaults, zone: ZoneInfo) -> dict[UUID, Wish]:
     """Per reminder, when it is to be triggered; none of a task that is not open."""
     if task["status"] not in OPEN:
         return {}
     zone = ZoneInfo(task["due_time_zone"]) if task["due_time_zone"] else zone
-    due_at = datetime.fromisoformat(task["due_at"]) if task["due_at"] else None
-    due_on = date.fromisoformat(task["due_on"]) if task["due_on"] else None
+    due_at, due_on = due_of(task)
     passes_at = zones.end_of_day(due_on, zone) if due_on else due_at
     if task["reminders"] is None:
         at = _by_default(due_at, due_on, defaults=defaults, zone=zone)
