@@ -5,6 +5,7 @@ Each rule is one thing that somebody does or that befalls a process; `promises_h
 and `teardown` lets everything come to rest first. Time moves only by a rule, the database's with the processes'.
 """
 
+import itertools
 import json
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -52,6 +53,7 @@ from tests.support.wishes import Defaults
 
 START = datetime(2027, 3, 27, 9, 0, tzinfo=UTC)
 TRANSPORTS = ("email", "webhook")
+ROOM = Room(all=10, risky=10, person=10)
 HOOK = "https://receiver.example/hook"
 CRASHES = ["outbox.after_event", "outbox.before_event", "handling.before_commit"]
 REMINDERS = st.one_of(
@@ -88,7 +90,7 @@ class Reminding(RuleBasedStateMachine):
         self.group = group_named("notifications")
         self.owners = [person(time_zone="Europe/London"), person(time_zone="America/New_York")]
         self.defaults: dict[UUID, list[tuple[int, Defaults]]] = {one.pk: [(0, Defaults())] for one in self.owners}
-        self.hooks = {one.pk: webhooks.create(owner=one, url=HOOK, now=self.now()).endpoint.pk for one in self.owners}
+        self.hooks: dict[UUID, UUID] = {}
         self.changed_at: dict[UUID, datetime] = {}
         self.claimed: list[Any] = []
         self.given: list[Given] = []
@@ -98,6 +100,8 @@ class Reminding(RuleBasedStateMachine):
 
     @initialize(due=DUE, reminders=REMINDERS)
     def begin(self, due: Any, reminders: list[str] | None) -> None:
+        for owner in self.owners:
+            self.hooks[owner.pk] = webhooks.create(owner=owner, url=HOOK, now=self.now()).endpoint.pk
         self.create(due, reminders, 0, "none")
 
     @rule(due=DUE, reminders=REMINDERS, whose=st.integers(0, 1), priority=st.sampled_from(["none", "urgent"]))
@@ -214,7 +218,8 @@ class Reminding(RuleBasedStateMachine):
         for name in TRANSPORTS:
             transport = transport_named(name)
             sending.bury(transport)
-            for one in sending.claim(transport=transport, room=Room(all=10, risky=10, person=10)):
+            due = [sending.claim(transport=transport, room=ROOM, deadly=deadly) for deadly in (True, False)]
+            for one in itertools.chain(*due):
                 ((_, to),) = sending.prepare([one])
                 if isinstance(to, Exception):
                     sending.finish([Finished(one, to)])
@@ -224,7 +229,7 @@ class Reminding(RuleBasedStateMachine):
     @rule()
     def die_while_claiming(self) -> None:
         for name in TRANSPORTS:
-            sending.claim(transport=transport_named(name), room=Room(all=10, risky=10, person=10))
+            sending.claim(transport=transport_named(name), room=ROOM)
 
     @rule(which=WHICH, outcome=st.sampled_from(OUTCOMES))
     def settle(self, which: int, outcome: str) -> None:
