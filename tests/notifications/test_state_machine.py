@@ -13,8 +13,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from apps.events.models import HandledEvent
 from apps.notifications.models import Delivery, DeliveryAttempt, Notification, Reminder
-from apps.notifications.services import plans, sending, telling, triggering
-from tests.notifications.machine import Reminding
+from apps.notifications.services import claiming, overdue, plans, sending, telling, triggering
+from tests.notifications.machine import START, Reminding
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -193,3 +193,101 @@ def test_without_the_fence_the_machine_sees_the_earlier_decide(monkeypatch):
 
     with pytest.raises(AssertionError, match="failed with 1 attempts under way"):
         live(claimed_twice)
+
+
+def snoozed_and_then_the_default_changes(machine):
+    """Told half an hour before due, put off for a quarter; then it should have been told an hour before due."""
+    machine.create(35, None, 0, "none")
+    machine.come_to_rest()
+    machine.time_passes(5)
+    machine.come_to_rest()
+    machine.snooze(0, "PT15M")
+    machine.change_defaults(0, "PT2H", 9)
+    machine.come_to_rest()
+
+
+def snoozed_and_then_due_sooner(machine):
+    machine.create(35, None, 0, "none")
+    machine.come_to_rest()
+    machine.time_passes(5)
+    machine.come_to_rest()
+    machine.snooze(0, "PT15M")
+    machine.time_passes(1)
+    machine.move(0, 20)
+    machine.come_to_rest()
+
+
+@pytest.mark.parametrize("story", [snoozed_and_then_the_default_changes, snoozed_and_then_due_sooner])
+def test_what_was_put_off_is_told_at_that_time(story):
+    live(story, lambda machine: machine.time_passes(10), lambda machine: machine.come_to_rest())
+
+    assert [one.triggers for one in Reminder.objects.all()] == [2]
+
+
+def triggered_and_then_moved(machine):
+    """Everything is heard of the task before its reminder is told."""
+    machine.create(35, None, 0, "none")
+    machine.come_to_rest()
+    machine.time_passes(5)
+    machine.sweep()
+    machine.move(0, 600)
+    machine.come_to_rest()
+
+
+def test_what_moved_before_it_was_told_is_not_told():
+    live(triggered_and_then_moved)
+
+    assert {one.status for one in Notification.objects.filter(due_at__lt=START + timedelta(hours=2))} <= {"done"}
+
+
+def done_while_a_mail_waits(machine):
+    swept_twice(machine)
+    machine.come_to_rest()
+    machine.do(0, "complete")
+    machine.time_passes(5)
+    machine.claim()
+
+
+def test_what_is_done_meanwhile_is_not_sent():
+    live(done_while_a_mail_waits)
+
+    assert DeliveryAttempt.objects.count() == 0
+
+
+def test_without_the_look_at_the_task_what_is_sent_in_vain_is_seen(monkeypatch):
+    """The negative control."""
+    monkeypatch.setattr(claiming, "settled_because", lambda *_: "")
+
+    with pytest.raises(AssertionError, match=r"attempt 1 at .*, and all that it tells of was done"):
+        live(done_while_a_mail_waits)
+
+
+def overdue_and_done(machine):
+    machine.create(5, [], 0, "none")
+    machine.come_to_rest()
+    machine.time_passes(10)
+    machine.do(0, "complete")
+    machine.nudge()
+
+
+def test_nobody_is_nudged_about_what_is_done():
+    live(overdue_and_done)
+
+    assert Notification.objects.count() == 0
+
+
+def test_nudges_about_what_is_done_are_seen(monkeypatch):
+    """The negative control."""
+
+    def looked_at_before_it_was_done(machine):
+        machine.create(5, [], 0, "none")
+        machine.come_to_rest()
+        machine.time_passes(10)
+        seen = overdue.overdue_between(after=START, until=machine.now(), most=10)
+        machine.do(0, "complete")
+        monkeypatch.setattr(overdue, "overdue_between", lambda **_: seen)
+        monkeypatch.setattr(overdue, "_still_overdue", lambda *_: True)
+        machine.nudge()
+
+    with pytest.raises(AssertionError, match="a nudge about"):
+        live(looked_at_before_it_was_done)
