@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from apps.events.models import HandledEvent
 from apps.notifications.models import Delivery, DeliveryAttempt, Notification, Reminder
 from apps.notifications.services import claiming, overdue, plans, sending, telling, triggering
+from apps.notifications.wanted import Fate
 from tests.notifications.machine import START, Reminding
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -224,20 +225,18 @@ def test_what_was_put_off_is_told_at_that_time(story):
     assert [one.triggers for one in Reminder.objects.all()] == [2]
 
 
-def triggered_and_then_moved(machine):
-    """Everything is heard of the task before its reminder is told."""
-    machine.create(35, None, 0, "none")
-    machine.come_to_rest()
-    machine.time_passes(5)
-    machine.sweep()
-    machine.move(0, 600)
-    machine.come_to_rest()
+def test_a_snooze_that_does_not_stay_is_seen(monkeypatch):
+    """The negative control."""
+    fate = plans.fate
 
+    def cancelled(*args, **how):
+        end = fate(*args, **how)
+        return Fate(because=Reminder.Because.PASSED) if end is not None and end.stays else end
 
-def test_what_moved_before_it_was_told_is_not_told():
-    live(triggered_and_then_moved)
+    monkeypatch.setattr(plans, "fate", cancelled)
 
-    assert {one.status for one in Notification.objects.filter(due_at__lt=START + timedelta(hours=2))} <= {"done"}
+    with pytest.raises(AssertionError, match=r"snoozed until .*, reminder.cancelled.v1"):
+        live(snoozed_and_then_the_default_changes)
 
 
 def done_while_a_mail_waits(machine):
