@@ -81,8 +81,6 @@ def test_on_nights_when_clocks_change_each_is_told_at_one_instant(evidence: Evid
 @pytest.mark.short
 @pytest.mark.control("F19", "an hour is read with the offset that its zone has when it is asked for")
 def test_an_hour_read_with_todays_offset_is_seen(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
-    from apps.notifications import wanted as decided
-
     def attach_as_on_new_years_day(wall: datetime, zone: Any) -> datetime:
         offset = NEW_YEAR.astimezone(zone).utcoffset()
         assert offset is not None
@@ -90,7 +88,7 @@ def test_an_hour_read_with_todays_offset_is_seen(evidence: Evidence, monkeypatch
 
     with standing_clock(NEW_YEAR) as clock:
         with monkeypatch.context() as patched:
-            patched.setattr(decided.zones, "attach", attach_as_on_new_years_day)
+            patched.setattr("apps.calendar.zones.attach", attach_as_on_new_years_day)
             _each_has_a_task(clock)
         monkeypatch.undo()
         planned = set(Reminder.objects.values_list("trigger_at", flat=True))
