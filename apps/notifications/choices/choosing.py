@@ -157,11 +157,11 @@ def _batched(moment: Moment, last_sent_at: datetime | None) -> tuple[str, dateti
 
 
 def done_already(because: str) -> Choice:
-    """For a notification of a task that is no longer open: for all transports at once."""
+    """For a notification of what does not hold any more: for all transports at once."""
     return Choice(
         transport="",
         decision=Decision.DONE,
-        reason=f"{because} before you were told, so nothing was sent.",
+        reason=f"{because}, so nothing was sent.",
     )
 
 

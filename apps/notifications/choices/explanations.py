@@ -24,6 +24,11 @@ _SETTLED_BECAUSE = {
     "done": "it was done with",
     "completed": "the task was completed",
     "deleted": "the task was deleted",
+    "due_moved": "the task is due at another time",
+    "switched_off": "you switched this off meanwhile",
+    "endpoint_removed": "its webhook was taken away",
+    "browser_gone": "its browser is pushed to no more",
+    "held_too_long": "its webhook was switched off for too long",
     "settled": "it was read or done with",
 }
 _DONE_BECAUSE = {
@@ -31,6 +36,8 @@ _DONE_BECAUSE = {
     "deleted": "the task was deleted",
     "purged": "the task was deleted for good",
     "due_moved": "the task is due at another time",
+    "removed": "its reminder was taken away",
+    "too_late": "it came later than you want to be told",
 }
 
 
@@ -73,9 +80,12 @@ def of_delivery(row: Delivery, *, called: str) -> str:
     """How far what goes out has come; `called` is its destination."""
     where = f"{_by(row.transport)}{f' ({called})' if called else ''}"
     tried = f"{row.attempts} attempt{'' if row.attempts == 1 else 's'}"
+    quiet = ", when your quiet hours end." if row.because == "quiet" else "."
     sentences = {
         Delivery.Status.COLLECTING: f"It waits to be sent {where}, with what else comes.",
-        Delivery.Status.WAITING: f"It waits to be sent {where}" + (f" again, after {tried}." if row.attempts else "."),
+        Delivery.Status.WAITING: f"It waits to be sent {where}"
+        + (f" again, after {tried}" if row.attempts else "")
+        + quiet,
         Delivery.Status.SENDING: f"It is just being sent {where}.",
         Delivery.Status.DELIVERED: f"It was delivered {where}, with {tried}.",
         Delivery.Status.FAILED: f"It was given up {where} after {tried}: {row.error}",

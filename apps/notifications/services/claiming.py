@@ -19,8 +19,9 @@ from apps.notifications.models import Delivery, DeliveryAttempt, DeliveryItem, N
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.sending import fairness
 from apps.notifications.sending.fairness import Candidate, Room
+from apps.notifications.services import worth_sending
+from apps.notifications.services.worth_sending import ASKED_AGAIN
 from apps.notifications.transports.base import Transport
-from apps.tasks import selectors as tasks
 
 Status = Delivery.Status
 OPEN = (Status.COLLECTING, Status.WAITING)
@@ -29,8 +30,6 @@ LEASE_MARGIN_SECONDS = 15.0
 # So many of the oldest are looked at first; only when they are too few of different destinations, all.
 NEAREST = 500
 ALL = 1_000_000
-# Why a delivery is sent again whatever was read meanwhile.
-ASKED_AGAIN = "asked_again"
 
 _TURN = "SELECT pg_try_advisory_xact_lock(hashtext('notifications.claim'), hashtext(%s))"
 _CANDIDATES = """
@@ -94,7 +93,8 @@ class Claimed:
 def claim(
     *, transport: Transport, room: Room, busy: Collection[tuple[UUID, str]] = (), deadly: bool = False
 ) -> list[Claimed]:
-    """As many as there is room for, fairly; what is not worth telling any more is dropped on the way.
+    """As many as there is room for, fairly; what is not worth telling any more is dropped on the way, what quiet hours
+    hold put to their end.
 
     `busy` are destinations that threads of ours still hang at. With `deadly` only those whose senders died twice in a
     row, else only others: it may be them that kill, and what is under way beside them. Nothing while somebody else
@@ -112,7 +112,7 @@ def claim(
     risky = {one.delivery_id for one in chosen if one.risky}
     rows = _locked(one.delivery_id for one in chosen)
     items = items_of(rows)
-    wanted = _drop_what_is_settled(rows, items)
+    wanted = worth_sending.keep_what_may_go(rows, items, transport=transport)
     return [
         Claimed(row, row.owner, transport, items[row.pk], risky=row.pk in risky) for row in _begun(wanted, transport)
     ]
@@ -170,44 +170,6 @@ def items_of(rows: Iterable[Delivery]) -> dict[UUID, list[Notification]]:
     for item in of.order_by("notification__about_at", "notification_id"):
         found[item.delivery_id].append(item.notification)
     return found
-
-
-def _drop_what_is_settled(rows: list[Delivery], items: dict[UUID, list[Notification]]) -> list[Delivery]:
-    """Those that still have something to tell; the items of each that do not are left out of what is composed."""
-    done = _tasks_done(one.task_id for notifications in items.values() for one in notifications if one.task_id)
-    now = database_now()
-    wanted = []
-    for row in rows:
-        told = [(one, settled_because(one, done)) for one in items[row.pk]]
-        if row.kind == Delivery.Kinds.TEST or row.redelivery_of_id or row.because == ASKED_AGAIN:
-            wanted.append(row)
-        elif all(because for _, because in told):
-            Delivery.objects.filter(pk=row.pk).update(
-                status=Status.DROPPED, because=_common(because for _, because in told), finished_at=now
-            )
-        else:
-            items[row.pk] = [one for one, because in told if not because]
-            wanted.append(row)
-    return wanted
-
-
-def settled_because(notification: Notification, done: dict[UUID, str]) -> str:
-    """Why nobody needs to be told of it any more; empty when they do. `done` are tasks that are not open."""
-    if notification.status != Notification.Status.UNREAD:
-        return str(notification.status)
-    return done.get(notification.task_id, "") if notification.task_id else ""
-
-
-def _tasks_done(task_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Of these tasks those that are completed or deleted. One that nobody knows is not."""
-    asked = set(task_ids)
-    pictures = tasks.pictures(asked, lock=False) if asked else {}
-    return {pk: task.status for pk, task in pictures.items() if task.status not in tasks.OPEN}
-
-
-def _common(reasons: Iterable[str]) -> str:
-    different = sorted(set(reasons))
-    return different[0] if len(different) == 1 else "settled"
 
 
 def _begun(rows: list[Delivery], transport: Transport) -> list[Delivery]:

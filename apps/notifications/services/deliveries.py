@@ -10,7 +10,7 @@ from apps.accounts.models import User
 from apps.events import doorbells
 from apps.notifications.exceptions import DeliveryNotFailed, DeliveryNotFound
 from apps.notifications.models import Delivery
-from apps.notifications.services.claiming import ASKED_AGAIN
+from apps.notifications.services.worth_sending import ASKED_AGAIN
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.events.envelope import Envelope
+from apps.notifications.choices import standing
 from apps.notifications.exceptions import NotificationNotFound
-from apps.notifications.kinds import Kind
 from apps.notifications.models import Notification, RemindedTask
 from apps.notifications.services import changes, reminders
 
@@ -86,18 +86,7 @@ def _why_done(one: Notification, event: Envelope, task: RemindedTask | None) -> 
     """Nothing where it still holds. What was heard of the task since tells more than this event."""
     if task is None:
         return _ENDINGS.get(event.type, "")
-    if not task.is_open:
-        return task.status
-    return "due_moved" if _hangs_on_due(one) and _due_moved(one, task) else ""
-
-
-def _hangs_on_due(one: Notification) -> bool:
-    """A reminder of an instant of its own says what it says whenever the task is due."""
-    return one.kind == Kind.OVERDUE or (one.kind == Kind.REMINDER and one.data.get("before_due") is not None)
-
-
-def _due_moved(one: Notification, task: RemindedTask) -> bool:
-    return (one.due_at, one.due_on) != (task.due_at, task.due_on)
+    return standing.over_because(one, task)
 
 
 def _locked(notification_id: UUID, actor: User) -> Notification:

@@ -24,7 +24,7 @@ from apps.events.envelope import Envelope
 from apps.events.erasure import erased_among
 from apps.events.errors import PoisonEvent
 from apps.notifications import signals
-from apps.notifications.choices import choosing
+from apps.notifications.choices import choosing, standing
 from apps.notifications.choices.choosing import Choice, Moment
 from apps.notifications.events import NotificationEvent
 from apps.notifications.exceptions import NobodyToTell
@@ -34,18 +34,25 @@ from apps.notifications.publishers import notification_state
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.selectors.preferences import quiet_until
 from apps.notifications.selectors.ways import Reach, reach_of
-from apps.notifications.services import reminders
+from apps.notifications.services import late_news, reminders
 from apps.notifications.services.changes import insert, keep_choices
 from apps.notifications.services.gathering import ToSend, gather, last_sent
 from apps.notifications.services.news import News, news_of
 from apps.notifications.signals import Change
 from apps.notifications.transports import transports
+from apps.tasks.selectors import TaskPicture, pictures
 
 Status = Delivery.Status
 
 # What is sent later than that the sweep finds.
 _SOON_SECONDS = 60
-_DONE = {"completed": "The task was completed", "deleted": "The task was deleted"}
+_NOT_TOLD = {
+    "completed": "The task was completed before you were told",
+    "deleted": "The task was deleted before you were told",
+    standing.DUE_MOVED: "The task was given another due before you were told",
+    standing.REMOVED: "The reminder was taken away before you were told",
+    standing.TOO_LATE: "It came later than you want to be told",
+}
 
 
 @transaction.atomic
@@ -61,16 +68,26 @@ def tell(news: Sequence[News], *, now: datetime) -> list[Notification]:
     if not first:
         return []
     # Before anything else: turns of tasks are taken before notifications and deliveries are locked.
-    turns = reminders.take_turns([one.task_id for one in first.values() if one.task_id and one.kind == Kind.REMINDER])
-    telling = _Telling(people=people, reach=reach_of(list(people.values())), turns=turns, now=now)
+    about = [one.task_id for one in first.values() if one.task_id and one.kind == Kind.REMINDER]
+    turns = reminders.take_turns(about)
+    # After the turns: what changes from here on is heard after this, and finds what is told.
+    seen = pictures(about, lock=False) if about else {}
+    telling = _Telling(people=people, reach=reach_of(list(people.values())), turns=turns, seen=seen, now=now)
     # Ids in the order of what they are about; inserted in one order for everybody who tells the same.
     rows = {once: telling.notification(one) for once, one in first.items()}
     inserted = insert([rows[once] for once in sorted(rows)])
     new = {once: row for once, row in rows.items() if row.pk in inserted}
+    heard = [one.once for one in news if one.owner_id in people]
+    twice = [once for once, times in Counter(heard).items() if times > 1 and once in new]
+    # Those that were there are locked before any delivery is; the new ones nobody else sees yet.
+    _keep_heard_again([once for once in dict.fromkeys(heard) if once not in new], now=now)
     if new:
         telling.announce(new, first)
         telling.choose([(row, first[once]) for once, row in new.items()])
-    _keep_heard_again([one.once for one in news if one.owner_id in people], new=new, now=now)
+        late_news.let_go(
+            [(row, first[once]) for once, row in new.items()], preferences=telling.reach.preferences, now=now
+        )
+    _keep_heard_again(twice, now=now)
     return list(new.values())
 
 
@@ -100,8 +117,7 @@ def _people(news: Sequence[News]) -> dict[UUID, User]:
     return {pk: one for pk, one in people.items() if pk not in erased and one.erased_at is None}
 
 
-def _keep_heard_again(heard: Sequence[str], *, new: Collection[str], now: datetime) -> None:
-    again = [once for once, times in Counter(heard).items() if times > 1 or once not in new]
+def _keep_heard_again(again: Sequence[str], *, now: datetime) -> None:
     if again:
         told = [choosing.heard_again().kept(now)]
         ids = Notification.objects.filter(once__in=again).values_list("pk", flat=True)
@@ -115,6 +131,7 @@ class _Telling:
     people: Mapping[UUID, User]
     reach: Reach
     turns: Mapping[UUID, RemindedTask]
+    seen: Mapping[UUID, TaskPicture]
     now: datetime
 
     def notification(self, news: News) -> Notification:
@@ -177,7 +194,7 @@ class _Telling:
 
     def _choices(self, row: Notification, news: News, *, sent: Mapping[tuple[str, str], datetime]) -> list[Choice]:
         if row.because:
-            return [choosing.done_already(_DONE[row.because])]
+            return [choosing.done_already(_NOT_TOLD[row.because])]
         moment = self._moment(news)
         found: list[Choice] = []
         for way in self.reach.ways(news.owner_id, kind=news.kind):
@@ -201,8 +218,19 @@ class _Telling:
         return quiet_until(self.reach.preferences[owner_id], now=self.now, zone=zone)
 
     def _done_because(self, news: News) -> str:
-        task = self.turns.get(news.task_id) if news.task_id else None
-        return task.status if task is not None and task.status in _DONE else ""
+        """By the task as it is; of one that is not there, as it was last heard of."""
+        task = self.seen.get(news.task_id) if news.task_id else None
+        if task is not None:
+            because = standing.over_because(news, task)
+            because = because or (standing.REMOVED if standing.taken_away(news, task) else "")
+        else:
+            heard = self.turns.get(news.task_id) if news.task_id else None
+            because = standing.done_because(heard) if heard is not None else ""
+        return because or (standing.TOO_LATE if self._too_late(news) else "")
+
+    def _too_late(self, news: News) -> bool:
+        hours = self.reach.preferences[news.owner_id].stale_after_hours
+        return news.kind == Kind.REMINDER and hours is not None and news.late_seconds > hours * 3600
 
     def _kept(self, choice: Choice, delivery: Delivery | None) -> dict[str, Any]:
         kept = choice.kept(self.now)
