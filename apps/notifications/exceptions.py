@@ -72,6 +72,13 @@ class DeliveryNotFailed(NotificationsRefused):
         self.status = status
 
 
+class DeliveryForgotten(NotificationsRefused):
+    """What was sent is not kept any more, so it cannot be sent again as it was."""
+
+    def __init__(self, delivery_id: UUID) -> None:
+        super().__init__(f"What the delivery {delivery_id} said is not kept any more: it cannot be tried again.")
+
+
 class ReminderNotFound(NotificationsRefused):
     def __init__(self, reminder_id: UUID) -> None:
         super().__init__(f"There is no reminder {reminder_id}.")

@@ -9,13 +9,17 @@ import structlog
 from apps.events.models import Event
 from apps.notifications import signals
 from apps.notifications.events import ReminderEvent
-from apps.notifications.exceptions import DeliveryNotFailed, DeliveryNotFound
+from apps.notifications.exceptions import DeliveryForgotten, DeliveryNotFailed, DeliveryNotFound
 from apps.notifications.models import Delivery, RemindedTask, Reminder
 from apps.notifications.publishers import reminder_state
+from apps.notifications.sending.fairness import Room
 from apps.notifications.sending.sender import Sender
-from apps.notifications.services import deliveries, sending
+from apps.notifications.services import deliveries, sending, webhooks
+from apps.notifications.services.sending import Finished
 from apps.notifications.signals import Change
+from apps.notifications.transports import transport_named
 from apps.notifications.transports.base import Refused, TryAgain
+from tests.notifications.destinations import webhook_of
 from tests.notifications.given import database_instant, delivery, notification
 from tests.support.factories import person, task_of
 
@@ -131,6 +135,61 @@ class TestReminders:
         assert told_of(reminder) == []
 
 
+class TestADestinationThatIsOff:
+    def test_keeps_what_would_be_given_up(self, ada, post, monkeypatch):
+        monkeypatch.setattr(transport_named("letters"), "is_off", lambda _: True)
+        post.doing[""] = raising(TryAgain("Full."))
+        reminder = reminder_of(ada)
+        row = delivery(ada, notification(ada, task_id=reminder.task_id, reminder_id=reminder.pk), attempts=2)
+
+        run()
+
+        row.refresh_from_db()
+        assert (row.status, row.attempts, row.finished_at, told_of(reminder)) == ("waiting", 3, None, [])
+
+    def test_one_that_is_on_gives_up(self, ada, post):
+        """The control."""
+        post.doing[""] = raising(TryAgain("Full."))
+        row = delivery(ada, attempts=2)
+
+        run()
+
+        row.refresh_from_db()
+        assert row.status == "failed"
+
+    def test_of_a_webhook_it_is_held_and_begins_anew_when_that_is_on_again(self, ada):
+        endpoint = webhook_of(ada).endpoint
+        row = delivery(ada, transport="webhook", destination=str(endpoint.pk), attempts=29, content={"type": "x"})
+        (claimed,) = sending.claim(transport=transport_named("webhook"), room=Room(1, 1, 1))
+        who = {"endpoint_id": endpoint.pk, "actor": ada, "now": database_instant()}
+        webhooks.disable(**who)
+
+        sending.finish([Finished(claimed, TryAgain("503"), 0.1)])
+
+        row.refresh_from_db()
+        assert (row.status, row.because, row.attempts) == ("held", "endpoint_off", 30)
+        webhooks.enable(**who)
+        row.refresh_from_db()
+        assert (row.status, row.attempts) == ("waiting", 0)
+
+
+class TestAnew:
+    """What is delivered again by the id it had."""
+
+    @pytest.mark.parametrize(("was", "told"), [("failed", ["reminder.delivered.v1"]), ("delivered", [])])
+    def test_tells_of_a_reminder_only_where_it_had_failed(self, ada, post, was, told):
+        reminder = reminder_of(ada)
+        Reminder.objects.update(status=was)
+        of = notification(ada, task_id=reminder.task_id, reminder_id=reminder.pk)
+        first = delivery(ada, of, status="failed", content={"x": 1}, finished_at=database_instant())
+        delivery(ada, of, redelivery_of=first, content={"x": 1})
+
+        run()
+
+        reminder.refresh_from_db()
+        assert ([fact for fact, _ in told_of(reminder)], reminder.status) == (told, "delivered")
+
+
 class TestLog:
     def test_there_is_a_line_for_each_attempt_and_each_end(self, ada, post):
         post.doing[""] = raising(TryAgain("Full."))
@@ -187,6 +246,24 @@ class TestRetry:
 
         row.refresh_from_db()
         assert row.status == "delivered"
+
+    def test_what_is_not_kept_any_more_is_not_composed_anew_under_its_key(self, ada, post):
+        row = self.failed(ada, post)
+        month_ago = database_instant() - timedelta(days=31)
+        Delivery.objects.update(content=None, finished_at=month_ago)
+
+        with pytest.raises(DeliveryForgotten, match="not kept any more"):
+            deliveries.retry(delivery_id=row.pk, actor=ada, now=database_instant())
+
+        row.refresh_from_db()
+        assert (row.status, row.finished_at) == ("failed", month_ago)
+
+    def test_what_was_never_composed_may_be(self, ada, post):
+        """The control: of a young one nobody has anything."""
+        row = self.failed(ada, post)
+        Delivery.objects.update(content=None)
+
+        assert deliveries.retry(delivery_id=row.pk, actor=ada, now=database_instant()).status == "waiting"
 
     @pytest.mark.parametrize("status", ["collecting", "waiting", "sending", "delivered", "held", "dropped"])
     def test_what_has_not_failed_is_not_tried_by_hand(self, ada, post, status):

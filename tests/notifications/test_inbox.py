@@ -1,7 +1,7 @@
 """What people do with what they were told, and what happens to its tasks does."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,6 +11,7 @@ from apps.events.models import Event
 from apps.notifications.exceptions import NotificationNotFound
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Notification, RemindedTask
+from apps.notifications.selectors.clock import database_now
 from apps.notifications.services import inbox
 from apps.notifications.services.telling import tell
 from tests.notifications.told import NOON, Pigeon, news, only_in_app_and
@@ -124,6 +125,15 @@ class TestRead:
         assert count == 5
         assert updates() == [(one.pk, 2, "read") for one in mine]
         assert Notification.objects.get(status="unread").owner_id != ada.pk
+
+    def test_all_are_those_there_by_the_databases_clock_whatever_the_callers_shows(self, ada):
+        one = told(ada)
+        Notification.objects.update(created_at=database_now())
+
+        assert inbox.mark_all_read(actor=ada, now=datetime.now(UTC) - timedelta(seconds=30)) == 1
+
+        one.refresh_from_db()
+        assert one.status == "read"
 
     def test_all_up_to_one_leave_those_that_came_later(self, ada):
         _, second, third = (told(ada) for _ in range(3))

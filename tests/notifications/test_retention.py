@@ -42,7 +42,7 @@ def kept_of(row):
 def test_what_was_sent_and_answered_is_emptied_after_30_days(ada):
     young, old = sent(ada, days=29), sent(ada, days=31)
 
-    assert retention.prune() == {"contents": 1, "notifications": 0, "deliveries": 0, "links": 0}
+    assert retention.prune() == {"contents": 1, "notifications": 0, "deliveries": 0, "links": 0, "held": 0}
 
     assert kept_of(young) == (CONTENT, NOTES, NOTES)
     assert kept_of(old) == (None, {}, {})
@@ -50,7 +50,7 @@ def test_what_was_sent_and_answered_is_emptied_after_30_days(ada):
 
 
 def test_what_still_waits_is_never_emptied_however_old(ada):
-    row = delivery(ada, content=CONTENT, status="held", send_at=days_ago(400), created_at=days_ago(400))
+    row = delivery(ada, content=CONTENT, status="waiting", send_at=days_ago(400), created_at=days_ago(400))
 
     assert set(retention.prune().values()) == {0}
 
@@ -113,4 +113,19 @@ def test_it_goes_in_steps_until_nothing_is_left(ada, monkeypatch):
     for _ in range(5):
         sent(ada, days=181)
 
-    assert retention.prune() == {"contents": 5, "notifications": 0, "deliveries": 5, "links": 0}
+    assert retention.prune() == {"contents": 5, "notifications": 0, "deliveries": 5, "links": 0, "held": 0}
+
+
+def test_what_was_held_for_longer_than_a_week_is_let_go_and_says_why(ada):
+    young, old, waits = (
+        delivery(ada, status=status, transport="webhook", created_at=days_ago(days))
+        for status, days in (("held", 6), ("held", 8), ("waiting", 8))
+    )
+
+    assert retention.prune()["held"] == 1
+
+    old.refresh_from_db()
+    assert (old.status, old.because, old.finished_at is None) == ("dropped", "held_too_long", False)
+    assert sorted(Delivery.objects.exclude(pk=old.pk).values_list("pk", "status")) == sorted(
+        [(young.pk, "held"), (waits.pk, "waiting")]
+    )

@@ -13,8 +13,8 @@ from apps.notifications.services import inbox, preferences
 from apps.notifications.services.telling import tell_reminders
 from apps.tasks import services as tasks
 from tests.notifications.given import delivery, notification
-from tests.notifications.told import Pigeon, news, only_in_app_and, triggered
 from tests.notifications.told import NOON as AT
+from tests.notifications.told import Pigeon, news, only_in_app_and, triggered
 from tests.support.factories import person
 
 pytestmark = pytest.mark.django_db

@@ -75,3 +75,19 @@ def test_many_are_told_of_bit_by_bit(monkeypatch):
         switched_off(person())
 
     assert [webhook_notices.tell_of_failing(now=LATER) for _ in range(3)] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("change", ["description", "secret"])
+def test_what_its_owner_changes_meanwhile_is_no_further_time(change):
+    owner = person()
+    row = switched_off(owner)
+    webhook_notices.tell_of_failing(now=LATER)
+    who = {"endpoint_id": row.pk, "actor": owner, "now": LATER}
+
+    {
+        "description": lambda: webhooks.change(changes={"description": "The new one"}, **who),
+        "secret": lambda: webhooks.rotate_secret(**who),
+    }[change]()
+
+    assert webhook_notices.tell_of_failing(now=LATER) == 0
+    assert Notification.objects.count() == 1

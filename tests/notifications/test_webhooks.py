@@ -167,6 +167,13 @@ class TestSwitching:
         assert statuses(destination=str(row.pk)) == ["held", "held", "delivered", "sending", "waiting"]
         assert statuses(destination=str(other.endpoint.pk)) == ["waiting"]
 
+    def test_by_staff_it_says_so(self):
+        made, staff = webhook_of(person()), person(is_staff=True)
+
+        row = webhooks.disable(endpoint_id=made.endpoint.pk, actor=staff, as_staff=True, now=LATER)
+
+        assert (row.status, row.disabled_because) == ("disabled", "Staff switched it off.")
+
     def test_switched_off_again_is_no_change(self):
         made = webhook_of(person())
         who = {"endpoint_id": made.endpoint.pk, "actor": made.endpoint.owner}

@@ -53,7 +53,7 @@ class WebhookEndpointAdmin(Looking):
         now = datetime.now(UTC)
 
         def steered(one: WebhookEndpoint) -> int:
-            service(endpoint_id=one.pk, actor=one.owner, now=now)
+            service(endpoint_id=one.pk, actor=request.user, now=now, as_staff=True)
             return 1
 
         self.each(request, queryset, steered, done=done, refused=NotificationsRefused)

@@ -15,6 +15,7 @@ from apps.events.envelope import Envelope
 from apps.notifications.choices import standing
 from apps.notifications.exceptions import NotificationNotFound
 from apps.notifications.models import Notification, RemindedTask
+from apps.notifications.selectors.clock import database_now
 from apps.notifications.services import changes, reminders
 
 Status = Notification.Status
@@ -45,15 +46,16 @@ def mark_unread(*, notification_id: UUID, actor: User, now: datetime) -> Notific
 
 def mark_all_read(*, actor: User, now: datetime, until: UUID | None = None) -> int:
     """Those of the inbox that are unread, up to the one `until`, in steps of a transaction each; how many."""
-    count = 0
-    while step := _mark_some_read(actor, until=until, now=now):
+    count, there = 0, database_now()
+    while step := _mark_some_read(actor, until=until, there=there, now=now):
         count += step
     return count
 
 
 @transaction.atomic
-def _mark_some_read(actor: User, *, until: UUID | None, now: datetime) -> int:
-    which = Q(owner=actor, status=Status.UNREAD, in_inbox=True, created_at__lte=now)
+def _mark_some_read(actor: User, *, until: UUID | None, there: datetime, now: datetime) -> int:
+    """Of those that were there by the database's clock, which is the one that they were made by."""
+    which = Q(owner=actor, status=Status.UNREAD, in_inbox=True, created_at__lte=there)
     rows = changes.locked(which & Q(pk__lte=until) if until else which, most=MOST_AT_ONCE)
     changes.change(rows, {"status": Status.READ, "read_at": now}, kind="read", now=now, actor_id=actor.pk)
     return len(rows)

@@ -155,4 +155,6 @@ def _remove(row: PushSubscription, *, now: datetime) -> None:
 
 def _drop_open(subscription_id: str, *, now: datetime) -> None:
     waiting = Delivery.objects.filter(transport=TRANSPORT, destination=subscription_id, status__in=_TO_COME)
-    waiting.update(status=Delivery.Status.DROPPED, because=GONE_BECAUSE, finished_at=now)
+    # Locked in the order in which everybody locks them.
+    ids = list(waiting.order_by("pk").select_for_update().values_list("pk", flat=True))
+    Delivery.objects.filter(pk__in=ids).update(status=Delivery.Status.DROPPED, because=GONE_BECAUSE, finished_at=now)

@@ -10,6 +10,8 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
+from apps.notifications.services import webhook_books
+
 log = structlog.get_logger(__name__)
 
 STEP = 1000
@@ -64,7 +66,20 @@ def prune() -> dict[str, int]:
         "notifications": _in_steps("notifications", _NOTIFICATIONS, [kept]),
         "deliveries": _in_steps("deliveries", _DELIVERIES, [kept]),
         "links": _in_steps("links", _LINKS, []),
+        "held": _let_go_of_held(),
     }
+
+
+def _let_go_of_held() -> int:
+    """What waited too long for a destination that is off. What became of it is forgotten later, like everything."""
+    gone = 0
+    step, until = STEP, time.monotonic() + BUDGET_SECONDS
+    while step == STEP and time.monotonic() < until:
+        step = webhook_books.drop_some_too_old(most=STEP)
+        gone += step
+    if gone:
+        log.info("held_too_long", rows=gone)
+    return gone
 
 
 def _in_steps(what: str, statement: str, given: Sequence[int]) -> int:

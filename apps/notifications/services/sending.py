@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from apps.notifications import metrics
-from apps.notifications.models import Delivery, DeliveryAttempt
+from apps.notifications.models import Delivery, DeliveryAttempt, Notification, Reminder
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.sending import backing_off, kept_notes
 from apps.notifications.sending.kept_notes import fit
@@ -99,15 +99,14 @@ def finish(done: Sequence[Finished]) -> list[UUID]:
     """Keep outcomes, and say of which: of those whose claim was still ours. One that cannot be kept holds up no other,
     and may be given again.
     """
-    judged = [(each, _judged(each)) for each in done]
     try:
-        kept = _kept(judged)
+        kept = _kept(done)
     except Exception:  # noqa: BLE001 - which of them it was, and what, is found out one by one
-        kept = [one for pair in judged for one in _kept_alone(pair)]
-    for each, verdict in judged:
-        if each.claimed.delivery.pk in kept:
+        kept = {pk: verdict for each in done for pk, verdict in _kept_alone(each).items()}
+    for each in done:
+        if verdict := kept.get(each.claimed.delivery.pk):
             _tell_instruments(each, verdict)
-    return kept
+    return list(kept)
 
 
 def bury(transport: Transport, *, most: int = 100) -> int:
@@ -121,37 +120,35 @@ def bury(transport: Transport, *, most: int = 100) -> int:
     return len(finish(found)) if found else 0
 
 
-def _kept_alone(pair: tuple[Finished, _Verdict]) -> list[UUID]:
+def _kept_alone(each: Finished) -> dict[UUID, _Verdict]:
     try:
-        return _kept([pair])
+        return _kept([each])
     except Exception:
-        log.exception("delivery_not_kept", delivery_id=str(pair[0].claimed.delivery.pk))
-        return []
+        log.exception("delivery_not_kept", delivery_id=str(each.claimed.delivery.pk))
+        return {}
 
 
-def _kept(judged: Sequence[tuple[Finished, _Verdict]]) -> list[UUID]:
+def _kept(done: Sequence[Finished]) -> dict[UUID, _Verdict]:
     while True:
         try:
-            return _keep(judged)
+            return _keep(done)
         except _Moved:
             continue
 
 
 @transaction.atomic
-def _keep(judged: Sequence[tuple[Finished, _Verdict]]) -> list[UUID]:
+def _keep(done: Sequence[Finished]) -> dict[UUID, _Verdict]:
     """Reminders first: their turns come before the rows of deliveries, everywhere."""
-    fences = {each.claimed.delivery.pk: each.claimed.delivery.fence for each, _ in judged}
+    fences = {each.claimed.delivery.pk: each.claimed.delivery.fence for each in done}
     held = dict(Delivery.objects.filter(pk__in=fences, status=Status.SENDING).values_list("pk", "fence"))
-    ours = sorted(
-        (pair for pair in judged if held.get(pair[0].claimed.delivery.pk) == fences[pair[0].claimed.delivery.pk]),
-        key=lambda pair: pair[0].claimed.delivery.pk,
-    )
+    still = [each for each in done if held.get(each.claimed.delivery.pk) == fences[each.claimed.delivery.pk]]
+    ours = [(each, _judged(each)) for each in sorted(still, key=lambda each: each.claimed.delivery.pk)]
     now = database_now()
     _tell_of_reminders(ours, now=now)
     _write(ours, now=now)
     for each, verdict in ours:
         _settle(each, verdict, now=now)
-    return [each.claimed.delivery.pk for each, _ in ours]
+    return {each.claimed.delivery.pk: verdict for each, verdict in ours}
 
 
 def _judged(each: Finished) -> _Verdict:
@@ -171,7 +168,9 @@ def _judged(each: Finished) -> _Verdict:
         return _Verdict(Outcome.REFUSED, Status.FAILED, answer, error=error)
     outcome = Outcome.DIED if isinstance(answer, Died) else Outcome.RETRY
     if row.attempts >= each.claimed.transport.most_attempts or _kills(each.claimed, answer):
-        return _Verdict(outcome, Status.FAILED, answer, error=error)
+        # One that is off was not given up: it waits, and is held like all that is for it.
+        over = Status.WAITING if each.claimed.transport.is_off(row) else Status.FAILED
+        return _Verdict(outcome, over, answer, error=error)
     pause = backing_off.pause_seconds(
         row.attempts,
         first=settings.DELIVERY_BACKOFF_SECONDS,
@@ -231,18 +230,25 @@ def _settle(each: Finished, verdict: _Verdict, *, now: datetime) -> None:
 
 
 def _tell_of_reminders(ours: Sequence[tuple[Finished, _Verdict]], *, now: datetime) -> None:
-    """Not of what goes out anew: it was told of when it went out first."""
-    over = [(each, verdict) for each, verdict in ours if verdict.status != Status.WAITING]
-    told = [(each.claimed, verdict) for each, verdict in over if each.claimed.delivery.redelivery_of_id is None]
+    """Of what goes out anew only that a reminder came after all: the rest was told when it went out first."""
+    told = [(each.claimed, verdict) for each, verdict in ours if verdict.status != Status.WAITING]
     # All turns at once, in one order: two senders that keep what became of tasks of both wait in no circle.
     reminders.take_turns({one.task_id for claimed, _ in told for one in claimed.items if one.task_id})
     for claimed, verdict in told:
-        row = claimed.delivery
+        row, items = claimed.delivery, claimed.items
         facts: dict[str, Any] = {"transport": row.transport, "delivery_id": row.pk, "attempts": row.attempts}
+        if row.redelivery_of_id is not None:
+            items = _of_failed_reminders(items) if verdict.status == Status.DELIVERED else []
         if verdict.status == Status.DELIVERED:
-            reminders.delivered(claimed.items, now=now, **facts)
+            reminders.delivered(items, now=now, **facts)
         else:
-            reminders.failed(claimed.items, error=verdict.error, now=now, **facts)
+            reminders.failed(items, error=verdict.error, now=now, **facts)
+
+
+def _of_failed_reminders(items: Sequence[Notification]) -> list[Notification]:
+    ids = [one.reminder_id for one in items if one.reminder_id]
+    failed = set(Reminder.objects.filter(pk__in=ids, status=Reminder.Status.FAILED).values_list("pk", flat=True))
+    return [one for one in items if one.reminder_id in failed]
 
 
 def _tell_instruments(each: Finished, verdict: _Verdict) -> None:

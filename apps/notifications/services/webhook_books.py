@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.notifications.models import Delivery, WebhookEndpoint
+from apps.notifications.selectors.clock import database_now
 from apps.notifications.transports.base import NotSent, Receipt, Refused
 
 log = structlog.get_logger(__name__)
@@ -70,29 +71,54 @@ def switch_off(endpoint_id: UUID, *, status: Status, because: str, now: datetime
     return row
 
 
+def is_off(delivery: Delivery) -> bool:
+    """Whether what is for it is held; inside a transaction, until whose end that stays so."""
+    if delivery.kind == Delivery.Kinds.TEST:
+        return False
+    rows = WebhookEndpoint.objects.select_for_update(no_key=True).filter(pk=delivery.destination)
+    return any(row.status != Status.ENABLED for row in rows)
+
+
 def hold_open(endpoint_id: UUID) -> int:
     """Hold what is to come for one that is off; not a test, which goes to one that is off, too."""
     waiting = _to(endpoint_id).filter(status__in=TO_COME).exclude(kind=Delivery.Kinds.TEST)
-    return waiting.update(status=Delivery.Status.HELD, because=HELD_BECAUSE)
+    return _locked(waiting).update(status=Delivery.Status.HELD, because=HELD_BECAUSE)
 
 
 def drop_open(endpoint_id: UUID, *, now: datetime) -> int:
     """Drop what was still to go to one that is no more."""
     waiting = _to(endpoint_id).filter(status__in=(*TO_COME, Delivery.Status.HELD))
-    return waiting.update(status=Delivery.Status.DROPPED, because=DROPPED_BECAUSE, finished_at=now)
+    return _locked(waiting).update(status=Delivery.Status.DROPPED, because=DROPPED_BECAUSE, finished_at=now)
 
 
 def release_held(endpoint_id: UUID, *, now: datetime) -> int:
     """Let out what was held for one that is on again, in the order in which it was made; how many."""
     held = _to(endpoint_id).filter(status=Delivery.Status.HELD)
-    held.filter(created_at__lt=now - timedelta(days=HELD_DAYS)).update(
-        status=Delivery.Status.DROPPED, because=TOO_OLD_BECAUSE, finished_at=now
-    )
+    drop_too_old(held, now=now)
     rows = list(held.select_for_update().order_by("pk"))
     for place, row in enumerate(rows):
         row.status, row.because, row.send_at = Delivery.Status.WAITING, "", now + timedelta(microseconds=place)
-    Delivery.objects.bulk_update(rows, ["status", "because", "send_at"], batch_size=500)
+        row.attempts = 0
+    Delivery.objects.bulk_update(rows, ["status", "because", "send_at", "attempts"], batch_size=500)
     return len(rows)
+
+
+def drop_too_old(held: QuerySet[Delivery], *, now: datetime, most: int | None = None) -> int:
+    """Inside a transaction, of those that are held drop what has been for too long; how many."""
+    old = held.filter(status=Delivery.Status.HELD, created_at__lt=now - timedelta(days=HELD_DAYS))
+    return _locked(old, most=most).update(status=Delivery.Status.DROPPED, because=TOO_OLD_BECAUSE, finished_at=now)
+
+
+@transaction.atomic
+def drop_some_too_old(*, most: int) -> int:
+    """Of everybody, up to `most`; how many."""
+    return drop_too_old(Delivery.objects.all(), now=database_now(), most=most)
+
+
+def _locked(rows: QuerySet[Delivery], *, most: int | None = None) -> QuerySet[Delivery]:
+    """These, locked in the order in which everybody locks them."""
+    ids = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True)[:most])
+    return Delivery.objects.filter(pk__in=ids)
 
 
 def _to(endpoint_id: UUID) -> QuerySet[Delivery]:

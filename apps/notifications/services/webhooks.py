@@ -42,6 +42,7 @@ MOST_REDELIVERED = 100
 BOTH_SECRETS_FOR = timedelta(hours=24)
 CHANGEABLE = frozenset({"url", "description"})
 _BY_OWNER = "You switched it off."
+_BY_STAFF = "Staff switched it off."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +104,25 @@ def rotate_secret(*, endpoint_id: UUID, actor: User, now: datetime) -> WithSecre
 
 
 @transaction.atomic
-def disable(*, endpoint_id: UUID, actor: User, now: datetime) -> WebhookEndpoint:
-    """Tell it nothing until it is enabled; what would go to it is held. Raises `WebhookNotFound`."""
-    row = _own(endpoint_id, actor)
+def disable(*, endpoint_id: UUID, actor: User, now: datetime, as_staff: bool = False) -> WebhookEndpoint:
+    """Tell it nothing until it is enabled; what would go to it is held. Staff may, whosever it is.
+
+    Raises `WebhookNotFound`.
+    """
+    row = _own(endpoint_id, actor, as_staff=as_staff)
     if row.status == Status.DISABLED:
         return row
-    return webhook_books.switch_off(row.pk, status=Status.DISABLED, because=_BY_OWNER, now=now)
+    because = _BY_OWNER if row.owner_id == actor.pk else _BY_STAFF
+    return webhook_books.switch_off(row.pk, status=Status.DISABLED, because=because, now=now)
 
 
 @transaction.atomic
-def enable(*, endpoint_id: UUID, actor: User, now: datetime) -> WebhookEndpoint:
-    """Tell it again, what was held first; its failures are forgotten. Raises `WebhookNotFound`."""
-    row = _own(endpoint_id, actor)
+def enable(*, endpoint_id: UUID, actor: User, now: datetime, as_staff: bool = False) -> WebhookEndpoint:
+    """Tell it again, what was held first; its failures are forgotten. Staff may, whosever it is.
+
+    Raises `WebhookNotFound`.
+    """
+    row = _own(endpoint_id, actor, as_staff=as_staff)
     if row.status == Status.ENABLED:
         return row
     row.status, row.disabled_at, row.disabled_because = Status.ENABLED, None, ""
@@ -216,9 +224,10 @@ def _again(rows: Sequence[Delivery], *, now: datetime) -> list[Delivery]:
     return made
 
 
-def _own(endpoint_id: UUID, actor: User) -> WebhookEndpoint:
+def _own(endpoint_id: UUID, actor: User, *, as_staff: bool = False) -> WebhookEndpoint:
     """Locked, so that nobody tells it anything meanwhile."""
-    row = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id, owner=actor).first()
+    rows = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id)
+    row = (rows if as_staff else rows.filter(owner=actor)).first()
     if row is None:
         raise WebhookNotFound(endpoint_id)
     return row

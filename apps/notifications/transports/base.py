@@ -111,5 +111,9 @@ class Transport:
         """
         raise NotImplementedError
 
+    def is_off(self, delivery: "Delivery") -> bool:
+        """Whether what is for its destination is kept until that is there again, asked of what would be given up."""
+        return False
+
     def settled(self, delivery: "Delivery", *, outcome: Receipt | NotSent, now: datetime) -> None:
         """Keep books of the destination, inside the transaction that keeps the outcome."""

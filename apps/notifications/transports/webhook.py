@@ -119,6 +119,9 @@ class Webhook(Transport):
         except TryAgain as reason:
             raise _again(content, **vars(reason)) from None
 
+    def is_off(self, delivery: Delivery) -> bool:
+        return webhook_books.is_off(delivery)
+
     def settled(self, delivery: Delivery, *, outcome: Receipt | NotSent, now: datetime) -> None:
         webhook_books.keep(delivery, outcome=outcome, now=now)
 
