@@ -1,10 +1,12 @@
 """What is told of attempts: to the reminder they were of, in the log, and to who asks for another."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 import structlog
+from django.db import transaction
 
 from apps.events.models import Event
 from apps.notifications import signals
@@ -14,7 +16,7 @@ from apps.notifications.models import Delivery, RemindedTask, Reminder
 from apps.notifications.publishers import reminder_state
 from apps.notifications.sending.fairness import Room
 from apps.notifications.sending.sender import Sender
-from apps.notifications.services import deliveries, sending, webhooks
+from apps.notifications.services import deliveries, reminders, sending, webhooks
 from apps.notifications.services.sending import Finished
 from apps.notifications.signals import Change
 from apps.notifications.transports import transport_named
@@ -176,11 +178,18 @@ class TestADestinationThatIsOff:
 class TestAnew:
     """What is delivered again by the id it had."""
 
-    @pytest.mark.parametrize(("was", "told"), [("failed", ["reminder.delivered.v1"]), ("delivered", [])])
-    def test_tells_of_a_reminder_only_where_it_had_failed(self, ada, post, was, told):
+    @pytest.mark.parametrize(
+        ("before", "told"),
+        [
+            (partial(reminders.failed, error="No."), ["reminder.failed.v1", "reminder.delivered.v1"]),
+            (reminders.delivered, ["reminder.delivered.v1"]),
+        ],
+    )
+    def test_tells_of_a_reminder_only_where_it_had_failed(self, ada, post, before, told):
         reminder = reminder_of(ada)
-        Reminder.objects.update(status=was)
         of = notification(ada, task_id=reminder.task_id, reminder_id=reminder.pk)
+        with transaction.atomic():
+            before([of], transport="letters", now=database_instant())
         first = delivery(ada, of, status="failed", content={"x": 1}, finished_at=database_instant())
         delivery(ada, of, redelivery_of=first, content={"x": 1})
 

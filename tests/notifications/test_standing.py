@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 
 from apps.notifications.choices import standing
-from apps.notifications.events import ReminderEvent
 from apps.notifications.models import Delivery, Notification, Preferences, RemindedTask, Reminder
 from apps.notifications.sending.sender import Sender
 from apps.notifications.services import inbox, preferences
+from apps.notifications.services.reminders import Changes
 from apps.notifications.services.telling import tell_reminders
 from apps.tasks import services as tasks
 from tests.notifications.given import delivery, notification
@@ -46,6 +47,7 @@ def told_of(task, *, late_seconds=0.2, now=NOON, **reminder):
         occurred_at=now,
     )
     event.data["reminder"].update(reminder)
+    planned(task, event.subject_id)
     with only_in_app_and(Pigeon()):
         (told,) = tell_reminders([event], now=now)
     return told.status, told.because, Delivery.objects.count()
@@ -56,6 +58,19 @@ def reminder_id_of(task):
     from uuid import UUID
 
     return UUID(task.reminders[0]["id"]) if task.reminders else uuid4()
+
+
+@transaction.atomic
+def planned(task, reminder_id):
+    """A reminder that was triggered at noon."""
+    heard = RemindedTask.objects.create(
+        task_id=task.pk, owner_id=task.owner_id, version=1, status="pending", priority="none"
+    )
+    row = Reminder(id=reminder_id, owner_id=task.owner_id, task=heard, origin="asked", status="triggered")
+    row.planned_for = row.trigger_at = NOON
+    made = Changes(now=NOON)
+    made.make(row)
+    made.keep()
 
 
 class TestTold:
@@ -76,11 +91,21 @@ class TestTold:
 
         assert told_of(task) == ("unread", "", 1)
 
+    def test_of_a_reminder_that_nobody_knows_they_are_told_what_it_says(self, task):
+        """Somebody put it on the topic by hand."""
+        event = triggered(task.owner_id, reminder_id=uuid4(), task_id=str(task.pk))
+        tasks.update_task(task_id=task.pk, actor=task.owner, changes={"reminders": []}, now=NOON)
+
+        (told,) = tell_reminders([event], now=NOON)
+
+        assert (told.status, told.because) == ("unread", "")
+
     def test_after_the_reminder_was_taken_away_nobody_is_told(self, task):
         asked = reminder_id_of(task)
         tasks.update_task(task_id=task.pk, actor=task.owner, changes={"reminders": []}, now=NOON)
 
         event = triggered(task.owner_id, reminder_id=asked, task_id=str(task.pk))
+        planned(task, asked)
         (told,) = tell_reminders([event], now=NOON)
 
         assert (told.status, told.because, Delivery.objects.count()) == ("done", "removed", 0)
@@ -111,34 +136,10 @@ class TestTheLimit:
         assert told_of(task, late_seconds=30 * 3600) == told
 
     def test_makes_the_reminder_stale(self, ada, task):
-        heard = RemindedTask.objects.create(task_id=task.pk, owner=ada, version=1, status="pending", priority="none")
-        at = datetime.now(UTC)
-        reminder = Reminder.objects.create(
-            id=reminder_id_of(task),
-            owner=ada,
-            task=heard,
-            origin="asked",
-            planned_for=NOON,
-            trigger_at=NOON,
-            status="triggered",
-            created_at=at,
-            updated_at=at,
-        )
-        _scheduled(reminder)
-
         told_of(task, late_seconds=30 * 3600)
 
-        reminder.refresh_from_db()
+        reminder = Reminder.objects.get()
         assert (reminder.status, reminder.because, reminder.version) == ("stale", "too_late", 2)
-
-
-def _scheduled(reminder):
-    from apps.notifications import signals
-    from apps.notifications.publishers import reminder_state
-    from apps.notifications.signals import Change
-
-    fact = Change(fact=ReminderEvent.SCHEDULED, row=reminder, version=1, state=reminder_state(reminder))
-    signals.reminders_changed.send(sender=Reminder, changes=[fact], occurred_at=reminder.created_at)
 
 
 class TestSent:

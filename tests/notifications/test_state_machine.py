@@ -183,9 +183,10 @@ def test_of_two_senders_the_later_decides():
 def test_without_the_fence_the_machine_sees_the_earlier_decide(monkeypatch):
     """The negative control."""
 
-    def whoever_comes(judged):
+    def whoever_comes(done):
+        judged = [(each, sending._judged(each)) for each in done]
         sending._write(judged, now=datetime.now(UTC))
-        return [each.claimed.delivery.pk for each, _ in judged]
+        return {each.claimed.delivery.pk: verdict for each, verdict in judged}
 
     fenced = " AND d.fence = v.fence AND d.status = 'sending'"
     assert fenced in sending._WRITE

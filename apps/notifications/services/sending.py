@@ -167,10 +167,10 @@ def _judged(each: Finished) -> _Verdict:
     if isinstance(answer, Refused):
         return _Verdict(Outcome.REFUSED, Status.FAILED, answer, error=error)
     outcome = Outcome.DIED if isinstance(answer, Died) else Outcome.RETRY
-    if row.attempts >= each.claimed.transport.most_attempts or _kills(each.claimed, answer):
-        # One that is off was not given up: it waits, and is held like all that is for it.
-        over = Status.WAITING if each.claimed.transport.is_off(row) else Status.FAILED
-        return _Verdict(outcome, over, answer, error=error)
+    over = row.attempts >= each.claimed.transport.most_attempts or _kills(each.claimed, answer)
+    # One that is off is not given up: it waits, and is held like all that is for it.
+    if over and not each.claimed.transport.is_off(row):
+        return _Verdict(outcome, Status.FAILED, answer, error=error)
     pause = backing_off.pause_seconds(
         row.attempts,
         first=settings.DELIVERY_BACKOFF_SECONDS,

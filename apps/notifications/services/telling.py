@@ -29,7 +29,7 @@ from apps.notifications.choices.choosing import Choice, Moment
 from apps.notifications.events import NotificationEvent
 from apps.notifications.exceptions import NobodyToTell
 from apps.notifications.kinds import Kind
-from apps.notifications.models import Delivery, Notification, RemindedTask
+from apps.notifications.models import Delivery, Notification, RemindedTask, Reminder
 from apps.notifications.publishers import notification_state
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.selectors.preferences import quiet_until
@@ -68,11 +68,15 @@ def tell(news: Sequence[News], *, now: datetime) -> list[Notification]:
     if not first:
         return []
     # Before anything else: turns of tasks are taken before notifications and deliveries are locked.
+    of = [one.reminder_id for one in first.values() if one.reminder_id]
     about = [one.task_id for one in first.values() if one.task_id and one.kind == Kind.REMINDER]
     turns = reminders.take_turns(about)
     # After the turns: what changes from here on is heard after this, and finds what is told.
     seen = pictures(about, lock=False) if about else {}
-    telling = _Telling(people=people, reach=reach_of(list(people.values())), turns=turns, seen=seen, now=now)
+    known = set(Reminder.objects.filter(pk__in=of).values_list("pk", flat=True)) if of else set()
+    telling = _Telling(
+        people=people, reach=reach_of(list(people.values())), turns=turns, seen=seen, known=known, now=now
+    )
     # Ids in the order of what they are about; inserted in one order for everybody who tells the same.
     rows = {once: telling.notification(one) for once, one in first.items()}
     inserted = insert([rows[once] for once in sorted(rows)])
@@ -132,6 +136,7 @@ class _Telling:
     reach: Reach
     turns: Mapping[UUID, RemindedTask]
     seen: Mapping[UUID, TaskPicture]
+    known: Collection[UUID]
     now: datetime
 
     def notification(self, news: News) -> Notification:
@@ -221,8 +226,10 @@ class _Telling:
         """By the task as it is; of one that is not there, as it was last heard of."""
         task = self.seen.get(news.task_id) if news.task_id else None
         if task is not None:
-            because = standing.over_because(news, task)
-            because = because or (standing.REMOVED if standing.taken_away(news, task) else "")
+            # What was put on the topic by hand is of a reminder that nobody knows, and says what it says.
+            known = news.reminder_id in self.known
+            because = standing.over_because(news, task) if known else standing.done_because(task)
+            because = because or (standing.REMOVED if known and standing.taken_away(news, task) else "")
         else:
             heard = self.turns.get(news.task_id) if news.task_id else None
             because = standing.done_because(heard) if heard is not None else ""

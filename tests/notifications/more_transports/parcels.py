@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.accounts.models import User
+from apps.notifications.kinds import Kind
 from apps.notifications.models import Delivery, Notification
 from apps.notifications.transports.base import Destination, Receipt, Transport
 
@@ -16,6 +17,7 @@ came: list[float] = []
 class Parcels(Transport):
     name = "parcels"
     label = "by parcel"
+    on_by_default = frozenset({Kind.REMINDER})
 
     def destinations(self, owners: Collection[User]) -> dict[UUID, list[Destination]]:
         return {owner.pk: [Destination()] for owner in owners}
