@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import transaction
 
+from apps.accounts.models import User
 from apps.calendar import zones
+from apps.calendar.zones import UnknownTimeZone
 from apps.notifications.choices.quiet import next_digest
 from apps.notifications.models import Delivery, Notification, Preferences
 from apps.notifications.selectors.clock import database_now
-from apps.notifications.services import preferences
+from apps.notifications.services import each_apart, preferences
 from apps.notifications.services.digests import send_digests
 from apps.tasks import services as tasks
 from tests.events.concurrency import at_once
@@ -80,6 +82,48 @@ class TestDigest:
 
         assert Preferences.objects.get().next_digest_at == next_digest(wall, after=now, zone=BERLIN)
         assert send_digests() == 0
+
+    def test_one_that_cannot_be_made_holds_up_nobody_and_is_put_off(self, ada, now, today):
+        bob = person("bob", time_zone="Europe/Berlin")
+        for owner, at in ((bob, now - HOUR / 60), (ada, now)):
+            due(owner, today)
+            wanted_at(owner, at, now=now)
+        User.objects.filter(pk=bob.pk).update(time_zone="Mars/Olympus")
+
+        assert (send_digests(), send_digests()) == (2, 0)
+
+        assert Notification.objects.get().owner_id == ada.pk
+        assert Preferences.objects.get(owner=bob).next_digest_at > now + HOUR * 0.9
+
+    def test_one_that_cannot_be_told_holds_up_nobody(self, ada, now, today, monkeypatch):
+        bob = person("bob", time_zone="Europe/Berlin")
+        for owner in (bob, ada):
+            due(owner, today)
+            wanted_at(owner, now, now=now)
+        tell = each_apart.tell
+
+        def fails_for_bob(news, **more):
+            assert bob.pk not in [one.owner_id for one in news], "what cannot be told"
+            return tell(news, **more)
+
+        monkeypatch.setattr(each_apart, "tell", fails_for_bob)
+
+        assert (send_digests(), send_digests()) == (2, 0)
+        assert Notification.objects.get().owner_id == ada.pk
+
+    def test_without_savepoints_it_would(self, ada, now, today, monkeypatch):
+        """The negative control."""
+        due(ada, today)
+        wanted_at(ada, now, now=now)
+        bob = person("bob", time_zone="Europe/Berlin")
+        wanted_at(bob, now - HOUR / 60, now=now)
+        User.objects.filter(pk=bob.pk).update(time_zone="Mars/Olympus")
+        monkeypatch.setattr(each_apart, "each", lambda them, act, **_: [(one, act(one)) for one in them])
+
+        with pytest.raises(UnknownTimeZone):
+            send_digests()
+
+        assert not Notification.objects.exists()
 
     def test_of_a_date_there_is_one_also_when_its_hour_is_moved(self, ada, now, today):
         due(ada, today)

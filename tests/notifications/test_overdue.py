@@ -3,11 +3,15 @@
 from datetime import timedelta
 
 import pytest
+import structlog
 from django.db import transaction
 
+from apps.accounts.models import User
+from apps.calendar.zones import UnknownTimeZone
+from apps.notifications import metrics
 from apps.notifications.models import Notification, Watermark
 from apps.notifications.selectors.clock import database_now
-from apps.notifications.services import overdue, preferences
+from apps.notifications.services import each_apart, overdue, preferences
 from apps.notifications.services.overdue import nudge_overdue
 from apps.tasks import services as tasks
 from apps.tasks.models import Task
@@ -71,6 +75,35 @@ class TestNudge:
         assert (nudge.kind, nudge.task_id, nudge.title, nudge.about_at) == ("overdue", task.pk, "Buy milk", task.due_at)
         assert nudge.text.startswith("Overdue: was due ")
         assert [choice["decision"] for choice in nudge.choices] == ["told", "batch"]
+
+    def test_one_that_cannot_be_told_holds_up_nobody_and_is_counted(self, ada, now):
+        bob = person("bob")
+        for owner in (bob, ada):
+            due(owner, now - MINUTE, title=f"{owner.username}'s")
+        User.objects.filter(pk=bob.pk).update(time_zone="Mars/Olympus")
+        before = metrics.left_out.labels("overdue")._value.get()
+
+        with structlog.testing.capture_logs() as lines:
+            assert (sweep(), sweep()) == (1, 0)
+
+        assert titles() == ["ada's"]
+        assert metrics.left_out.labels("overdue")._value.get() > before
+        assert {line["which"] for line in lines if line["event"] == "sweep_left_one_out"} == {
+            str(Task.objects.get(owner=bob).pk)
+        }
+
+    def test_without_savepoints_it_would(self, ada, now, monkeypatch):
+        """The negative control."""
+        bob = person("bob")
+        for owner in (bob, ada):
+            due(owner, now - MINUTE)
+        User.objects.filter(pk=bob.pk).update(time_zone="Mars/Olympus")
+        monkeypatch.setattr(each_apart, "each", lambda them, act, **_: [(one, act(one)) for one in them])
+
+        with pytest.raises(UnknownTimeZone):
+            sweep()
+
+        assert titles() == []
 
     def test_what_is_due_later_or_done_is_not(self, ada, now):
         due(ada, now + MINUTE)

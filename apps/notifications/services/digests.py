@@ -19,8 +19,8 @@ from apps.notifications.choices.quiet import digest_of, next_digest
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Preferences
 from apps.notifications.selectors.clock import database_now
+from apps.notifications.services import each_apart
 from apps.notifications.services.news import News
-from apps.notifications.services.telling import tell
 from apps.tasks.models import Task
 from apps.tasks.selectors import Agenda, agenda
 
@@ -31,6 +31,8 @@ AT_ONCE = 50
 MOST_TASKS = 50
 # A day that is over needs no digest, but for one that was to come just before it ended.
 _TOO_LATE = timedelta(hours=1)
+# One that cannot be made holds up nobody, and is tried again after so long.
+_PUT_OFF = timedelta(hours=1)
 _TITLE_IN_TEXT = 100
 
 
@@ -42,9 +44,13 @@ def send_digests(*, most: int = AT_ONCE) -> int:
     if not rows:
         return 0
     now = database_now()
-    tell([news for row in rows if (news := _news_of(row, now=now))], now=now)
+    made = each_apart.each(
+        rows, lambda row: (_news_of(row, now=now), _next(row, now=now)), sweep="digests", named=lambda row: str(row.pk)
+    )
+    _, untold = each_apart.told([news for _, (news, _) in made if news], sweep="digests", now=now)
+    follows = {row.pk: after for row, (news, after) in made if news is None or news.once not in untold}
     for row in rows:
-        row.next_digest_at = _next(row, now=now)
+        row.next_digest_at = follows.get(row.pk, now + _PUT_OFF)
         row.save(update_fields=["next_digest_at"])
     return len(rows)
 

@@ -14,15 +14,14 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.db import transaction
 
-from apps.accounts.models import User
 from apps.calendar import zones
 from apps.notifications.choices import switches, wording
 from apps.notifications.kinds import Kind
 from apps.notifications.models import Notification, Preferences, Watermark
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.selectors.preferences import of
+from apps.notifications.services import each_apart
 from apps.notifications.services.news import News
-from apps.notifications.services.telling import tell
 from apps.tasks.selectors import OPEN, OverdueTask, TaskPicture, overdue_between, pictures
 
 log = structlog.get_logger(__name__)
@@ -55,7 +54,7 @@ def nudge_overdue(before: Round | None = None, *, most: int = AT_ONCE) -> Round:
     assert before.after is not None, "a round that is not over ended somewhere"
     found = overdue_between(after=before.after, until=now, most=most, past=before.past)
     busy, news = _news(found, now=now)
-    told = tell(news, now=now)
+    told, _ = each_apart.told(news, sweep="overdue", now=now)
     over = len(found) < most
     reached = now if over else found[-1].nudge_at
     held_back = min([*busy, *([before.held_back] if before.held_back else [])], default=None)
@@ -80,17 +79,16 @@ def _news(found: Sequence[OverdueTask], *, now: datetime) -> tuple[list[datetime
         return [], []
     wanted = _wanted(fresh, now=now)
     held = pictures([one.id for one in wanted], lock=True)
-    zone_of = {
-        pk: zones.zone(name)
-        for pk, name in User.objects.filter(pk__in={one.owner_id for one in wanted}).values_list("pk", "time_zone")
-    }
     busy = [one.nudge_at for one in wanted if one.id not in held]
-    news = [
-        _news_of(one, zone=zone_of[one.owner_id], now=now)
-        for one in wanted
-        if one.id in held and _still_overdue(one, held[one.id])
-    ]
-    return busy, news
+    still = [one for one in wanted if one.id in held and _still_overdue(one, held[one.id])]
+    zone_of = {one.id: held[one.id].owner_time_zone for one in still}
+    made = each_apart.each(
+        still,
+        lambda one: _news_of(one, zone=zones.zone(zone_of[one.id]), now=now),
+        sweep="overdue",
+        named=lambda one: str(one.id),
+    )
+    return busy, [news for _, news in made]
 
 
 def _wanted(found: Sequence[OverdueTask], *, now: datetime) -> list[OverdueTask]:
