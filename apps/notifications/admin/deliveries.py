@@ -10,8 +10,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.notifications.admin.base import ChoiceFilter, Looking
-from apps.notifications.admin.shown import as_json, at, link, shortened
+from apps.notifications.admin.shown import as_content, as_json, at, link, shortened
 from apps.notifications.exceptions import NotificationsRefused
+from apps.notifications.mail.links import without_tokens
 from apps.notifications.models import Delivery, DeliveryAttempt
 from apps.notifications.selectors.shown_deliveries import attempts_of, names_of
 from apps.notifications.services import deliveries
@@ -100,11 +101,11 @@ class DeliveryAdmin(Looking):
 
     @admin.display(description="why", empty_value="")
     def why_short(self, delivery: Delivery) -> str:
-        return shortened(delivery.error or delivery.because)
+        return shortened(self.why(delivery))
 
     @admin.display(description="why", empty_value="")
     def why(self, delivery: Delivery) -> str:
-        return delivery.error or delivery.because
+        return str(without_tokens(delivery.error or delivery.because))
 
     @admin.display(description="tells of")
     def notifications_table(self, delivery: Delivery) -> SafeString | str:
@@ -125,7 +126,7 @@ class DeliveryAdmin(Looking):
 
     @admin.display(description="what is sent")
     def formatted_content(self, delivery: Delivery) -> SafeString:
-        return as_json(delivery.content) if delivery.content is not None else format_html("{}", "Not composed yet.")
+        return as_content(delivery.content) if delivery.content is not None else format_html("{}", "Not composed yet.")
 
     @admin.display(description="sends again", empty_value="")
     def again(self, delivery: Delivery) -> SafeString | str:
@@ -135,5 +136,5 @@ class DeliveryAdmin(Looking):
 
 def _head(attempt: DeliveryAttempt) -> str:
     took = f", {attempt.seconds:.2f} s" if attempt.seconds is not None else ""
-    error = f": {attempt.error}" if attempt.error else ""
+    error = f": {without_tokens(attempt.error)}" if attempt.error else ""
     return f"{attempt.number}. {at(attempt.started_at)}{took}, {attempt.get_outcome_display()}{error}"

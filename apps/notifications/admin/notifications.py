@@ -13,6 +13,7 @@ from apps.notifications.admin.base import ChoiceFilter, Looking
 from apps.notifications.admin.shown import as_json, at, link, reasons_table, shortened, table
 from apps.notifications.exceptions import NotificationsRefused
 from apps.notifications.kinds import Kind
+from apps.notifications.mail.links import without_tokens
 from apps.notifications.models import Delivery, DeliveryItem, Notification, Reminder
 from apps.notifications.selectors import explaining
 from apps.notifications.selectors.inbox import overall
@@ -132,7 +133,7 @@ class NotificationAdmin(Looking):
                 one.delivery.status,
                 one.delivery.attempts,
                 at(one.delivery.finished_at or one.delivery.send_at),
-                shortened(one.delivery.error or one.delivery.because, 200),
+                shortened(without_tokens(one.delivery.error or one.delivery.because), 200),
             )
             for one in shown_deliveries(notification)
         ]

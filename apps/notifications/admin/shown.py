@@ -1,4 +1,7 @@
-"""How instants, things and JSON are shown on these pages."""
+"""How instants, things and JSON are shown on these pages.
+
+Invariant: no token of a link in a mail is shown, to whomever.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from apps.notifications.mail.links import without_tokens
 from apps.notifications.selectors.explaining import Reason
 
 TITLE_SHOWN = 80
@@ -42,7 +46,25 @@ def trail_of(thing_id: UUID | str) -> str:
 
 
 def as_json(value: Any) -> SafeString:
-    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Without the tokens of links."""
+    told = json.dumps(without_tokens(value), indent=2, ensure_ascii=False, default=str)
+    return format_html("<pre>{}</pre>", told)
+
+
+def as_content(content: dict[str, Any]) -> SafeString:
+    """What is sent, without the tokens of links: a mail as it is read, its HTML and its headers behind a click."""
+    if not isinstance(content.get("text"), str) or not isinstance(content.get("html"), str):
+        return as_json(content)
+    rest = {name: value for name, value in content.items() if name not in {"subject", "text", "html"}}
+    return format_html(
+        '<p><strong>{}</strong></p><pre class="letter" dir="auto">{}</pre>'
+        '<details class="attempt"><summary>Headers</summary>{}</details>'
+        '<details class="attempt"><summary>HTML</summary><pre>{}</pre></details>',
+        without_tokens(content.get("subject", "")),
+        without_tokens(content["text"]),
+        as_json(rest),
+        without_tokens(content["html"]),
+    )
 
 
 def table(kind: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
@@ -60,5 +82,7 @@ def table(kind: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> Saf
 
 def reasons_table(reasons: Iterable[Reason]) -> SafeString:
     """Why somebody was told, or was not."""
-    rows = [(at(one.at), one.transport or "all", one.what.replace("_", " "), one.reason) for one in reasons]
+    rows = [
+        (at(one.at), one.transport or "all", one.what.replace("_", " "), without_tokens(one.reason)) for one in reasons
+    ]
     return table("reasons", ["When", "Transport", "What", "Why"], rows)

@@ -4,11 +4,13 @@ Invariant: what a link does stands in it and is signed, so nobody without one ca
 same link of the same mail has the same id however often the mail is composed; `services.links.use` lets it work once.
 """
 
+import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from typing import Any
 from uuid import UUID, uuid5
 
 from django.conf import settings
@@ -43,6 +45,10 @@ LIFETIME_OF_UNSUBSCRIBING = timedelta(days=365)
 
 # Each kind is a bit; as with actions, none is given to another kind.
 _BITS = {Kind.REMINDER: 1, Kind.OVERDUE: 2, Kind.DIGEST: 4, Kind.NOTICE: 8}
+
+
+# Wherever such an address stands in a text, or in a page of one.
+_TOKEN = re.compile(r"(/links/)[^/\s\"'<>&?#]+")
 
 
 class NoSuchLink(Exception):
@@ -94,6 +100,18 @@ def read(token: str, *, now: datetime) -> Link:
     if link.expires_at <= now:
         raise LinkExpired
     return link
+
+
+def without_tokens(value: Any) -> Any:
+    """The same text, or JSON, as others than the owner may see it: whoever has a token acts as its owner."""
+    match value:
+        case str():
+            return _TOKEN.sub(r"\1[hidden]", value)
+        case dict():
+            return {without_tokens(name): without_tokens(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [without_tokens(inner) for inner in value]
+    return value
 
 
 def _unpacked(packed: bytes) -> Link:

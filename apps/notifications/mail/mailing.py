@@ -1,7 +1,8 @@
 """Hands a mail to the mail server, or puts it into the folder where there is none, and tells what came of it.
 
 Invariant: nothing here asks the database, and one handing over ends within `seconds`; once the server has said that it
-has the mail, nothing that happens afterwards makes it unsent. What is told of it has no password.
+has the mail, nothing that happens afterwards makes it unsent. What is told of it has no password,
+and no link to act by.
 """
 
 import smtplib
@@ -20,6 +21,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends import filebased, smtp
 
 from apps.notifications.mail.letters import hostname
+from apps.notifications.mail.links import without_tokens
 from apps.notifications.transports.base import NotSent, Receipt, Refused, TryAgain
 
 log = structlog.get_logger(__name__)
@@ -161,7 +163,8 @@ def _text(words: bytes | str) -> str:
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
     if settings.EMAIL_HOST_PASSWORD:
         text = text.replace(settings.EMAIL_HOST_PASSWORD, "…")
-    return " ".join(text.split())[:_LONGEST_ANSWER]
+    # Some servers give back what they were sent; it is kept, and told to others.
+    return str(without_tokens(" ".join(text.split())))[:_LONGEST_ANSWER]
 
 
 def _into_folder(mail: EmailMultiAlternatives, *, request: dict[str, Any], key: UUID) -> Receipt:
