@@ -17,6 +17,7 @@ from apps.calendar.zones import instant_text
 from apps.notifications.events import ReminderEvent
 from apps.notifications.exceptions import CannotSnooze, InvalidSnooze, NotificationNotFound, ReminderNotFound
 from apps.notifications.models import Notification, RemindedTask, Reminder
+from apps.notifications.selectors.asked_reminders import reminder_of
 from apps.notifications.services import changes as writing
 from apps.notifications.services import plans
 from apps.notifications.services.reminders import Changes, take_turns
@@ -65,13 +66,18 @@ def snooze_notification(*, notification_id: UUID, actor: User, until: str, now: 
 
 @transaction.atomic
 def snooze_reminder(*, reminder_id: UUID, actor: User, until: str, now: datetime) -> Reminder:
-    """Put off a reminder, whether it waits or was triggered. Raises as `snooze_notification`, `ReminderNotFound`."""
-    found = Reminder.objects.filter(pk=reminder_id, owner=actor).first()
+    """Put off a reminder, whether it waits, was triggered, or its task asked for it just now.
+
+    Raises as `snooze_notification`, and `ReminderNotFound`.
+    """
+    found = Reminder.objects.filter(pk=reminder_id, owner=actor).first() or reminder_of(reminder_id, owner=actor)
     if found is None:
         raise ReminderNotFound(reminder_id)
     at = _instant(until, actor=actor, now=now)
     _open_task(found.task_id, now=now)
-    reminder = Reminder.objects.get(pk=reminder_id)
+    reminder = Reminder.objects.filter(pk=reminder_id, owner=actor).first()
+    if reminder is None:
+        raise ReminderNotFound(reminder_id)
     if reminder.status == Status.CANCELLED:
         raise CannotSnooze("This reminder was cancelled. Ask for a new one instead.")
     changes = Changes(now=now)

@@ -32,8 +32,6 @@ from apps.tasks.views.safe_writes import DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH, saf
 
 _NOT_ASKED = "Its task does not ask for this reminder any more. Ask for a new one: POST to the reminders of the task."
 
-_NOT_HEARD = "What sends reminders has not heard of it yet: try again in a moment, or move it."
-
 
 @extend_schema_view(
     list=extend_schema(
@@ -55,6 +53,10 @@ class ReminderViewSet(EventedViewSet):
 
     def get_queryset(self) -> Any:
         return reminders_of(owner=self.actor) if self.request.user.is_authenticated else Reminder.objects.none()
+
+    def get_serializer_class(self) -> Any:
+        """What a form begins with: of a reminder that is moved, what may be said of it."""
+        return NewReminderSerializer if self.action == "partial_update" else super().get_serializer_class()
 
     def get_object(self) -> Reminder | AskedReminder:
         found = reminder_of(UUID(self.kwargs["reminder_id"]), owner=self.actor)
@@ -115,8 +117,6 @@ class ReminderViewSet(EventedViewSet):
     def snooze(self, request: Request, reminder_id: UUID) -> Response:
         one = self.get_object()
         asked = self.checked(request.data)
-        if isinstance(one, AskedReminder):
-            raise Conflict(_NOT_HEARD)
         snoozed = snoozing.snooze_reminder(reminder_id=one.pk, actor=self.actor, now=self.now(), **asked)
         return self.answer(self.get_object_again(snoozed))
 

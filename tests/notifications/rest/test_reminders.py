@@ -1,5 +1,8 @@
 """Reminders over REST: those of a task, asked for, moved and taken away, at once and after the group has heard."""
 
+import html
+import json
+import re
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -332,3 +335,57 @@ def test_a_form_that_was_sent_asks_for_one_more(client, ada):
 
     assert response.status_code == 201
     assert [one["before_due"] for one in intents(task)] == ["PT30M", "PT2H"]
+
+
+def test_the_form_that_moves_a_reminder_begins_with_what_may_be_set_and_can_be_sent_as_it_is(client, ada):
+    client.force_login(ada)
+    task = task_with(ada, [{"before_due": "PT1H"}])
+    address = at(client.get(of(task)).json()["results"][0])
+
+    page = client.get(address, headers={"Accept": "text/html"})
+    (typed,) = re.findall(r"<textarea[^>]*name=\"_content\"[^>]*>(.*?)</textarea>", page.content.decode(), re.DOTALL)
+    asked = json.loads(html.unescape(typed))
+    moved = client.patch(address, asked, content_type="application/json")
+
+    assert asked == {"trigger_at": None, "before_due": "PT1H"}
+    assert (moved.status_code, moved.json()["before_due"]) == (200, "PT1H")
+
+
+# --- put off at once --------------------------------------------------------------------------------
+
+
+def test_a_reminder_that_was_asked_for_just_now_is_put_off(api, ada, pump):
+    task = task_with(ada)
+    made = api.post(of(task), {"before_due": "PT2H"}).json()
+
+    put_off = api.post(f"{at(made)}snooze/", {"until": "PT15M"})
+    pump.run()
+    pump.redeliver_everything()
+
+    assert (made["status"], put_off.status_code, put_off.json()["status"]) == ("asked", 200, "snoozed")
+    row = Reminder.objects.get(pk=made["id"])
+    assert (row.status, row.trigger_at, row.version) == ("snoozed", MONDAY + timedelta(minutes=15), 2)
+
+
+def test_a_reminder_that_was_moved_just_now_is_put_off(api, ada, pump):
+    task = task_with(ada, [{"before_due": "PT1H"}])
+    pump.run()
+    (one,) = api.get(of(task)).json()["results"]
+    moved = api.patch(at(one), {"before_due": "PT2H"}).json()
+
+    put_off = api.post(f"{at(one)}snooze/", {"until": "PT15M"})
+    pump.run()
+
+    assert (moved["status"], put_off.status_code) == ("asked", 200)
+    row = Reminder.objects.get(pk=one["id"])
+    assert (row.status, row.before_due, row.trigger_at) == ("snoozed", "PT2H", MONDAY + timedelta(minutes=15))
+
+
+def test_nobody_puts_off_what_another_asked_for_just_now(api, ada, eve):
+    task = task_with(eve, [{"before_due": "PT1H"}])
+    before = left()
+
+    response = api.post(f"{REMINDERS}{intents(task)[0]['id']}/snooze/", {"until": "PT15M"})
+
+    assert response.status_code == 404
+    assert left() == before
