@@ -37,14 +37,14 @@ def test_list_subscriptions_prints_json(capsys):
     call_command("list_subscriptions", "--json")
 
     rows = json.loads(capsys.readouterr().out)
-    assert [row["group"] for row in rows] == ["audit", *["recurrence"] * 7]
+    assert [row["group"] for row in rows] == ["audit", *["notifications"] * 3, *["recurrence"] * 7]
     assert rows[0]["function"] == "apps.audit.subscribers.record_entries"
 
 
 def test_create_topics_creates_those_of_the_declared_types(pump, capsys):
     call_command("create_topics")
 
-    topics = ["account-events", "recurrence-events", "task-events", "task-updates"]
+    topics = ["account-events", "notifications", "recurrence-events", "reminders", "task-events", "task-updates"]
     assert lines(capsys) == [f"{topic}: in memory" for topic in topics]
 
 
@@ -79,7 +79,7 @@ def test_tail_topic_ends_after_its_seconds(pump, capsys):
 
 
 def test_tail_topic_refuses_a_topic_that_is_not_there(pump):
-    with pytest.raises(CommandError, match="No topic nonsense; there are: account-events, recurrence-events"):
+    with pytest.raises(CommandError, match="No topic nonsense; there are: account-events, notifications"):
         call_command("tail_topic", "nonsense")
 
 

@@ -41,6 +41,9 @@ def test_the_next_occurrence_is_told_once_though_everything_comes_again(done):
     assert told == [
         "recurrence.changed.v1",
         "recurrence.generated.v1",
+        "reminder.cancelled.v1",
+        "reminder.scheduled.v1",
+        "reminder.scheduled.v1",
         "task.completed.v1",
         "task.created.v1",
         "task.created.v1",
@@ -52,8 +55,9 @@ def test_the_next_occurrence_is_told_once_though_everything_comes_again(done):
 def test_a_completion_leads_to_its_next_occurrence_and_that_to_its_task(done):
     completed = next(one for one in records() if one.type == "task.completed.v1")
 
+    next_one = ("task.created.v1", [("reminder.scheduled.v1", [])])
     assert tree(tree_of(completed).roots) == [
-        ("task.completed.v1", [("recurrence.generated.v1", [("task.created.v1", [])])]),
+        ("task.completed.v1", [("reminder.cancelled.v1", []), ("recurrence.generated.v1", [next_one])]),
     ]
 
 
