@@ -74,6 +74,19 @@ class TestDigest:
         assert [(task["title"], task["priority"]) for task in digest.data["today"]] == [("Buy milk", "high")]
         assert (digest.in_inbox, Delivery.objects.get().transport) == (False, "pigeon")
 
+    def test_what_passed_earlier_that_day_is_overdue_everywhere(self, ada, monkeypatch):
+        nine = datetime(2026, 5, 4, 7, 0, tzinfo=UTC)
+        monkeypatch.setattr("apps.notifications.services.digests.database_now", lambda: nine)
+        for title, due_at in (("Passed", nine - HOUR), ("Coming", nine + HOUR)):
+            tasks.create_task(owner=ada, actor=ada, title=title, due_at=due_at, now=nine - DAY)
+        wanted_at(ada, nine, now=nine - DAY)
+
+        send_digests()
+
+        digest = Notification.objects.get()
+        assert digest.title == "1 task overdue, 1 due today"
+        assert digest.text == ("Overdue:\n- Passed (was due today at 08:00)\nDue today:\n- Coming (due today at 10:00)")
+
     def test_moves_on_to_the_next_day(self, ada, now, today):
         due(ada, today)
         wall = wanted_at(ada, now, now=now)

@@ -39,6 +39,8 @@ def listed(title, **fields):
     [
         ({}, "Buy milk"),
         ({"due_at": NOW + timedelta(minutes=30)}, "Buy milk (due Sun 22 Nov, 09:30)"),
+        ({"due_at": NOW + timedelta(seconds=1858)}, "Buy milk (due Sun 22 Nov, 09:30:58)"),
+        ({"due_at": NOW + timedelta(minutes=30, milliseconds=500)}, "Buy milk (due Sun 22 Nov, 09:30)"),
         ({"due_on": date(2027, 1, 4)}, "Buy milk (due Mon 4 Jan 2027)"),
         ({"due_at": NOW, "late_seconds": 60}, "Buy milk (due Sun 22 Nov, 09:00)"),
         ({"due_at": NOW, "late_seconds": 7260}, "Buy milk (due Sun 22 Nov, 09:00, 2 h late)"),
@@ -98,6 +100,24 @@ def test_a_digest_tells_overdue_and_today_apart_and_how_many_more_there_are():
         "  Due Sun 22 Nov, 09:30",
     ]
     assert "… and 10 more." in told
+
+
+def test_a_digest_counts_what_passed_since_it_was_made_as_overdue():
+    today = [
+        listed("Passed", due_at="2026-11-22T08:00:58Z"),
+        listed("Call", due_at="2026-11-22T09:30:00Z"),
+        listed("Day", due_on="2026-11-22"),
+    ]
+    content = composed(
+        digest(overdue=[listed("Tax", due_on="2026-11-21")], overdue_total=1, today=today, today_total=3), kind="digest"
+    )
+
+    told = [line for line in content["text"].splitlines() if line.startswith(("* ", "  Due", "OVERDUE", "DUE"))]
+    assert content["subject"] == "Sun 22 Nov: 2 overdue and 2 due"
+    assert told == [
+        *("OVERDUE", "* Tax", "  Due Sat 21 Nov, overdue", "* Passed", "  Due Sun 22 Nov, 08:00:58, overdue"),
+        *("DUE SUN 22 NOV", "* Call", "  Due Sun 22 Nov, 09:30", "* Day", "  Due Sun 22 Nov"),
+    ]
 
 
 def test_a_digest_that_quiet_hours_held_keeps_its_tasks_beside_the_rest():

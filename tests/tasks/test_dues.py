@@ -15,6 +15,7 @@ FRIDAY = date(2026, 11, 20)
 THURSDAY = date(2026, 11, 19)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+BEFORE_FRIDAY = datetime(2026, 11, 19, 22, 59, tzinfo=UTC)
 
 
 def at(text):
@@ -128,8 +129,8 @@ class TestNudges:
 
 
 class TestAgenda:
-    def day(self, owner, *, most=10):
-        return selectors.agenda(owner, today=FRIDAY, zone=ZoneInfo("Europe/Berlin"), most=most)
+    def day(self, owner, *, most=10, now=BEFORE_FRIDAY):
+        return selectors.agenda(owner, today=FRIDAY, zone=ZoneInfo("Europe/Berlin"), now=now, most=most)
 
     def told(self, owner, **options):
         day = self.day(owner, **options)
@@ -153,6 +154,14 @@ class TestAgenda:
             ["first today", "last minute today", "by day, today"],
             3,
         )
+
+    def test_what_passed_earlier_that_day_is_overdue(self, ada):
+        task_of(ada, title="just now", due_at=NOW)
+        task_of(ada, title="in a minute", due_at=NOW + MINUTE)
+        task_of(ada, title="by day", due_on=FRIDAY)
+
+        assert self.told(ada, now=NOW) == (["just now"], 1, ["in a minute", "by day"], 2)
+        assert self.told(ada, now=at("11-20T23:00")) == (["just now", "in a minute", "by day"], 3, [], 0)
 
     def test_it_is_short_and_says_how_many_there_are(self, ada):
         for number in range(4):

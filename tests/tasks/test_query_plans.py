@@ -308,7 +308,7 @@ def test_while_nobodys_morning_is_there_nobodys_day_is_asked_for(filled, db):
 def day_touches(filled):
     """What a person's day shows, in how many questions, and the rows they read."""
     with CaptureQueriesContext(connection) as asked:
-        day = selectors.agenda(filled[0], today=NOW.date(), zone=ZoneInfo("UTC"), most=10)
+        day = selectors.agenda(filled[0], today=NOW.date(), zone=ZoneInfo("UTC"), now=NOW, most=10)
     return (len(day.overdue), len(day.today), len(asked)), sum(map(rows_scanned, executed_plans(asked)))
 
 

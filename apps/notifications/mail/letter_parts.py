@@ -84,7 +84,7 @@ class Reading:
             return zones.instant_text(due_at)
 
     def passed(self, due_at: datetime | None, due_on: date | None) -> bool:
-        return due_at < self.now if due_at is not None else due_on is not None and due_on < self.today
+        return due_at <= self.now if due_at is not None else due_on is not None and due_on < self.today
 
 
 def one_line(text: str, *, most: int) -> str:

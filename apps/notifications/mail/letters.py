@@ -139,15 +139,20 @@ def _digest(reading: Reading, item: Notification) -> _Told:
 
 
 def _agenda(reading: Reading, item: Notification) -> list[Section]:
-    """What the notification of a digest has: what is overdue, then what is due on its day."""
+    """What the notification of a digest has: what is overdue by now, also since it was made; then what is due on its
+    day.
+    """
     day = reading.day(zones.local_date(item.about_at, reading.zone))
-    sections = []
-    for name, title in (("overdue", "Overdue"), ("today", f"Due {day}")):
-        entries = tasks_of(reading, item.data.get(name))
-        total = int(item.data.get(f"{name}_total") or 0)
-        if entries:
-            sections.append(Section(title, entries, max(total - len(entries), 0)))
-    return sections
+    overdue, today = (tasks_of(reading, item.data.get(name)) for name in ("overdue", "today"))
+    more_overdue, more_today = (
+        max(int(item.data.get(f"{name}_total") or 0) - len(entries), 0)
+        for name, entries in (("overdue", overdue), ("today", today))
+    )
+    sections = [
+        Section("Overdue", [*overdue, *(entry for entry in today if entry.overdue)], more_overdue),
+        Section(f"Due {day}", [entry for entry in today if not entry.overdue], more_today),
+    ]
+    return [section for section in sections if section.entries]
 
 
 def _parts(named: Iterable[tuple[str, Sequence[Entry]]]) -> list[Section]:

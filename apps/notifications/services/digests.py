@@ -65,7 +65,7 @@ def _news_of(row: Preferences, *, now: datetime) -> News | None:
     if day != zones.local_date(now, zone) and now - at > _TOO_LATE:
         log.info("digest_left_out", owner_id=str(owner.pk), day=day.isoformat(), because="the day is over")
         return None
-    found = agenda(owner, today=day, zone=zone, most=MOST_TASKS)
+    found = agenda(owner, today=day, zone=zone, now=now, most=MOST_TASKS)
     return _told(owner, found, at=at, day=day, zone=zone, now=now) if found.overdue_total + found.today_total else None
 
 

@@ -43,8 +43,8 @@ class OverdueTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agenda:
-    """A person's day: the first few of what is left from before, the oldest first, and of what is due that day, by
-    the clock and then without an hour; of each how many there are.
+    """A person's day: the first few of what has passed, the oldest first, and of what is still due that day, by the
+    clock and then without an hour; of each how many there are.
     """
 
     overdue: list[Task]
@@ -64,11 +64,14 @@ def overdue_between(*, after: datetime, until: datetime, most: int, past: UUID |
     return sorted(found, key=lambda one: (one.nudge_at, one.id))[:most]
 
 
-def agenda(owner: User, *, today: date, zone: ZoneInfo, most: int) -> Agenda:
-    """What the person has before them on a day in the zone, at most so many of either kind. Three questions."""
+def agenda(owner: User, *, today: date, zone: ZoneInfo, now: datetime, most: int) -> Agenda:
+    """What the person has before them on a day in the zone, at most so many of either kind, as it is at the instant
+    `now`: what passed earlier that day is overdue. Three questions.
+    """
     start, end = zones.start_of_day(today, zone), zones.end_of_day(today, zone)
-    left = Q(due_at__lt=start) | Q(due_on__lt=today)
-    due = Q(due_at__gte=start, due_at__lt=end) | Q(due_on=today)
+    present = zones.local_date(now, zone)
+    left = Q(due_at__lt=start) | Q(due_at__lte=now) | Q(due_on__lt=max(today, present))
+    due = Q(due_at__gte=start, due_at__gt=now, due_at__lt=end) | Q(due_on=today, due_on__gte=present)
     # By the index of what is open; a day is sorted as its end in UTC.
     tasks = tasks_of(owner=owner).filter(status__in=OPEN, due_order_at__lt=end + _FURTHEST)
     totals = tasks.aggregate(left=Count("pk", filter=left), due=Count("pk", filter=due))
