@@ -19,6 +19,8 @@ from django.core.mail import EmailMessage
 log = structlog.get_logger(__name__)
 
 MAX_WAITING = 100
+# What Django calls them by itself, too.
+_SUFFIXES = {".eml", ".log"}
 
 _sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 _room = BoundedSemaphore(MAX_WAITING)
@@ -45,7 +47,7 @@ def kept_for(address: str) -> Iterator[Path]:
     folder = Path(settings.EMAIL_FILE_PATH)
     if settings.EMAIL_HOST or not address or not folder.is_dir():
         return
-    for path in sorted(folder.glob("*.log")):
+    for path in sorted(place for place in folder.iterdir() if place.suffix in _SUFFIXES):
         mail = email.message_from_bytes(path.read_bytes())
         told = [str(text) for name in ("To", "Cc", "Bcc") for text in mail.get_all(name, [])]
         if address.casefold() in {found.casefold() for _, found in getaddresses(told)}:

@@ -97,7 +97,7 @@ class ReminderTour(Tour):
 
 def _file_of(delivery: Delivery) -> Path:
     """Where the mail lies, that names its delivery or, at least, the task."""
-    files = sorted(Path(settings.EMAIL_FILE_PATH).glob("*.log"), key=lambda file: -file.stat().st_mtime)
+    files = sorted(Path(settings.EMAIL_FILE_PATH).glob("*.eml"), key=lambda file: -file.stat().st_mtime)
     marks = (str(delivery.pk), delivery.pk.hex, _TITLE)
     for file in files:
         text = file.read_text(errors="replace")

@@ -35,7 +35,7 @@ def test_the_tour_sees_every_hop_of_every_change(fresh_stack):
     assert hops == change * 6 + ["history"] * 6 + change * 2 + series + change + reminder + change + ["proof"]
     assert "The platform made the next one, due " in done.stdout
     assert "“Take the tour in a moment”, unread, " in done.stdout
-    (mail,) = re.findall(r"in (/\S+\.log)", done.stdout)
+    (mail,) = re.findall(r"in (/\S+\.eml)", done.stdout)
     assert "Take the tour in a moment" in Path(mail).read_text()
 
 

@@ -5,6 +5,7 @@ import socket
 import stat
 import threading
 from email import policy
+from email.header import decode_header, make_header
 
 import pytest
 import structlog
@@ -318,7 +319,7 @@ def test_without_a_server_a_mail_is_a_file_in_the_folder_named_in_the_log(folder
     with structlog.testing.capture_logs() as lines:
         receipt = send(transport)
 
-    place = folder / f"20261122-090000-{KEY}.log"
+    place = folder / f"20261122-090000-{KEY}.eml"
     mail = email.message_from_bytes(place.read_bytes(), policy=policy.default)
     assert mail["Message-ID"] == f"<{KEY}@127.0.0.1>"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -329,16 +330,38 @@ def test_without_a_server_a_mail_is_a_file_in_the_folder_named_in_the_log(folder
     }
 
 
+def test_a_title_that_looks_encoded_is_read_as_it_was_written(folder, transport):
+    title = "=?utf-8?q?=0aBcc:evil?= Grüße"
+
+    receipt = send(transport, composed(notification(title)))
+
+    (place,) = folder.iterdir()
+    mail = email.message_from_bytes(place.read_bytes())
+    assert "=?utf-8?q?=0aBcc:evil?=" not in mail["Subject"]
+    assert str(make_header(decode_header(mail["Subject"]))) == title
+    assert mail["Bcc"] is None
+    assert receipt.request["subject"] == title
+
+
+@pytest.mark.parametrize("title", ["=?x", "a =? b " + "é" * 90, "=?utf-8?b?QQ==?= =?utf-8?b?QQ==?="])
+def test_whatever_looks_encoded_comes_back_in_full(folder, transport, title):
+    send(transport, composed(notification(title)))
+
+    (place,) = folder.iterdir()
+    subject = email.message_from_bytes(place.read_bytes())["Subject"]
+    assert str(make_header(decode_header(subject))) == title
+
+
 def test_who_is_erased_takes_their_file_along(folder, transport):
     send(transport)
     send(transport, to="ben@example.org", key=uuid("another"))
 
-    assert [place.name for place in kept_for(TO)] == [f"20261122-090000-{KEY}.log"]
+    assert [place.name for place in kept_for(TO)] == [f"20261122-090000-{KEY}.eml"]
 
 
 def test_a_second_attempt_leaves_one_file(folder, transport):
     send(transport)
-    before = (folder / f"20261122-090000-{KEY}.log").read_bytes()
+    before = (folder / f"20261122-090000-{KEY}.eml").read_bytes()
 
     send(transport, attempt=2)
 
@@ -353,7 +376,7 @@ def test_what_a_writer_left_behind_who_died_is_written_anew(folder, transport):
     send(transport)
 
     (place,) = folder.iterdir()
-    assert place.name == f"20261122-090000-{KEY}.log"
+    assert place.name == f"20261122-090000-{KEY}.eml"
     assert place.read_bytes().count(b"Subject:") == 1
     assert b"Subject: Buy milk" in place.read_bytes()
 

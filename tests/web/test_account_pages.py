@@ -264,6 +264,18 @@ def test_without_a_server_the_mail_is_a_file_only_its_owner_reads_and_one_line(a
     assert "/password/reset/" not in caplog.text
 
 
+def test_without_a_server_mails_are_files_that_mail_programs_open_and_who_is_erased_takes_them(ada, settings, tmp_path):
+    settings.EMAIL_HOST, settings.EMAIL_BACKEND = "", "apps.accounts.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
+
+    asked_for("ada@example.org")
+
+    (written,) = (tmp_path / "mail").iterdir()
+    assert written.suffix == ".eml"
+    assert "-" * 79 not in written.read_text()
+    assert list(mail.kept_for("ada@example.org")) == [written]
+
+
 def test_mails_beyond_what_may_wait_are_dropped_with_a_line(ada, monkeypatch, caplog):
     monkeypatch.setattr(mail, "_room", type("Full", (), {"acquire": lambda *_, **__: False})())
 

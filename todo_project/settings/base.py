@@ -332,7 +332,7 @@ EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", True)
 EMAIL_TIMEOUT = 10
 EMAIL_FILE_PATH = env.text("EMAIL_FOLDER", str(BASE_DIR / ".dev" / "mail"))
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "apps.accounts.filebased.EmailBackend"
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Todo <todo@{_public.hostname}>")
 
 # --- Reminders and notifications ----------------------------------------------------------------------

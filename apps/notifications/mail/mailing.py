@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from email.charset import QP, Charset
+from email.header import Header, decode_header, make_header
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Never
@@ -18,8 +19,9 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.core.mail.backends import filebased, smtp
+from django.core.mail.backends import smtp
 
+from apps.accounts import filebased
 from apps.notifications.mail.letters import hostname
 from apps.notifications.mail.links import without_tokens
 from apps.notifications.transports.base import NotSent, Receipt, Refused, TryAgain
@@ -42,7 +44,7 @@ def message(content: Mapping[str, Any], *, to: str, key: UUID) -> EmailMultiAlte
         "Date": format_datetime(datetime.fromisoformat(content["date"])),
         **content["headers"],
     }
-    mail = EmailMultiAlternatives(content["subject"], content["text"], to=[to], headers=headers)
+    mail = EmailMultiAlternatives(_as_written(content["subject"]), content["text"], to=[to], headers=headers)
     mail.attach_alternative(content["html"], "text/html")
     mail.encoding = _PRINTABLE
     return mail
@@ -50,10 +52,16 @@ def message(content: Mapping[str, Any], *, to: str, key: UUID) -> EmailMultiAlte
 
 def hand_over(mail: EmailMultiAlternatives, *, key: UUID, seconds: float) -> Receipt:
     """Raises `TryAgain` and `Refused`, both with what the server said."""
-    request = {"to": mail.to[0], "subject": mail.subject, "message_id": mail.extra_headers["Message-ID"]}
+    subject = str(make_header(decode_header(str(mail.subject))))
+    request = {"to": mail.to[0], "subject": subject, "message_id": mail.extra_headers["Message-ID"]}
     if settings.EMAIL_HOST:
         return _by_smtp(mail, request=request, seconds=seconds)
     return _into_folder(mail, request=request, key=key)
+
+
+def _as_written(subject: str) -> str:
+    """Encoded where it looks like what mail programs decode, so that what somebody typed is what is read."""
+    return Header(subject, "utf-8").encode(linesep="") if "=?" in subject else subject
 
 
 class _Listening(smtplib.SMTP):
@@ -175,7 +183,7 @@ def _into_folder(mail: EmailMultiAlternatives, *, request: dict[str, Any], key: 
     # Whoever can read a mail can follow its links.
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     composed_at = parsedate_to_datetime(mail.extra_headers["Date"])
-    place = folder / f"{composed_at:%Y%m%d-%H%M%S}-{key}.log"
+    place = folder / f"{composed_at:%Y%m%d-%H%M%S}-{key}.eml"
     if not place.exists():
         partial = place.with_suffix(".partial")
         partial.unlink(missing_ok=True)
