@@ -146,7 +146,7 @@ def _findings(evidence: Evidence, *, now: datetime) -> Verdict:
 
 @pytest.mark.timeout(420)
 @pytest.mark.fault("F18", "completions, deletions and moves race with two sweeps and the group")
-@pytest.mark.parametrize("races", [pytest.param(100, marks=pytest.mark.short), 1000])
+@pytest.mark.parametrize("races", [pytest.param(60, marks=pytest.mark.short), 1000])
 def test_whatever_was_committed_first_counts(
     clock: Clock, pump: Pump, evidence: Evidence, seed: str, races: int
 ) -> None:

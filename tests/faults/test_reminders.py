@@ -314,10 +314,11 @@ def test_those_due_in_one_second_are_told_in_time(
 ) -> None:
     at = _due_between_two_sweeps(pipeline, environment, journal, count=count, command=settings.ROLES[WORKER])
 
-    evidence.recovered(_told_after(at, count))
-
+    late = _told_after(at, count)
     all_told(count)
+
     _judge(evidence, pipeline, journal, sink)
+    evidence.recovered(late)
 
 
 @pytest.mark.control("F17", "nothing rings for what is due between two sweeps")
