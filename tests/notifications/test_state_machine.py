@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from apps.events.models import HandledEvent
 from apps.notifications.models import Delivery, DeliveryAttempt, Notification, Reminder
-from apps.notifications.services import claiming, overdue, plans, sending, telling, triggering
+from apps.notifications.services import overdue, plans, sending, telling, triggering, worth_sending
 from apps.notifications.wanted import Fate
 from tests.notifications.machine import START, Reminding
 
@@ -240,6 +240,30 @@ def test_a_snooze_that_does_not_stay_is_seen(monkeypatch):
         live(snoozed_and_then_the_default_changes)
 
 
+def triggered_and_then_moved(machine):
+    """Everything is heard of the task before its reminder is told."""
+    machine.create(35, None, 0, "none")
+    machine.come_to_rest()
+    machine.time_passes(5)
+    machine.sweep()
+    machine.move(0, 600)
+    machine.come_to_rest()
+
+
+def test_what_moved_before_it_was_told_is_not_told():
+    live(triggered_and_then_moved)
+
+    assert {one.status for one in Notification.objects.filter(due_at__lt=START + timedelta(hours=2))} <= {"done"}
+
+
+def test_without_the_look_at_the_task_what_is_told_in_vain_is_seen(monkeypatch):
+    """The negative control."""
+    monkeypatch.setattr(telling._Telling, "_done_because", lambda *_: "")
+
+    with pytest.raises(AssertionError, match=r"unread, it says due .*, and that moved"):
+        live(triggered_and_then_moved)
+
+
 def done_while_a_mail_waits(machine):
     swept_twice(machine)
     machine.come_to_rest()
@@ -256,7 +280,7 @@ def test_what_is_done_meanwhile_is_not_sent():
 
 def test_without_the_look_at_the_task_what_is_sent_in_vain_is_seen(monkeypatch):
     """The negative control."""
-    monkeypatch.setattr(claiming, "settled_because", lambda *_: "")
+    monkeypatch.setattr(worth_sending, "_settled_because", lambda *_: "")
 
     with pytest.raises(AssertionError, match=r"attempt 1 at .*, and all that it tells of was done"):
         live(done_while_a_mail_waits)
