@@ -122,7 +122,8 @@ def new(
         owner_id=owner_id,
         actor_id=actor_id,
         occurred_at=occurred_at,
-        correlation_id=led.correlation_id,
+        # As it will be read from Kafka: what is not plain there is not kept here either.
+        correlation_id=context.accepted_correlation_id(led.correlation_id),
         causation_id=led.causation_id,
         traceparent=led.traceparent,
         data=data,

@@ -84,6 +84,13 @@ class ReminderNotFound(NotificationsRefused):
         super().__init__(f"There is no reminder {reminder_id}.")
 
 
+class NotWaiting(NotificationsRefused):
+    """Only a reminder that still waits can be taken away."""
+
+    def __init__(self, reminder_id: UUID) -> None:
+        super().__init__(f"The reminder {reminder_id} does not wait any more.")
+
+
 class InvalidSnooze(NotificationsRefused):
     """A snooze to no time that is still to come."""
 

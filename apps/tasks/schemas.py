@@ -85,12 +85,14 @@ POSITION: dict[str, Any] = {
 _ADDRESS = {"type": "string", "format": "uri"}
 LINKS: dict[str, Any] = {
     "type": "object",
-    "required": ["list", "parent", "subtasks", "recurrence", "audit"],
+    "required": ["list", "parent", "subtasks", "recurrence", "reminders", "notifications", "audit"],
     "properties": {
         "list": {"type": ["string", "null"], "format": "uri"},
         "parent": {"type": ["string", "null"], "format": "uri"},
         "subtasks": _ADDRESS,
         "recurrence": _ADDRESS,
+        "reminders": _ADDRESS,
+        "notifications": _ADDRESS,
         "audit": _ADDRESS,
     },
 }

@@ -219,6 +219,23 @@ def test_a_correlation_that_could_break_a_log_line_is_replaced():
     assert read(headers={"ce_correlationid": b"a\nb"}).correlation_id != "a\nb"
 
 
+def test_a_correlation_that_kafka_would_not_give_back_is_not_kept_in_the_log_either():
+    with context.caused_by(Cause("two words", context.new_traceparent())):
+        made = envelope.new(
+            TaskEvent.CREATED,
+            subject_type="task",
+            subject_id=UUID(int=1),
+            version=1,
+            owner_id=None,
+            actor_id=None,
+            occurred_at=datetime(2026, 5, 3, tzinfo=UTC),
+            data=task_data(),
+        )
+
+    assert made.correlation_id != "two words"
+    assert journey(made).correlation_id == made.correlation_id
+
+
 def test_a_new_event_is_caused_by_what_is_at_hand():
     cause = Cause("a-correlation", context.new_traceparent(), causation_id=UUID(int=7))
 

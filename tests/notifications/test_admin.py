@@ -3,13 +3,17 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apps.notifications.models import Delivery, Notification, PushSubscription, Reminder, WebhookEndpoint
+from apps.notifications.models import Delivery, Notification, Preferences, PushSubscription, Reminder, WebhookEndpoint
 from apps.notifications.services import preferences, push, webhooks
 from apps.tasks import services
 from tests.notifications.rest.made import MINUTE, MONDAY, attempt, delivery, notification, reminder
+from tests.notifications.rest.very_many import TABLES, costs, fill
 from tests.support.factories import person
+from tests.support.plans import forget_statistics
 
 pytestmark = pytest.mark.django_db
 
@@ -132,6 +136,18 @@ def test_a_reminder_leads_to_its_task_and_what_came_of_it(looker, told):
     assert f"?q={told.reminder_id}" in shown
 
 
+def test_only_what_events_tell_of_leads_to_its_history(looker, told, ada, endpoint):
+    with_one = {model: 'class="historylink"' in page(looker, model.objects.get()) for model in (Reminder, Notification)}
+    push.subscribe(owner=ada, endpoint="https://updates.push.services.mozilla.com/wpush/v2/a", now=MONDAY, **BROWSER)
+    preferences.change(owner=ada, changes={"batches": False}, now=MONDAY)
+    others = (Delivery, WebhookEndpoint, PushSubscription, Preferences)
+    without = {model: "istory" in page(looker, model.objects.get()) for model in others}
+
+    assert set(with_one.values()) == {True}
+    assert set(without.values()) == {False}
+    assert looker.get(f"{ROOM}delivery/{Delivery.objects.get().pk}/history/").status_code != 200
+
+
 def test_preferences_are_shown_with_what_differs(looker, ada):
     changes = {"switches": {"reminder": {"in_app": False}}, "batches": False}
     kept = preferences.change(owner=ada, changes=changes, now=MONDAY)
@@ -199,3 +215,49 @@ def test_who_may_only_look_switches_nothing_off(looker, endpoint):
     act(looker, "webhookendpoint", "disable", endpoint.endpoint)
 
     assert WebhookEndpoint.objects.get().status == "enabled"
+
+
+# --- what it costs ----------------------------------------------------------------------------------
+
+MANY = 5_000
+NEWEST = 100
+MOST_ROWS = 1_000
+
+
+@pytest.fixture
+def crowd(ada, monkeypatch):
+    """Very many of everything, of which lists without an owner look at the newest."""
+    monkeypatch.setattr("apps.notifications.admin.base.NEWEST", NEWEST)
+    monkeypatch.setattr("apps.tasks.admin.base.MAX_COUNTED", NEWEST)
+    fill(ada, many=MANY)
+    with connection.cursor() as cursor:
+        # Tables as small as these PostgreSQL would rather read whole.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    yield
+    forget_statistics(*TABLES)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("notification", {}),
+        ("notification", {"status": "read"}),
+        ("notification", {"kind": "digest"}),
+        ("notification", {"went": "held"}),
+        ("notification", {"owner": "ada"}),
+        ("delivery", {}),
+        ("delivery", {"status": "held"}),
+        ("delivery", {"transport": "push"}),
+        ("delivery", {"owner": "ada", "status": "failed"}),
+        ("reminder", {}),
+        ("reminder", {"status": "stale"}),
+        ("reminder", {"origin": "snooze"}),
+        ("reminder", {"owner": "ada", "status": "stale"}),
+    ],
+)
+def test_a_list_touches_few_rows(looker, crowd, model, asked):
+    with CaptureQueriesContext(connection) as queries:
+        response = looker.get(f"{ROOM}{model}/", asked)
+
+    assert response.status_code == 200
+    assert {sql: rows for sql, rows in costs(queries.captured_queries).items() if rows > MOST_ROWS} == {}

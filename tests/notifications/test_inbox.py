@@ -14,6 +14,7 @@ from apps.notifications.models import Notification, RemindedTask
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.services import inbox
 from apps.notifications.services.telling import tell
+from apps.tasks.exceptions import StaleVersion
 from tests.notifications.told import NOON, Pigeon, news, only_in_app_and
 from tests.support import factories
 from tests.support.factories import person
@@ -222,3 +223,24 @@ class TestDoneWithItsTask:
         told(ada, task_id=task.pk, kind=Kind.OVERDUE, due_at=NOON)
 
         assert happens(task, "updated", title="Buy oat milk") == 0
+
+
+@pytest.mark.parametrize("service", [inbox.mark_read, inbox.mark_unread])
+def test_who_has_seen_another_version_marks_nothing(ada, service):
+    one = told(ada)
+    inbox.mark_read(notification_id=one.pk, actor=ada, now=LATER)
+    before = list(Notification.objects.values()), updates()
+
+    with pytest.raises(StaleVersion) as told_why:
+        service(notification_id=one.pk, actor=ada, now=LATER, expected_version=1)
+
+    assert told_why.value.current.version == 2
+    assert (list(Notification.objects.values()), updates()) == before
+
+
+def test_who_has_seen_what_there_is_marks_it(ada):
+    one = told(ada)
+
+    marked = inbox.mark_read(notification_id=one.pk, actor=ada, now=LATER, expected_version=1)
+
+    assert (marked.status, marked.version) == ("read", 2)

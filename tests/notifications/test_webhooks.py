@@ -18,6 +18,7 @@ from apps.notifications.exceptions import (
 from apps.notifications.models import Delivery, WebhookEndpoint
 from apps.notifications.services import webhook_books, webhooks
 from apps.notifications.transports.base import Receipt, Refused, TryAgain
+from apps.tasks.exceptions import StaleVersion
 from tests.notifications.destinations import delivery_to, notification_of, webhook_of
 from tests.support.factories import NOW, person
 
@@ -411,3 +412,33 @@ class TestAgain:
         with pytest.raises(WebhookOff):
             webhooks.redeliver_range(since=NOW, **who)
         assert Delivery.objects.count() == 1
+
+
+class TestSeenVersions:
+    @pytest.mark.parametrize(
+        ("service", "more"),
+        [
+            (webhooks.change, {"changes": {"description": "Hall"}}),
+            (webhooks.rotate_secret, {}),
+            (webhooks.disable, {}),
+            (webhooks.enable, {}),
+            (webhooks.delete, {}),
+        ],
+    )
+    def test_who_has_seen_another_version_changes_nothing(self, service, more):
+        row = webhook_of(person()).endpoint
+        webhooks.change(endpoint_id=row.pk, actor=row.owner, changes={"description": "Display"}, now=NOW)
+        before = list(WebhookEndpoint.objects.values())
+
+        with pytest.raises(StaleVersion) as told:
+            service(endpoint_id=row.pk, actor=row.owner, now=LATER, expected_version=1, **more)
+
+        assert told.value.current.version == 2
+        assert list(WebhookEndpoint.objects.values()) == before
+
+    def test_who_has_seen_what_there_is_changes_it(self):
+        row = webhook_of(person()).endpoint
+
+        off = webhooks.disable(endpoint_id=row.pk, actor=row.owner, now=LATER, expected_version=1)
+
+        assert (off.status, off.version) == ("disabled", 2)

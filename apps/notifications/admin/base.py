@@ -61,6 +61,9 @@ class Looking(ReadOnly):
         "Searches whole ids and beginnings of owners' names. Without a search or an owner, the newest "
         f"{NEWEST:,} are looked at."
     )
+    # Whether events tell of it: of what has none the trail knows nothing.
+    has_trail: ClassVar[bool] = False
+    change_form_template: str | None = "admin/notifications/without_history.html"
     # Columns that a whole id is looked for in, beside the row's own; each has an index.
     searched_ids: ClassVar[tuple[str, ...]] = ()
 
@@ -85,6 +88,10 @@ class Looking(ReadOnly):
                     found |= Q(**{column: pk})
             queryset = queryset.filter(found)
         return queryset, False
+
+    def get_urls(self) -> list[Any]:
+        addresses = super().get_urls()
+        return addresses if self.has_trail else [one for one in addresses if not str(one.name).endswith("_history")]
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,9 +14,9 @@ from apps.notifications.admin.shown import as_json, at, link, reasons_table, sho
 from apps.notifications.exceptions import NotificationsRefused
 from apps.notifications.kinds import Kind
 from apps.notifications.mail.links import without_tokens
-from apps.notifications.models import Delivery, DeliveryItem, Notification, Reminder
+from apps.notifications.models import Delivery, Notification, Reminder
 from apps.notifications.selectors import explaining
-from apps.notifications.selectors.inbox import overall
+from apps.notifications.selectors.inbox import has_one, overall
 from apps.notifications.selectors.shown_deliveries import shown_deliveries, with_deliveries
 from apps.notifications.services import deliveries
 from apps.tasks.admin.base import acting
@@ -43,14 +43,14 @@ class WentFilter(admin.SimpleListFilter):
         return [(value, value.capitalize()) for value in Delivery.Status.values]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
-        if self.value() not in Delivery.Status.values:
-            return queryset
-        items = DeliveryItem.objects.filter(delivery__status=self.value())
-        return queryset.filter(Q(pk__in=items.values("notification_id")))
+        asked = str(self.value())
+        return queryset.filter(has_one([asked])) if asked in Delivery.Status.values else queryset
 
 
 @admin.register(Notification)
 class NotificationAdmin(Looking):
+    has_trail = True
+    change_form_template = None
     list_display = ("short_title", "kind", "status", "went_out", "late", "created_at", "owner")
     list_display_links = ("short_title",)
     list_filter = (OwnerFilter, KindFilter, StatusFilter, WentFilter)

@@ -24,6 +24,8 @@ class OriginFilter(ChoiceFilter):
 
 @admin.register(Reminder)
 class ReminderAdmin(Looking):
+    has_trail = True
+    change_form_template = None
     list_display = ("short_title", "trigger_at", "status", "before", "short_origin", "triggered_at", "owner")
     list_display_links = ("short_title",)
     list_filter = (OwnerFilter, StatusFilter, OriginFilter)

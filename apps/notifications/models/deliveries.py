@@ -87,6 +87,11 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["destination", "id"], condition=Q(status="held"), name="delivery_held"),
             models.Index(fields=["id"], condition=Q(status="failed"), name="delivery_failed"),
+            models.Index(
+                fields=["owner", "status", "transport", "destination", "id"],
+                condition=~Q(status="delivered"),
+                name="delivery_not_delivered",
+            ),
             models.Index(fields=["finished_at"], condition=~Q(finished_at=None), name="delivery_by_age"),
             models.Index(
                 fields=["finished_at"],

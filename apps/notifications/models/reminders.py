@@ -96,6 +96,7 @@ class Reminder(models.Model):
             ),
             models.Index(fields=["owner", "trigger_at", "id"], name="reminder_of_owner"),
             models.Index(fields=["owner", "status", "trigger_at", "id"], name="reminder_of_status"),
+            models.Index(fields=["owner", "origin", "trigger_at", "id"], name="reminder_of_origin"),
             models.Index(fields=["task", "trigger_at", "id"], name="reminder_of_task"),
         ]
 

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from apps.accounts.models import User
 from apps.notifications.models import RemindedTask, Reminder
-from apps.notifications.selectors import preferences, reminders
-from apps.notifications.wanted import Defaults, Picture, Wanted, default_id, wanted
+from apps.notifications.selectors import preferences
+from apps.notifications.selectors.reminders import reminders_of
+from apps.notifications.wanted import Defaults, Picture, Wanted, default_id, due_of, fate, wanted
 from apps.tasks import selectors as task_selectors
 from apps.tasks.models import Task
 
@@ -60,12 +61,6 @@ class OfTask:
     reminders: Sequence[Reminder | AskedReminder]
 
 
-def reminders_of(*, owner: User) -> QuerySet[Reminder]:
-    """All of a person, over or not, with their tasks."""
-    found: QuerySet[Reminder] = reminders.reminders_of(owner=owner).select_related("task")
-    return found
-
-
 def default_of(task: Task, *, owner: User) -> dict[str, Any] | None:
     """The reminder that a task has by its owner's default, as one of its own would be written."""
     wish = _wish(task, owner=owner)
@@ -106,15 +101,28 @@ class _Wish:
     """What a task asks for as it is now; `heard`: the rows are made from that already."""
 
     task: Task
+    picture: Picture
+    defaults: Defaults
     wanted: Mapping[UUID, Wanted]
-    is_open: bool
-    heard: bool
+    before: RemindedTask | None
+
+    @property
+    def heard(self) -> bool:
+        return self.before is not None and self.before.version >= self.picture.version
 
     def keeps(self, row: Reminder) -> bool:
-        """Whether a reminder that waits goes on doing so."""
-        if row.origin == Reminder.Origin.SNOOZE:
-            return self.is_open
-        return row.pk in self.wanted and not self.moves(row)
+        """Whether a reminder that waits goes on doing so, as it will be followed once it is heard of."""
+        if self.before is None:
+            return False
+        end = fate(
+            row,
+            self.wanted.get(row.pk),
+            self.picture,
+            moved=due_of(self.before) != due_of(self.picture),
+            due=self.picture.due(self.defaults.time_zone),
+            asked_at=self.task.updated_at,
+        )
+        return end is None or end.stays
 
     def moves(self, row: Reminder) -> bool:
         return row.pk in self.wanted and self.wanted[row.pk].planned_for != row.planned_for
@@ -132,8 +140,13 @@ class _Wish:
 def _wish(task: Task, *, owner: User) -> _Wish:
     picture = Picture.seen(task_selectors.pictures([task.pk], lock=False)[task.pk])
     defaults = Defaults.of(preferences.of([owner.pk])[owner.pk], time_zone=owner.time_zone)
-    heard = RemindedTask.objects.filter(pk=task.pk, version__gte=picture.version).exists()
-    return _Wish(task=task, wanted=wanted(picture, defaults=defaults), is_open=picture.is_open, heard=heard)
+    return _Wish(
+        task=task,
+        picture=picture,
+        defaults=defaults,
+        wanted=wanted(picture, defaults=defaults),
+        before=RemindedTask.objects.filter(pk=task.pk).first(),
+    )
 
 
 def _task_of(row: Reminder, *, owner: User) -> Task | None:
@@ -142,11 +155,21 @@ def _task_of(row: Reminder, *, owner: User) -> Task | None:
 
 
 def _task_that_asks(reminder_id: UUID, *, owner: User) -> Task | None:
-    """Among those that were changed last: the others were heard of long ago."""
+    """Among those that nobody has heard of as they are, and of these that were changed last."""
     tasks = task_selectors.tasks_of(owner=owner)
-    newest = tasks.order_by("-updated_at", "-pk").values_list("pk", "reminders")[:MOST_TASKS]
-    for pk, asked in newest:
+    newest = tasks.order_by("-updated_at", "-pk").values("pk")[:MOST_TASKS]
+    heard = RemindedTask.objects.filter(pk=OuterRef("pk"), version__gte=OuterRef("version"))
+    may_ask = Q(due_at__isnull=False) | Q(due_on__isnull=False) | (Q(reminders__isnull=False) & ~Q(reminders=[]))
+    unheard = tasks.filter(may_ask, ~Exists(heard), pk__in=newest)
+    for pk, asked in unheard.values_list("pk", "reminders"):
         if any(one["id"] == str(reminder_id) for one in asked or []) or default_id(pk) == reminder_id:
             found: Task | None = tasks.filter(pk=pk).first()
             return found
     return None
+
+
+def version_of_task(reminder: Reminder | AskedReminder, *, owner: User) -> int | None:
+    """Of its task as it is; nothing where that is gone."""
+    found = task_selectors.tasks_of(owner=owner).filter(pk=reminder.task_id)
+    version: int | None = found.values_list("version", flat=True).first()
+    return version

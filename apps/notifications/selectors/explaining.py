@@ -93,7 +93,8 @@ def _deliveries(notification_ids: Iterable[UUID]) -> Iterator[Reason]:
     rows = {row.pk: row for row in Delivery.objects.filter(pk__in=ids).defer("content").order_by("pk")}
     called = names_of(list(rows.values()))
     tries = DeliveryAttempt.objects.filter(delivery_id__in=list(rows)).order_by("-pk")
-    for attempt in tries[:MOST_ATTEMPTS]:
+    # The newest of very many; those of one instant in the order in which they were made.
+    for attempt in reversed(list(tries[:MOST_ATTEMPTS])):
         yield _tried(attempt, rows[attempt.delivery_id])
     for row in rows.values():
         yield Reason(

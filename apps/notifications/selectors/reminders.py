@@ -1,10 +1,10 @@
 """Reads of reminders."""
 
 from collections.abc import Collection
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.notifications.models import Reminder
@@ -29,9 +29,10 @@ SELECT EXISTS (
 """
 
 
-def reminders_of(*, owner: User) -> Any:
-    """All reminders a person may see, those that are over among them."""
-    return owned_by(Reminder.objects.all(), owner)
+def reminders_of(*, owner: User) -> QuerySet[Reminder]:
+    """All reminders a person may see, with their tasks; those that are over among them."""
+    found: QuerySet[Reminder] = owned_by(Reminder.objects.select_related("task"), owner)
+    return found
 
 
 def seconds_ahead(*, within: float) -> list[float]:

@@ -17,6 +17,7 @@ from apps.notifications.exceptions import NotificationNotFound
 from apps.notifications.models import Notification, RemindedTask
 from apps.notifications.selectors.clock import database_now
 from apps.notifications.services import changes, reminders
+from apps.tasks.exceptions import StaleVersion
 
 Status = Notification.Status
 
@@ -27,18 +28,22 @@ _ENDINGS = {"task.completed.v1": "completed", "task.deleted.v1": "deleted", "tas
 
 
 @transaction.atomic
-def mark_read(*, notification_id: UUID, actor: User, now: datetime) -> Notification:
-    """Nothing changes of one that is read, snoozed or done. Raises `NotificationNotFound`."""
-    one = _locked(notification_id, actor)
+def mark_read(
+    *, notification_id: UUID, actor: User, now: datetime, expected_version: int | None = None
+) -> Notification:
+    """Nothing changes of one that is read, snoozed or done. Raises `NotificationNotFound` and `StaleVersion`."""
+    one = _locked(notification_id, actor, expected_version=expected_version)
     if one.status == Status.UNREAD:
         changes.change([one], {"status": Status.READ, "read_at": now}, kind="read", now=now, actor_id=actor.pk)
     return one
 
 
 @transaction.atomic
-def mark_unread(*, notification_id: UUID, actor: User, now: datetime) -> Notification:
-    """Nothing changes of one that is not read. Raises `NotificationNotFound`."""
-    one = _locked(notification_id, actor)
+def mark_unread(
+    *, notification_id: UUID, actor: User, now: datetime, expected_version: int | None = None
+) -> Notification:
+    """Nothing changes of one that is not read. Raises `NotificationNotFound` and `StaleVersion`."""
+    one = _locked(notification_id, actor, expected_version=expected_version)
     if one.status == Status.READ:
         changes.change([one], {"status": Status.UNREAD, "read_at": None}, kind="unread", now=now, actor_id=actor.pk)
     return one
@@ -91,8 +96,11 @@ def _why_done(one: Notification, event: Envelope, task: RemindedTask | None) -> 
     return standing.over_because(one, task)
 
 
-def _locked(notification_id: UUID, actor: User) -> Notification:
+def _locked(notification_id: UUID, actor: User, *, expected_version: int | None) -> Notification:
+    """`expected_version` is what the writer has seen; `None` is whatever there is."""
     found = changes.locked(Q(pk=notification_id, owner=actor))
     if not found:
         raise NotificationNotFound(notification_id)
+    if expected_version is not None and found[0].version != expected_version:
+        raise StaleVersion(found[0])
     return found[0]

@@ -31,6 +31,7 @@ from apps.notifications.exceptions import (
 from apps.notifications.models import Delivery, DeliveryItem, WebhookEndpoint
 from apps.notifications.services import webhook_books
 from apps.notifications.services.webhook_books import TRANSPORT, Status
+from apps.tasks.exceptions import StaleVersion
 
 log = structlog.get_logger(__name__)
 
@@ -77,12 +78,17 @@ def create(*, owner: User, url: str, description: str = "", now: datetime) -> Wi
 
 
 @transaction.atomic
-def change(*, endpoint_id: UUID, actor: User, changes: Mapping[str, Any], now: datetime) -> WebhookEndpoint:
-    """Change its URL or description; the same again is no change. Raises `InvalidDestination`, `WebhookNotFound`."""
+def change(
+    *, endpoint_id: UUID, actor: User, changes: Mapping[str, Any], now: datetime, expected_version: int | None = None
+) -> WebhookEndpoint:
+    """Change its URL or description; the same again is no change.
+
+    Raises `InvalidDestination`, `WebhookNotFound` and `StaleVersion`.
+    """
     if unknown := set(changes) - CHANGEABLE:
         raise InvalidDestination(field=min(unknown), reason="This field cannot be changed.")
     wanted = {name: _checked(name, value) for name, value in changes.items()}
-    row = _own(endpoint_id, actor)
+    row = _own(endpoint_id, actor, expected_version=expected_version)
     made = [name for name, value in wanted.items() if getattr(row, name) != value]
     for name in made:
         setattr(row, name, wanted[name])
@@ -92,9 +98,12 @@ def change(*, endpoint_id: UUID, actor: User, changes: Mapping[str, Any], now: d
 
 
 @transaction.atomic
-def rotate_secret(*, endpoint_id: UUID, actor: User, now: datetime) -> WithSecret:
-    """A new secret. The one before signs beside it for 24 hours; one before that, no more. Raises `WebhookNotFound`."""
-    row = _own(endpoint_id, actor)
+def rotate_secret(*, endpoint_id: UUID, actor: User, now: datetime, expected_version: int | None = None) -> WithSecret:
+    """A new secret. The one before signs beside it for 24 hours; one before that, no more.
+
+    Raises `WebhookNotFound` and `StaleVersion`.
+    """
+    row = _own(endpoint_id, actor, expected_version=expected_version)
     secret = _new_secret()
     row.previous_secret, row.previous_secret_until = row.secret, now + BOTH_SECRETS_FOR
     row.secret = sealing.seal(secret)
@@ -104,12 +113,19 @@ def rotate_secret(*, endpoint_id: UUID, actor: User, now: datetime) -> WithSecre
 
 
 @transaction.atomic
-def disable(*, endpoint_id: UUID, actor: User, now: datetime, as_staff: bool = False) -> WebhookEndpoint:
+def disable(
+    *,
+    endpoint_id: UUID,
+    actor: User,
+    now: datetime,
+    as_staff: bool = False,
+    expected_version: int | None = None,
+) -> WebhookEndpoint:
     """Tell it nothing until it is enabled; what would go to it is held. Staff may, whosever it is.
 
-    Raises `WebhookNotFound`.
+    Raises `WebhookNotFound` and `StaleVersion`.
     """
-    row = _own(endpoint_id, actor, as_staff=as_staff)
+    row = _own(endpoint_id, actor, as_staff=as_staff, expected_version=expected_version)
     if row.status == Status.DISABLED:
         return row
     because = _BY_OWNER if row.owner_id == actor.pk else _BY_STAFF
@@ -117,12 +133,19 @@ def disable(*, endpoint_id: UUID, actor: User, now: datetime, as_staff: bool = F
 
 
 @transaction.atomic
-def enable(*, endpoint_id: UUID, actor: User, now: datetime, as_staff: bool = False) -> WebhookEndpoint:
+def enable(
+    *,
+    endpoint_id: UUID,
+    actor: User,
+    now: datetime,
+    as_staff: bool = False,
+    expected_version: int | None = None,
+) -> WebhookEndpoint:
     """Tell it again, what was held first; its failures are forgotten. Staff may, whosever it is.
 
-    Raises `WebhookNotFound`.
+    Raises `WebhookNotFound` and `StaleVersion`.
     """
-    row = _own(endpoint_id, actor, as_staff=as_staff)
+    row = _own(endpoint_id, actor, as_staff=as_staff, expected_version=expected_version)
     if row.status == Status.ENABLED:
         return row
     row.status, row.disabled_at, row.disabled_because = Status.ENABLED, None, ""
@@ -134,9 +157,9 @@ def enable(*, endpoint_id: UUID, actor: User, now: datetime, as_staff: bool = Fa
 
 
 @transaction.atomic
-def delete(*, endpoint_id: UUID, actor: User, now: datetime) -> None:
-    """Take it away, with what was still to go to it. Raises `WebhookNotFound`."""
-    row = _own(endpoint_id, actor)
+def delete(*, endpoint_id: UUID, actor: User, now: datetime, expected_version: int | None = None) -> None:
+    """Take it away, with what was still to go to it. Raises `WebhookNotFound` and `StaleVersion`."""
+    row = _own(endpoint_id, actor, expected_version=expected_version)
     webhook_books.drop_open(row.pk, now=now)
     row.delete()
     log.info("webhook_deleted", endpoint_id=str(endpoint_id))
@@ -224,12 +247,16 @@ def _again(rows: Sequence[Delivery], *, now: datetime) -> list[Delivery]:
     return made
 
 
-def _own(endpoint_id: UUID, actor: User, *, as_staff: bool = False) -> WebhookEndpoint:
-    """Locked, so that nobody tells it anything meanwhile."""
+def _own(
+    endpoint_id: UUID, actor: User, *, as_staff: bool = False, expected_version: int | None = None
+) -> WebhookEndpoint:
+    """Locked, so that nobody tells it anything meanwhile; at the version that the writer has seen, if any."""
     rows = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id)
     row = (rows if as_staff else rows.filter(owner=actor)).first()
     if row is None:
         raise WebhookNotFound(endpoint_id)
+    if expected_version is not None and row.version != expected_version:
+        raise StaleVersion(row)
     return row
 
 

@@ -1,6 +1,7 @@
 """What every transport is, and how it answers.
 
-Invariant: a transport is one module in this folder with one subclass of `Transport`; nothing else names it.
+Invariant: a transport is one module in this folder with one subclass of `Transport`. What chooses, claims, sends and
+explains asks it; only who keeps the addresses of one (webhooks, browsers, links in mails) names that one.
 """
 
 from collections.abc import Collection, Mapping, Sequence

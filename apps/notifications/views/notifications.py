@@ -78,13 +78,13 @@ class NotificationViewSet(EventedViewSet):
     @action(detail=True, methods=["post"])
     @safe_write
     def read(self, request: Request, notification_id: UUID) -> Response:
-        return self.answer(self._run(inbox.mark_read))
+        return self.answer(self._mark(inbox.mark_read))
 
     @extend_schema(summary="Mark as unread", request=None, **_VERB)
     @action(detail=True, methods=["post"])
     @safe_write
     def unread(self, request: Request, notification_id: UUID) -> Response:
-        return self.answer(self._run(inbox.mark_unread))
+        return self.answer(self._mark(inbox.mark_unread))
 
     @extend_schema(
         summary="Be told again later",
@@ -145,6 +145,10 @@ class NotificationViewSet(EventedViewSet):
 
     def shown(self, thing: Any) -> Any:
         return NotificationSerializer(thing, context=self.get_serializer_context()).data
+
+    def _mark(self, service: Callable[..., Notification]) -> Notification:
+        one = self.get_object()
+        return service(notification_id=one.pk, actor=self.actor, now=self.now(), expected_version=self.expected_version)
 
     def _run(self, service: Callable[..., Notification], **arguments: Any) -> Notification:
         return service(notification_id=self.get_object().pk, actor=self.actor, now=self.now(), **arguments)

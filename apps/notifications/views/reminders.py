@@ -13,7 +13,12 @@ from rest_framework.response import Response
 from apps.notifications.filters import ReminderFilter
 from apps.notifications.models import Reminder
 from apps.notifications.selectors import explaining
-from apps.notifications.selectors.asked_reminders import AskedReminder, reminder_of, reminders_of
+from apps.notifications.selectors.asked_reminders import (
+    AskedReminder,
+    reminder_of,
+    version_of_task,
+)
+from apps.notifications.selectors.reminders import reminders_of
 from apps.notifications.serializers import (
     NewReminderSerializer,
     PutOffSerializer,
@@ -22,10 +27,10 @@ from apps.notifications.serializers import (
     examples,
 )
 from apps.notifications.serializers.why import reasons_shown
-from apps.notifications.services import snoozing
+from apps.notifications.services import cancelling, snoozing
 from apps.notifications.views.refusals import OF_NOTIFICATIONS
 from apps.tasks import services as task_services
-from apps.tasks.exceptions import ReminderNotFound
+from apps.tasks.exceptions import ReminderNotFound, StaleVersion
 from apps.tasks.views.base import REFUSALS, EventedViewSet
 from apps.tasks.views.refusals import Conflict
 from apps.tasks.views.safe_writes import DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH, safe_write, seen_version
@@ -63,7 +68,7 @@ class ReminderViewSet(EventedViewSet):
         if found is None:
             raise NotFound
         if self.request.method not in SAFE_METHODS:
-            seen_version(self.request, found)
+            self.expected_version = seen_version(self.request, found)
         return found
 
     def list(self, request: Request) -> Response:
@@ -95,13 +100,19 @@ class ReminderViewSet(EventedViewSet):
 
     @extend_schema(
         summary="Take a reminder away",
-        description="Without your default a task has none.",
+        description="Without your default a task has none. What you put off is then read.",
         parameters=[DRY_RUN, IF_MATCH],
         responses={204: None, **REFUSALS},
     )
     @safe_write
     def destroy(self, request: Request, reminder_id: UUID) -> Response:
-        self._tell_task(task_services.remove_reminder, self.get_object())
+        one = self.get_object()
+        if one.origin == Reminder.Origin.SNOOZE:
+            cancelling.cancel_snooze(
+                reminder_id=one.pk, actor=self.actor, now=self.now(), expected_version=self.expected_version
+            )
+        else:
+            self._tell_task(task_services.remove_reminder, one)
         return Response(status=204)
 
     @extend_schema(
@@ -140,10 +151,23 @@ class ReminderViewSet(EventedViewSet):
         return reminder_of(one.pk, owner=self.actor) or one
 
     def _tell_task(self, service: Any, one: Reminder | AskedReminder, **arguments: Any) -> None:
+        """Who has seen a version of the reminder changes the task only as it was then."""
+        task_version = None if self.expected_version is None else version_of_task(one, owner=self.actor)
+        if task_version is not None:
+            self._look_again(one)
+        acting = {"actor": self.actor, "now": self.now(), "expected_version": task_version}
         try:
-            service(task_id=one.task_id, reminder_id=one.pk, actor=self.actor, now=self.now(), **arguments)
+            service(task_id=one.task_id, reminder_id=one.pk, **acting, **arguments)
         except ReminderNotFound as reason:
             raise Conflict(_NOT_ASKED) from reason
+        except StaleVersion as reason:
+            raise StaleVersion(self.get_object_again(one)) from reason
+
+    def _look_again(self, one: Reminder | AskedReminder) -> None:
+        """Whether it is as it was seen, now that the task's version is known. Raises `StaleVersion`."""
+        now = self.get_object_again(one)
+        if now.version != self.expected_version:
+            raise StaleVersion(now)
 
     def _context(self) -> dict[str, Any]:
         return dict(self.get_serializer_context())

@@ -110,7 +110,7 @@ class WebhookViewSet(EventedViewSet):
     )
     def destroy(self, request: Request, webhook_id: UUID) -> Response:
         with refusals_as_problems(self.shown, problems=self.problems):
-            webhooks.delete(endpoint_id=self.get_object().pk, actor=self.actor, now=self.now())
+            webhooks.delete(**self._seen())
         return Response(status=204)
 
     @extend_schema(
@@ -123,7 +123,7 @@ class WebhookViewSet(EventedViewSet):
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, webhook_id: UUID) -> Response:
         with refusals_as_problems(self.shown, problems=self.problems):
-            rotated = webhooks.rotate_secret(endpoint_id=self.get_object().pk, actor=self.actor, now=self.now())
+            rotated = webhooks.rotate_secret(**self._seen())
         return self._with_secret(rotated)
 
     @extend_schema(
@@ -217,12 +217,28 @@ class WebhookViewSet(EventedViewSet):
         return Response(told, status=status, headers=headers)
 
     def _change(self, one: WebhookEndpoint, changes: dict[str, Any]) -> Response:
-        changed = webhooks.change(endpoint_id=one.pk, actor=self.actor, changes=changes, now=self.now())
+        changed = webhooks.change(
+            endpoint_id=one.pk,
+            actor=self.actor,
+            changes=changes,
+            now=self.now(),
+            expected_version=self.expected_version,
+        )
         return self.answer(changed)
 
     def _run(self, service: Callable[..., WebhookEndpoint]) -> Response:
         with refusals_as_problems(self.shown, problems=self.problems):
-            return self.answer(service(endpoint_id=self.get_object().pk, actor=self.actor, now=self.now()))
+            return self.answer(service(**self._seen()))
+
+    def _seen(self) -> dict[str, Any]:
+        """Who asks what of which, at the version that they have seen."""
+        one = self.get_object()
+        return {
+            "endpoint_id": one.pk,
+            "actor": self.actor,
+            "now": self.now(),
+            "expected_version": self.expected_version,
+        }
 
     def _instant(self, asked: dict[str, Any], name: str) -> datetime | None:
         """A wall-clock time is the caller's."""

@@ -123,6 +123,8 @@ class TaskSerializer(Represented):
             "parent": f"{base}tasks/{task.parent_id}/" if task.parent_id else None,
             "subtasks": f"{base}tasks/?parent={task.pk}",
             "recurrence": f"{base}tasks/{task.pk}/recurrence/",
+            "reminders": f"{base}tasks/{task.pk}/reminders/",
+            "notifications": f"{base}notifications/?task={task.pk}",
             "audit": f"{base}audit/?task={task.pk}",
         }
 

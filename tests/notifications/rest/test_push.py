@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from apps.notifications.serializers.examples import SUBSCRIPTIONS as EXAMPLES
 from apps.notifications.models import PushSubscription, VapidKey
+from apps.notifications.serializers.examples import SUBSCRIPTIONS as EXAMPLES
 
 pytestmark = pytest.mark.django_db
 

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.notifications.models import Reminder
 from apps.notifications.wanted import default_id
 from apps.tasks import services
 from apps.tasks.models import Task
-from tests.notifications.rest.made import MONDAY, reminder
+from tests.notifications.rest.made import MONDAY, notification, reminder
 from tests.support.factories import facts
 from tests.support.pump import fresh_pump
 
@@ -54,6 +56,16 @@ def left():
 
 
 # --- of a task --------------------------------------------------------------------------------------
+
+
+def test_a_task_leads_to_its_reminders_and_what_was_told_of_it(api, ada):
+    task = task_with(ada, [{"before_due": "PT1H"}])
+    told, _ = notification(ada, task_id=task.pk), notification(ada)
+
+    links = api.get(f"/api/v1/tasks/{task.pk}/").json()["links"]
+
+    assert [one["before_due"] for one in api.get(links["reminders"]).json()["results"]] == ["PT1H"]
+    assert [one["id"] for one in api.get(links["notifications"]).json()["results"]] == [str(told.pk)]
 
 
 def test_what_a_task_asks_for_is_there_at_once_and_planned_a_moment_later(api, ada, pump):
@@ -248,6 +260,112 @@ def test_who_has_seen_an_older_version_changes_nothing(api, ada, pump, method, b
 
     assert (response.status_code, response.json()["current"]["version"]) == (412, 1)
     assert (left(), intents(task)) == before
+
+
+@pytest.mark.parametrize(("method", "body"), [("patch", {"before_due": "PT2H"}), ("delete", None)])
+def test_a_task_that_changed_since_it_was_seen_is_not_changed(api, ada, pump, method, body, monkeypatch):
+    """Between the look at the reminder and the task's turn."""
+    task = task_with(ada, [{"before_due": "PT1H"}])
+    (one,) = api.get(of(task)).json()["results"]
+    pump.run()
+    seen = Task.objects.get(pk=task.pk).version
+    services.update_task(task_id=task.pk, actor=ada, changes={"title": "Water"}, now=MONDAY)
+    monkeypatch.setattr("apps.notifications.views.reminders.version_of_task", lambda *_, **__: seen)
+    before = left(), intents(task)
+
+    response = getattr(api, method)(at(one), body, headers={"If-Match": '"1"'})
+
+    assert (response.status_code, response.json()["current"]["id"]) == (412, one["id"])
+    assert (left(), intents(task)) == before
+
+
+def test_who_has_seen_what_there_is_moves_it(api, ada, pump):
+    task = task_with(ada, [{"before_due": "PT1H"}])
+    (one,) = api.get(of(task)).json()["results"]
+    pump.run()
+
+    response = api.patch(at(one), {"before_due": "PT2H"}, headers={"If-Match": '"1"'})
+
+    assert response.status_code == 200
+    assert [each["before_due"] for each in intents(task)] == ["PT2H"]
+
+
+def put_off(api, ada, task):
+    """A nudge of what is overdue, put off: a reminder that the task does not ask for."""
+    nudge = notification(ada, kind="overdue", task_id=task.pk)
+    api.post(f"/api/v1/notifications/{nudge.pk}/snooze/", {"until": "PT15M"})
+    return nudge, next(one for one in api.get(of(task)).json()["results"] if one["origin"] == "snooze")
+
+
+def test_what_was_put_off_is_taken_away_and_read(api, ada, pump):
+    task = task_with(ada, [])
+    other = notification(ada, task_id=task.pk, status="snoozed")
+    nudge, one = put_off(api, ada, task)
+
+    response = api.delete(at(one))
+
+    pump.run()
+    nudge.refresh_from_db()
+    other.refresh_from_db()
+    again = api.get(at(one)).json()
+    assert (response.status_code, again["status"], again["because"]) == (204, "cancelled", "removed")
+    assert (nudge.status, nudge.read_at, nudge.snoozed_until) == ("read", MONDAY, None)
+    assert other.status == "snoozed"
+    assert list(facts().values_list("type", flat=True))[-2:] == ["reminder.cancelled.v1", "notification.updated.v1"]
+
+
+def test_what_was_put_off_and_is_over_cannot_be_taken_away(api, ada):
+    task = task_with(ada, [])
+    one = reminder(ada, task_id=task.pk, origin="snooze", status="delivered")
+    before = left()
+
+    response = api.delete(f"{REMINDERS}{one.pk}/")
+
+    assert (response.status_code, response.json()["detail"]) == (409, f"The reminder {one.pk} does not wait any more.")
+    assert left() == before
+
+
+def test_who_has_seen_another_version_of_what_was_put_off_takes_nothing_away(api, ada):
+    task = task_with(ada, [])
+    _, one = put_off(api, ada, task)
+    before = left()
+
+    response = api.delete(at(one), headers={"If-Match": '"1"'})
+
+    assert (response.status_code, response.json()["current"]["version"]) == (412, 2)
+    assert left() == before
+
+
+def test_what_was_put_off_is_not_shown_as_waiting_once_due_moved(api, ada, pump):
+    task = task_with(ada, [])
+    pump.run()
+    _, one = put_off(api, ada, task)
+    before = listed(api, task)
+    services.update_task(task_id=task.pk, actor=ada, changes={"due_at": DUE + timedelta(days=1)}, now=MONDAY)
+
+    told = listed(api, task)
+
+    assert before == [("snoozed", "2026-05-04T09:15:00Z")]
+    assert told == []
+    assert api.get(at(one)).json()["status"] != "asked"
+    pump.run()
+    assert listed(api, task) == [("cancelled", "2026-05-04T09:15:00Z")]
+
+
+def test_who_asks_for_what_nobody_has_reads_no_task_that_was_heard_of(api, ada, pump):
+    for _ in range(3):
+        task_with(ada, [{"before_due": "PT1H"}])
+    pump.run()
+    unheard = task_with(ada)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert api.get(f"{REMINDERS}{uuid4()}/").status_code == 404
+
+    asked = [one["sql"] for one in queries.captured_queries]
+    (looked,) = [sql for sql in asked if "notifications_remindedtask" in sql and "tasks_task" in sql]
+    with connection.cursor() as cursor:
+        cursor.execute(looked)
+        assert [row[0] for row in cursor.fetchall()] == [unheard.pk]
 
 
 @pytest.mark.parametrize(("method", "body"), [("patch", {"before_due": "PT2H"}), ("delete", None)])

@@ -44,6 +44,17 @@ def test_a_reminder_tells_what_became_of_it(api, ada):
     assert after["reasons"][0]["what"] == "scheduled"
 
 
+def test_attempts_of_one_instant_are_told_as_they_were_made(api, ada):
+    one = notification(ada)
+    mail = delivery(one, status="failed", attempts=3, finished_at=MONDAY, error="No.")
+    for number in (1, 2, 3):
+        attempt(mail, number, finished_at=MONDAY, error="No.")
+
+    told = api.get(f"/api/v1/notifications/{one.pk}/why/").json()["reasons"]
+
+    assert [each["detail"]["number"] for each in told if each["what"] == "attempt_retry"] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("things", ["notifications", "reminders"])
 def test_of_what_is_not_there_nothing_is_told(api, things):
     assert api.get(f"/api/v1/{things}/{uuid4()}/why/").status_code == 404
