@@ -63,7 +63,7 @@ class Looking(ReadOnly):
     )
     # Whether events tell of it: of what has none the trail knows nothing.
     has_trail: ClassVar[bool] = False
-    change_form_template: str | None = "admin/notifications/without_history.html"
+    change_form_template: ClassVar[Any] = "admin/notifications/without_history.html"
     # Columns that a whole id is looked for in, beside the row's own; each has an index.
     searched_ids: ClassVar[tuple[str, ...]] = ()
 
