@@ -21,6 +21,9 @@ from apps.notifications.signals import Change
 reminders = metrics.counter("reminders_total", "What happened to reminders, by the event that tells it.", ["event"])
 notifications = metrics.counter("notifications_total", "What people were told.", ["kind"])
 left_out = metrics.counter("sweep_left_out_total", "What a sweep left out, since an error came of it.", ["sweep"])
+# There from the start, so that the first one is an increase.
+for _sweep in ("digests", "overdue"):
+    left_out.labels(_sweep)
 lateness = metrics.histogram(
     "reminder_lateness_seconds",
     "From the instant a reminder was for to the commit of what its owner is told.",

@@ -131,6 +131,7 @@ def test_every_documented_name_is_told_after_a_flow_and_no_other(pump, new_group
     metrics.count_failed("audit")
     notification_metrics.count_attempt("email", "delivered", seconds=0.1)
     notification_metrics.count_delivery("email", "delivered")
+    notification_metrics.left_out.labels("digests").inc()
     reconcile.run(group_named("audit"), broker=pump.broker)
     periodic.run(now=datetime.now(UTC))
     checkpoint_writer.run(now=datetime.now(UTC))
@@ -155,7 +156,7 @@ def test_every_alarm_asks_for_a_metric_that_is_told() -> None:
     known = documented()
     asked = {metric for alarm in alarms() for metric in alarm}
 
-    assert [len(alarm) for alarm in alarms()] == [1] * 13 + [2] + [1] * 9
+    assert [len(alarm) for alarm in alarms()] == [1] * 14 + [2] + [1] * 9
     assert [name for name, _ in asked if name not in known] == []
     assert [(name, label) for name, label in asked if label and label not in known[name]] == []
 
@@ -316,7 +317,7 @@ def test_what_happens_to_reminders_and_what_people_are_told_is_counted_once_it_i
 
     with transaction.atomic():
         planned(heard_of(ada), at=now)
-        told_of(ada, about_at=now - timedelta(seconds=40))
+        told_of(ada, about_at=now - timedelta(seconds=40), created_at=now)
         told_of(ada, kind="digest", about_at=now - timedelta(seconds=40))
         assert (scheduled(), reminders(), digests(), above()) == (0, 0, 0, 0)
 
