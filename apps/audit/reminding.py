@@ -31,6 +31,8 @@ _BECAUSE_CANCELLED = {
     "due_moved": ", as due was moved",
     "erased": ", as its owner was erased",
     "purged": ", as the task was purged",
+    "passed": ", as its time had passed when it was asked for",
+    "unwanted": ", as everything that would have told it is switched off",
 }
 _TOLD = {
     "reminder": "reminded of {title}",

@@ -63,11 +63,13 @@ def taken_away(about: About, task: Task) -> bool:
     if about.kind != Kind.REMINDER:
         return False
     asked: Sequence[Mapping[str, Any]] | None = task.reminders
+    named = any(one["id"] == str(about.reminder_id) for one in asked or ())
     match about.data.get("origin"):
         case "default":
-            return asked is not None
+            # One that became one of the task's own kept its id.
+            return asked is not None and not named
         case "asked":
-            return all(one["id"] != str(about.reminder_id) for one in asked or ())
+            return not named
     return False
 
 

@@ -72,6 +72,7 @@ class Reminder(models.Model):
         DEFAULT = "default", "its owner's default is none"
         ERASED = "erased", "its owner was erased"
         TOO_LATE = "too_late", "it was later than its owner wants to be told"
+        UNWANTED = "unwanted", "its owner has switched off all that would have told it"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -149,6 +149,28 @@ def failed(
     _settle(notifications, ReminderEvent.FAILED, Status.FAILED, told=told, now=now)
 
 
+def untold(notifications: Sequence[Notification], *, now: datetime, causes: Mapping[UUID, Envelope]) -> None:
+    """Of what was triggered nobody was told: by then it held no more, or nothing is switched on that would tell it.
+
+    The turns of their tasks are the caller's already.
+    """
+    reminders = Reminder.objects.in_bulk([one.reminder_id for one in notifications if one.reminder_id])
+    changes = Changes(now=now)
+    for one in notifications:
+        reminder = reminders.pop(one.reminder_id, None) if one.reminder_id else None
+        if reminder is None or reminder.status != Status.TRIGGERED:
+            continue
+        because = Reminder.Because(one.because) if one.because else Reminder.Because.UNWANTED
+        changes.change(
+            reminder,
+            ReminderEvent.CANCELLED,
+            values={"status": Status.CANCELLED, "because": because},
+            told={"because": str(because)},
+            cause=causes.get(one.pk),
+        )
+    changes.keep()
+
+
 def _settle(
     notifications: Sequence[Notification],
     fact: EventType,

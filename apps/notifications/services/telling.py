@@ -195,6 +195,14 @@ class _Telling:
             ]
         keep_choices({row.pk: row.choices for row, _ in told})
         self._tell_of_delivered([(row, news) for row, news in told if row.in_inbox and not row.because])
+        going_out = {one.notification.pk for one in going}
+        untold = [
+            (row, news)
+            for row, news in told
+            if (row.because or not (row.in_inbox or row.pk in going_out)) and row.because != standing.TOO_LATE
+        ]
+        causes = {row.pk: news.cause for row, news in untold if news.cause is not None}
+        reminders.untold([row for row, _ in untold], now=self.now, causes=causes)
         _ring(deliveries.values(), now=self.now)
 
     def _choices(self, row: Notification, news: News, *, sent: Mapping[tuple[str, str], datetime]) -> list[Choice]:
