@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0004_what_is_forgotten'),
+        ('notifications', '0005_what_is_narrowed_to'),
     ]
 
     operations = [
