@@ -1,5 +1,7 @@
 """What a refused or failed request is told: an RFC 9457 problem under /api/, a page elsewhere.
 
+A person who follows a link without being signed in is led to signing in.
+
 Invariant: under /api/ every answer of 400 and above is a problem with a status, a code, a sentence that says
 what to do, and the correlation id to ask us about it; nothing of our insides stands in it.
 
@@ -18,10 +20,13 @@ import psycopg
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.encoding import escape_uri_path
+from django.utils.http import urlencode
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -83,12 +88,14 @@ class ProblemResponse(Response):
         return super().rendered_content
 
 
-def exception_handler(reason: Exception, context_of_view: dict[str, Any]) -> Response | None:
+def exception_handler(reason: Exception, context_of_view: dict[str, Any]) -> Response | HttpResponse | None:
     """REST framework's hook. `None`: the fault is ours, Django logs it and `server_error` answers."""
     refusal = _as_api_exception(reason)
     if refusal is None:
         return None
     request: Request = context_of_view["request"]
+    if isinstance(refusal, exceptions.NotAuthenticated) and _is_looked_at(request):
+        return _to_sign_in(request)
     headers = {}
     if challenge := getattr(refusal, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
@@ -96,6 +103,21 @@ def exception_handler(reason: Exception, context_of_view: dict[str, Any]) -> Res
         headers["Retry-After"] = str(math.ceil(wait))
     set_rollback()
     return ProblemResponse(_of_refusal(refusal, request), status=refusal.status_code, headers=headers)
+
+
+def _is_looked_at(request: Request) -> bool:
+    """Whether a person follows a link, as from a mail: whoever asks for JSON, or for anything, is a program."""
+    renderer = getattr(request, "accepted_renderer", None)
+    return request.method == "GET" and getattr(renderer, "format", "") == "api"
+
+
+def _to_sign_in(request: Request) -> HttpResponse:
+    """And from there to where they wanted to go."""
+    response = HttpResponseRedirect(f"{reverse('sign-in')}?{urlencode({'next': request.get_full_path()})}")
+    patch_vary_headers(response, ["Accept", "Cookie"])
+    add_never_cache_headers(response)
+    set_rollback()
+    return response
 
 
 def _as_api_exception(reason: BaseException | None) -> exceptions.APIException | None:

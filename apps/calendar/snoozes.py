@@ -6,12 +6,12 @@ Invariant: what a snooze answers is still to come: an instant after now, or a da
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from apps.calendar import zones
+from apps.calendar import durations, zones
 from apps.calendar.errors import CalendarError
 
 _LATER = timedelta(hours=3)
 _QUARTER = timedelta(minutes=15)
-_CHOICES = "Say later_today, tomorrow or next_week, or give a date or an instant such as 2026-11-25T09:00:00Z."
+_CHOICES = "Say PT15M, later_today, tomorrow or next_week, or give a date or an instant such as 2026-11-25T09:00:00Z."
 
 
 class InvalidSnooze(CalendarError):
@@ -24,9 +24,9 @@ def snooze(
     """The new due: an instant in UTC, or a date.
 
     `until` is `later_today` (three hours from now, rounded up to a quarter of an hour, always an instant),
-    `tomorrow`, `next_week` (the next Monday), an ISO date, or an ISO instant; without an offset it is wall-clock
-    time in the zone. A day, named or given, keeps the time of day that an instant `due_at` has in the zone;
-    where nothing or a date was due it is a date. Raises `InvalidSnooze`.
+    `tomorrow`, `next_week` (the next Monday), a duration from now (`PT15M`, always an instant), an ISO date, or an ISO
+    instant; without an offset it is wall-clock time in the zone. A day, named or given, keeps the time of day that an instant `due_at` has in the zone;
+    where nothing or a date was due it is a date. Raises `InvalidSnooze` and `InvalidDuration`.
     """
     try:
         new = _moved(until.strip(), now=now, zone=zone, due_at=due_at)
@@ -40,6 +40,8 @@ def snooze(
 
 def _moved(until: str, *, now: datetime, zone: ZoneInfo, due_at: datetime | None) -> datetime | date:
     today = zones.local_date(now, zone)
+    if until[:1] in {"P", "p"}:
+        return now + durations.parse(until)
     if until == "later_today":
         return _later_today(now=now, zone=zone)
     if until == "tomorrow":

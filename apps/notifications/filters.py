@@ -45,6 +45,7 @@ class OfPerson(filters.FilterSet):
 
 class ReminderFilter(OfPerson):
     status = filters.MultipleChoiceFilter(choices=Reminder.Status.choices, help_text="One or more statuses.")
+    waits = YesOrNo(method="that_wait", help_text="Those whose time is still to come, or those that are over.")
     task = filters.UUIDFilter(field_name="task_id", help_text="The reminders of this task.")
     origin = filters.MultipleChoiceFilter(
         choices=Reminder.Origin.choices, help_text="Asked for, your default, or a notification that was snoozed."
@@ -56,6 +57,10 @@ class ReminderFilter(OfPerson):
     class Meta:
         model = Reminder
         fields: Sequence[str] = []
+
+    def that_wait(self, reminders: QuerySet[Reminder], name: str, value: Any) -> Any:
+        waiting = Q(status__in=[Reminder.Status.PLANNED, Reminder.Status.SNOOZED])
+        return reminders.filter(waiting if value else ~waiting)
 
     def since(self, reminders: QuerySet[Reminder], name: str, value: str) -> Any:
         return reminders.filter(trigger_at__gte=self._instant(name, value, after=False))

@@ -15,6 +15,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from apps.accounts.models import User
 from apps.calendar import zones
+from apps.notifications.selectors import inbox
 from apps.recurrence import preview
 from apps.tasks import selectors
 from apps.web.sections import by_due
@@ -46,5 +47,15 @@ def home(request: HttpRequest) -> HttpResponse:
         task.tags = selectors.tags_on(task)  # type: ignore[attr-defined]
         task.repeats = preview.sentence_of(task.recurrence, today=today) if task.recurrence else ""  # type: ignore[attr-defined]
     sections = by_due(shown_tasks, now=now, zone=zone)
-    shown = {"sections": sections, "shown": len(shown_tasks), "more": len(tasks) > MAX_TASKS}
+    shown = {
+        "sections": sections,
+        "shown": len(shown_tasks),
+        "more": len(tasks) > MAX_TASKS,
+        "unread": _counted(inbox.unread_count(owner=user)),
+    }
     return render(request, "web/home.html", shown)
+
+
+def _counted(unread: int) -> str:
+    """More than the most are not counted."""
+    return f"{unread:,}{'+' if unread >= inbox.MOST_COUNTED else ''}" if unread else ""

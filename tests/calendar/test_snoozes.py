@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from apps.calendar.errors import CalendarError
 from apps.calendar.snoozes import InvalidSnooze, snooze
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -50,6 +51,17 @@ def test_later_today_is_refused_when_that_is_tomorrow(now):
         snoozed("later_today", now=now)
 
     assert str(refusal.value) == "Three hours from now is no longer today; snooze to tomorrow."
+
+
+@pytest.mark.parametrize("due", [{"due_on": date(2026, 11, 25)}, {"due_at": utc(2026, 11, 25, 8, 0)}, {}])
+def test_a_duration_is_an_instant_from_now_whatever_was_due(due):
+    assert snoozed("PT15M", now=utc(2026, 11, 25, 10, 7), **due) == utc(2026, 11, 25, 10, 22)
+
+
+@pytest.mark.parametrize("until", ["PT", "P", "PT1.5H", "P1M", "P400D", "PT0S"])
+def test_what_is_no_duration_still_to_come_is_refused(until):
+    with pytest.raises(CalendarError):
+        snoozed(until)
 
 
 @pytest.mark.parametrize("due", [{"due_on": date(2026, 11, 20)}, {}])
@@ -143,7 +155,7 @@ def test_what_is_no_time_is_refused_with_what_may_be_said(until):
         snoozed(until)
 
     assert str(refusal.value) == (
-        "That is no time to snooze to. Say later_today, tomorrow or next_week, "
+        "That is no time to snooze to. Say PT15M, later_today, tomorrow or next_week, "
         "or give a date or an instant such as 2026-11-25T09:00:00Z."
     )
 

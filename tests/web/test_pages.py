@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import User
 from apps.tasks import services
 from tests.support.factories import NOW, person, task_of
+from tests.support.notified import told
 
 pytestmark = pytest.mark.django_db
 
@@ -152,7 +153,7 @@ def test_home_asks_as_many_questions_however_much_there_is(browser: Client, ada:
     with CaptureQueriesContext(connection) as many:
         browser.get("/")
 
-    assert (len(few), len(many)) == (4, 4)
+    assert (len(few), len(many)) == (5, 5)
 
 
 def test_a_title_is_shown_as_text_never_as_markup(browser: Client, ada: User) -> None:
@@ -183,6 +184,55 @@ def test_doors_lead_to_what_repeats_and_to_trying_it(browser: Client) -> None:
     assert (f'href="{series}"' in page, f'href="{tried}"' in page) == (True, True)
     assert [browser.get(address).status_code for address in (series, tried)] == [200, 200]
     assert "/api/v1/series/" not in stranger
+
+
+def test_doors_lead_to_what_one_is_told_with_how_much_of_it_is_unread(browser: Client, ada: User) -> None:
+    before = browser.get("/").content.decode()
+    told(ada)
+    told(ada)
+    told(ada, status="read")
+    told(person("eve"))
+
+    page = browser.get("/").content.decode()
+
+    doors = ["notifications/", "reminders/?waits=true&sort=trigger", "notification-preferences/", "webhooks/"]
+    assert [door for door in doors if f'href="/api/v1/{door.replace("&", "&amp;")}"' not in page] == []
+    assert [browser.get(f"/api/v1/{door}").status_code for door in doors] == [200] * 4
+    assert "unread" not in before
+    assert 'Notifications <span class="count">2<span class="for-readers"> unread</span>' in page
+
+
+def test_who_follows_a_link_of_a_mail_signs_in_first_and_gets_there(ada: User) -> None:
+    client = Client()
+
+    sent_on = client.get("/api/v1/tasks/?status=pending", headers={"Accept": "text/html,*/*;q=0.8"})
+    arrived = client.post(
+        sent_on.headers["Location"],
+        {"username": "ada", "password": "a-good-password", "next": "/api/v1/tasks/?status=pending"},
+    )
+
+    assert (sent_on.status_code, sent_on.headers["Location"]) == (
+        302,
+        "/sign-in/?next=%2Fapi%2Fv1%2Ftasks%2F%3Fstatus%3Dpending",
+    )
+    assert "no-store" in sent_on.headers["Cache-Control"]
+    assert arrived.headers["Location"] == "/api/v1/tasks/?status=pending"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("get", {"Accept": "*/*"}),
+        ("get", {"Accept": "application/json"}),
+        ("get", {}),
+        ("post", {"Accept": "text/html"}),
+        ("get", {"Accept": "text/html", "Authorization": "Bearer nonsense"}),
+    ],
+)
+def test_a_program_that_is_not_signed_in_is_told_so(method: str, headers: dict[str, str]) -> None:
+    response = getattr(Client(), method)("/api/v1/lists/", headers=headers)
+
+    assert response.status_code == 401
 
 
 def test_only_staff_see_the_door_to_the_admin(browser: Client) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts.models import User
-from apps.calendar import durations, snoozes, zones
+from apps.calendar import snoozes, zones
 from apps.calendar.errors import CalendarError
 from apps.calendar.zones import instant_text
 from apps.notifications.events import ReminderEvent
@@ -26,7 +26,6 @@ from apps.tasks.selectors import pictures
 
 Status = Reminder.Status
 _MORNING = time(9, 0)
-_CHOICES = "Say PT15M, later_today, tomorrow or next_week, or give a date or an instant such as 2026-11-25T09:00:00Z."
 
 
 @transaction.atomic
@@ -128,13 +127,10 @@ def _instant(until: str, *, actor: User, now: datetime) -> datetime:
     """Raises `InvalidSnooze`."""
     zone = zones.zone(actor.time_zone)
     try:
-        if until.strip().upper().startswith("P"):
-            at = now + durations.parse(until.strip().upper())
-        else:
-            given = snoozes.snooze(until, now=now, zone=zone, due_at=None, due_on=None)
-            at = given if isinstance(given, datetime) else _morning_of(given, zone=zone)
+        given = snoozes.snooze(until, now=now, zone=zone, due_at=None, due_on=None)
+        at = given if isinstance(given, datetime) else _morning_of(given, zone=zone)
     except (CalendarError, OverflowError) as reason:
-        raise InvalidSnooze(str(reason) or _CHOICES) from reason
+        raise InvalidSnooze(str(reason)) from reason
     if at <= now:
         raise InvalidSnooze("That has passed; snooze to a time still to come.")
     return at

@@ -40,7 +40,9 @@ _NOT_ASKED = "Its task does not ask for this reminder any more. Ask for a new on
 
 @extend_schema_view(
     list=extend_schema(
-        summary="Your reminders", description="Those that are furthest ahead first; those that are over among them."
+        summary="Your reminders",
+        description="Those that are furthest ahead first; those that are over among them. What comes next: "
+        "`waits=true&sort=trigger`.",
     )
 )
 @extend_schema(tags=["reminders"])

@@ -17,7 +17,8 @@ class SnoozeSerializer(RefusesUnknownFields):
 
     until = serializers.CharField(
         max_length=64,
-        help_text="later_today, tomorrow, next_week, a day (2026-05-03) or an instant (2026-05-03T09:00:00+02:00).",
+        help_text="later_today, tomorrow, next_week, a duration such as PT15M, a day (2026-05-03) or an instant "
+        "(2026-05-03T09:00:00+02:00).",
     )
 
 

@@ -111,7 +111,9 @@ def tag_task(
 
 @transaction.atomic
 def snooze_task(*, task_id: UUID, actor: User, until: str, now: datetime, expected_version: int | None = None) -> Task:
-    """Move the due to `later_today`, `tomorrow`, `next_week`, a day or an instant, in the owner's zone.
+    """Move the due to `later_today`, `tomorrow`, `next_week`, `PT15M` from now, a day or an instant.
+
+    Words and days are of the owner's zone.
 
     Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted`, `AlreadyCompleted` and `InvalidTask`.
     """

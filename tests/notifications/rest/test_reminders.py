@@ -402,6 +402,8 @@ def three(ada):
         ({"sort": "trigger"}, [1, 2, 3]),
         ({"status": "planned"}, [1]),
         ({"status": ["planned", "snoozed"]}, [3, 1]),
+        ({"waits": "true", "sort": "trigger"}, [1, 3]),
+        ({"waits": "false"}, [2]),
         ({"origin": "default"}, [2]),
         ({"from": "2026-05-04T11:00:00Z"}, [3, 2]),
         ({"to": "2026-05-04T11:00:00Z"}, [1]),
