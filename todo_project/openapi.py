@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import exceptions
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from apps.events import context
 from todo_project import problems
@@ -281,7 +282,7 @@ def _example(status: str) -> Document:
     request.method, request.path = "POST", "/api/v1/tasks/"
     with context.caused_by(_CAUSE):
         response = problems.exception_handler(refusal, {"request": Request(request)})
-    assert response is not None
+    assert isinstance(response, Response)
     return dict(response.data)
 
 

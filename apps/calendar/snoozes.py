@@ -25,8 +25,9 @@ def snooze(
 
     `until` is `later_today` (three hours from now, rounded up to a quarter of an hour, always an instant),
     `tomorrow`, `next_week` (the next Monday), a duration from now (`PT15M`, always an instant), an ISO date, or an ISO
-    instant; without an offset it is wall-clock time in the zone. A day, named or given, keeps the time of day that an instant `due_at` has in the zone;
-    where nothing or a date was due it is a date. Raises `InvalidSnooze` and `InvalidDuration`.
+    instant; without an offset it is wall-clock time in the zone. A day, named or given, keeps the time of day that an
+    instant `due_at` has in the zone; where nothing or a date was due it is a date. Raises `InvalidSnooze` and
+    `InvalidDuration`.
     """
     try:
         new = _moved(until.strip(), now=now, zone=zone, due_at=due_at)
