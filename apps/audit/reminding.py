@@ -18,12 +18,13 @@ _ON_TIME_SECONDS = 60
 _BY = {"in_app": "in the inbox", "email": "by e-mail", "push": "by Web Push", "webhook": "by webhook"}
 _BECAUSE_MOVED = {
     "task": ", as the task changed",
+    "asked": ", as was asked",
     "default": ", as the owner's default changed",
     "time_zone": ", as the owner's clock moved to another zone",
     "reopened": ", as the task was reopened",
 }
 _BECAUSE_CANCELLED = {
-    "completed": ", as the task was completed",
+    "completed": ", with the completion of the task",
     "deleted": ", as the task was deleted",
     "removed": ", as it was no longer wanted",
     "no_due": ", as the task has no due any more",
@@ -51,7 +52,19 @@ def scheduled(data: Mapping[str, Any], setting: Setting) -> str:
 
 
 def rescheduled(data: Mapping[str, Any], setting: Setting) -> str:
-    return f"moved {_from_to(data, setting)}{_BECAUSE_MOVED.get(data['because'], '')}"
+    because = _BECAUSE_MOVED.get(data["because"], "")
+    if data.get("before") is None:
+        # It did not wait any more.
+        return f"planned the reminder again for {_when(data['after'], setting)}{because}"
+    return f"moved {_from_to(data, setting)}{because}"
+
+
+def as_asked(data: Mapping[str, Any], led: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same, where `led`, what happened to its task, shows that this very reminder was moved and not the due."""
+    changes = led.get("changes")
+    moved = set(changes) if isinstance(changes, Mapping) else set()
+    asked = data.get("because") == "task" and "reminders" in moved and not moved & {"due_at", "due_on"}
+    return {**data, "because": "asked"} if asked else data
 
 
 def cancelled(data: Mapping[str, Any], setting: Setting) -> str:

@@ -33,11 +33,12 @@ class Told:
 def told(records: Sequence[AuditRecord], *, reader: User, now: datetime, naming: bool = False) -> list[Told]:
     """Each record in words; `naming` puts a task's title before, for records of many things."""
     names = selectors.names_of(record.actor_id for record in records)
-    causes = selectors.types_of({record.causation_id for record in records if record.causation_id})
+    causes = selectors.causes_of({record.causation_id for record in records if record.causation_id})
     kept = selectors.kept_of(records)
     zone = zones.zone(reader.time_zone)
     found = []
     for record in records:
+        cause = causes.get(record.causation_id) if record.causation_id else None
         actor = names.get(record.actor_id, GONE) if record.actor_id else None
         sentence = words.sentence(
             record.type,
@@ -45,7 +46,8 @@ def told(records: Sequence[AuditRecord], *, reader: User, now: datetime, naming:
             actor=actor,
             zone=zone,
             now=now,
-            cause=causes.get(record.causation_id) if record.causation_id else None,
+            cause=cause.type if cause else None,
+            led=cause.data if cause and cause.owner_id == record.owner_id else None,
             naming=naming,
             kept=kept[record.pk],
         )

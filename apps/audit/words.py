@@ -55,6 +55,7 @@ def sentence(
     zone: ZoneInfo,
     now: datetime,
     cause: str | None = None,
+    led: Mapping[str, Any] | None = None,
     naming: bool = False,
     kept: Kept = Kept.ERASED,
 ) -> str:
@@ -62,7 +63,8 @@ def sentence(
 
     `actor` is a name, `None` the platform; days are those of `zone`, with the year where it is not that of `now`.
     `data` is `None` where it is not `kept`, which then says why. `cause` is the type of the event that led to this
-    one, if one did. `naming` puts a task's title before, where "it" would leave open which.
+    one, if one did, and `led` what that holds, where it is of the same person. `naming` puts a task's title before,
+    where "it" would leave open which.
     """
     who = actor or PLATFORM.capitalize()
     kind, _, verb = without_version(type).partition(".")
@@ -73,8 +75,10 @@ def sentence(
         plain = _ERASED_PHRASES.get(f"{kind}.{verb}") or _plain(kind, verb)
         return f"{who} {plain}{_with(verb, cause)} ({_MISSING[kept]})"
     setting = Setting.at(now, zone=zone)
+    data = reminding.as_asked(data, led or {}) if kind == "reminder" else data
+    title = (_title(data, kind) or _title_of_its_task(kind, led)) if naming else ""
     told = clauses.tried(lambda: phrase(data, setting) if phrase else None) or _unknown(kind, verb, data)
-    return f"{_title(data, kind) if naming else ''}{who} {told}{_with(verb, cause)}{_of_its_series(data, kind)}"
+    return f"{title}{who} {told}{_with(verb, cause)}{_of_its_series(data, kind)}"
 
 
 def _created(data: Mapping[str, Any], setting: Setting) -> str:
@@ -208,6 +212,11 @@ def _title(data: Mapping[str, Any], kind: str) -> str:
     thing = data.get("task" if kind == "reminder" else kind) if kind != "notification" else None
     title = thing.get("title") if isinstance(thing, Mapping) else None
     return f"{clauses.quoted(title)}: " if title else ""
+
+
+def _title_of_its_task(kind: str, led: Mapping[str, Any] | None) -> str:
+    """From what led to it: what is planned of a reminder names its task by its id alone."""
+    return _title(led or {}, "task") if kind == "reminder" else ""
 
 
 def _unreadable(data: Mapping[str, Any] | None) -> str:

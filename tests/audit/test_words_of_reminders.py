@@ -86,10 +86,42 @@ def test_a_moved_reminder_is_told_from_when_to_when_and_why(because, reason):
     assert sentence == f"The platform moved the reminder from 3 May at 08:30 to 4 May at 09:00{reason}"
 
 
+def test_a_reminder_that_did_not_wait_any_more_is_told_with_its_new_time():
+    sentence = of_reminder("rescheduled", before=None, after="2026-05-04T08:00:00Z", because="reopened")
+
+    assert sentence == "The platform planned the reminder again for 4 May at 09:00, as the task was reopened"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"reminders": {"before": None, "after": []}}, ", as was asked"),
+        ({"due_at": {"before": None, "after": None}}, ", as the task changed"),
+        ({"reminders": {"before": None, "after": []}, "due_at": {"before": 1, "after": 2}}, ", as the task changed"),
+    ],
+)
+def test_what_led_to_it_names_the_task_and_tells_whether_the_reminder_itself_was_moved(changes, reason):
+    data = {"reminder": REMINDER, "before": "2026-05-03T07:30:00Z", "after": "2026-05-04T08:00:00Z", "because": "task"}
+    led = {"task": TASK, "changes": changes}
+
+    sentence = words.sentence(
+        "reminder.rescheduled.v1",
+        data,
+        actor="Ada",
+        zone=LONDON,
+        now=NOW,
+        cause="task.updated.v1",
+        led=led,
+        naming=True,
+    )
+
+    assert sentence == f"“Pay rent”: Ada moved the reminder from 3 May at 08:30 to 4 May at 09:00{reason}"
+
+
 @pytest.mark.parametrize(
     ("because", "reason"),
     [
-        ("completed", ", as the task was completed"),
+        ("completed", ", with the completion of the task"),
         ("deleted", ", as the task was deleted"),
         ("removed", ", as it was no longer wanted"),
         ("no_due", ", as the task has no due any more"),
