@@ -87,7 +87,7 @@ def _kept(record: AuditRecord, erased: Collection[UUID]) -> Kept:
 def causes_of(event_ids: Collection[UUID]) -> dict[UUID, AuditRecord]:
     """What the trail has of the events that led to others, with what is left of their content."""
     records = AuditRecord.objects.filter(event_id__in=event_ids).select_related("content")
-    return {record.event_id: record for record in records if record.event_id}
+    return {record.event_id: record for record in records}
 
 
 def heads(chains: Sequence[int] = range(chain.CHAINS)) -> dict[int, Head]:
