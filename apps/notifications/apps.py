@@ -14,10 +14,10 @@ class NotificationsConfig(AppConfig):
         transports.transports()
         queue, sweep = subscribers.group.name, settings.REMINDERS_SWEEP_SECONDS
         schedules.declare("Trigger reminders that are due", Schedule("notifications.trigger_due", queue, sweep, {}))
-        schedules.declare("Follow changes of defaults", Schedule("notifications.follow_up", queue, 60, {}))
+        schedules.declare("Follow changes of defaults", Schedule("notifications.follow_up", queue, 15, {}))
         schedules.declare("Send what is due to go out", Schedule("notifications.send", queue, sweep, {}))
         schedules.declare("Forget old notifications", Schedule("notifications.prune", queue, 3600, {}))
         failing = Schedule("notifications.tell_of_failing_webhooks", queue, 60, {})
         schedules.declare("Tell of webhooks that were switched off", failing)
-        schedules.declare("Send daily digests", Schedule("notifications.send_digests", queue, 60, {}))
+        schedules.declare("Send daily digests", Schedule("notifications.send_digests", queue, 30, {}))
         schedules.declare("Nudge about what is overdue", Schedule("notifications.nudge_overdue", queue, 30, {}))

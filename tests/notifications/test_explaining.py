@@ -114,8 +114,36 @@ class TestANotification:
     def test_that_was_never_told_of_anywhere_still_says_why(self, ada):
         prefer(ada, switches={"reminder": {"in_app": False, "pigeon": False}})
 
-        switched_off = "You have switched this off in your preferences, or it is off unless you switch it on."
-        assert sentences(why(told(ada)))[1:] == [("off", switched_off)] * 2
+        assert sentences(why(told(ada)))[1:] == [
+            ("off", "You have switched this off in the app in your preferences."),
+            ("off", "You have switched this off by pigeon in your preferences."),
+        ]
+
+    def test_that_is_off_by_itself_does_not_say_that_somebody_switched_it_off(self, ada):
+        off = [reason for what, reason in sentences(why(told(ada, kind="notice"))) if what == "off"]
+
+        assert off == ["This is off by pigeon unless you switch it on in your preferences."]
+
+    def test_that_joined_what_was_collecting_was_made_before_it_waits(self, ada):
+        first = told(ada)
+        (second,) = tell([news(ada)], now=NOON + SECOND / 2)
+
+        assert Delivery.objects.get().created_at == first.created_at < second.created_at
+        assert [what for what, _ in sentences(why(second))] == ["made", "told", "batch", "delivery_collecting"]
+
+    def test_tells_a_success_once(self, ada):
+        one = told(ada)
+        delivery = Delivery.objects.get()
+        DeliveryAttempt.objects.create(
+            delivery=delivery, number=1, fence=1, started_at=NOON, finished_at=NOON + SECOND, outcome="delivered"
+        )
+        Delivery.objects.update(status="delivered", attempts=1, finished_at=NOON + SECOND)
+        assert sentences(why(one))[-1] == ("attempt_delivered", "Attempt 1 was accepted: it was delivered by pigeon.")
+        assert "delivery_delivered" not in dict(sentences(why(one)))
+
+        DeliveryAttempt.objects.all().delete()
+
+        assert sentences(why(one))[-1] == ("delivery_delivered", "It was delivered by pigeon, with 1 attempt.")
 
 
 class TestEveryDecision:
@@ -152,7 +180,9 @@ class TestEveryDecision:
 
     def test_and_each_status_outcome_and_change_has_one_too(self):
         of_deliveries = {of_delivery(Delivery(status=one, transport="pigeon"), called="") for one in Delivery.Status}
-        of_attempts = {of_attempt(DeliveryAttempt(number=1, outcome=one)) for one in DeliveryAttempt.Outcome}
+        of_attempts = {
+            of_attempt(DeliveryAttempt(number=1, outcome=one), transport="pigeon") for one in DeliveryAttempt.Outcome
+        }
         of_changes = {
             of_change(change, because="", by_owner=by_owner)
             for change in ("read", "unread", "snoozed", "done")
@@ -168,6 +198,16 @@ class TestAReminder:
             ("scheduled", "It was planned for 4 May at 14:00: 30 minutes before due, your default."),
             ("is_planned", "Its time has not come yet: it is planned for 4 May at 14:00."),
         ]
+
+    def test_of_a_day_s_default_does_not_say_that_somebody_chose_an_instant(self, ada):
+        task = RemindedTask.objects.create(task_id=uuid4(), owner=ada, version=1, status="pending", priority="none")
+        made = Reminder(owner=ada, task=task, origin="default", planned_for=NOON, trigger_at=NOON)
+        keep(lambda changes: changes.make(made), at=NOON - 2 * HOUR)
+
+        assert sentences(why_reminder(made))[0] == (
+            "scheduled",
+            "It was planned for 4 May at 14:00: on the day it is due, your default.",
+        )
 
     def test_tells_its_whole_way_with_what_was_told_of_it(self, ada, reminder):
         moved = {"before": "2026-05-04T12:00:00Z", "after": "2026-05-04T13:00:00Z"}
@@ -206,7 +246,7 @@ class TestAReminder:
             ("snoozed", "It was put off from 4 May at 14:00 to 4 May at 15:00."),
             ("triggered", "Its time came, and it was triggered 2 min late."),
         ]
-        assert ("delivered", "It reached you in the app.") in reasons
+        assert "delivered" not in dict(reasons)
         assert ("told", "It was put into your inbox at once.") in reasons
         assert reasons[-1] == ("is_delivered", "It has reached you.")
 

@@ -92,6 +92,12 @@ def test_deliveries_that_failed_are_a_warning() -> None:
     assert (doctor.deliveries().level, doctor.deliveries().told) == (Level.WARNING, "1 failed for good")
 
 
+def test_a_test_that_failed_is_none() -> None:
+    sent(told(person()), transport="webhook", kind="test", status="failed")
+
+    assert doctor.deliveries() == well("0 wait, 0 under way, 0 held")
+
+
 def test_endpoints_that_we_switched_off_are_named_and_others_are_not() -> None:
     times = {"created_at": ago(days=1), "updated_at": ago(days=1), "url": "https://example.org/", "secret": b""}
     WebhookEndpoint.objects.create(owner=person("ada"), status="disabled", **times)

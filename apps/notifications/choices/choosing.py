@@ -42,6 +42,7 @@ class Way:
     label: str
     at_once: bool
     switched_on: bool
+    on_by_default: bool
     destinations: Sequence[Destination]
     nowhere: str
 
@@ -106,7 +107,9 @@ def _why_not(way: Way, moment: Moment) -> tuple[Decision, str] | None:
     if moment.only is not None and way.transport not in moment.only:
         return Decision.NOT_MEANT, f"This is not sent by {way.label}."
     if not way.switched_on:
-        return Decision.OFF, "You have switched this off in your preferences, or it is off unless you switch it on."
+        if way.on_by_default:
+            return Decision.OFF, f"You have switched this off {way.label} in your preferences."
+        return Decision.OFF, f"This is off {way.label} unless you switch it on in your preferences."
     if way.at_once:
         quietly = (
             " Quietly, because of your quiet hours: no screen pops up."

@@ -78,7 +78,7 @@ def of_change(change: str, *, because: str, by_owner: bool) -> str:
 
 def of_delivery(row: Delivery, *, called: str) -> str:
     """How far what goes out has come; `called` is its destination."""
-    where = f"{_by(row.transport)}{f' ({called})' if called else ''}"
+    where = _where(row.transport, called)
     tried = f"{row.attempts} attempt{'' if row.attempts == 1 else 's'}"
     quiet = ", when your quiet hours end." if row.because == "quiet" else "."
     sentences = {
@@ -95,11 +95,12 @@ def of_delivery(row: Delivery, *, called: str) -> str:
     return sentences[Delivery.Status(row.status)]
 
 
-def of_attempt(attempt: DeliveryAttempt) -> str:
-    """What came of one try."""
+def of_attempt(attempt: DeliveryAttempt, *, transport: str, called: str = "") -> str:
+    """What came of one try by a transport; `called` is where it went."""
+    where = _where(transport, called)
     outcomes = {
         DeliveryAttempt.Outcome.STARTED: "is under way.",
-        DeliveryAttempt.Outcome.DELIVERED: "was accepted.",
+        DeliveryAttempt.Outcome.DELIVERED: f"was accepted: it was delivered {where}.",
         DeliveryAttempt.Outcome.RETRY: f"failed and is made again: {attempt.error}",
         DeliveryAttempt.Outcome.REFUSED: f"was refused for good: {attempt.error}",
         DeliveryAttempt.Outcome.DIED: "came to no end: whether it arrived nobody knows.",
@@ -110,16 +111,22 @@ def of_attempt(attempt: DeliveryAttempt) -> str:
 def _asked(reminder: Mapping[str, Any]) -> str:
     if reminder["origin"] == Reminder.Origin.SNOOZE:
         return "you put a notification off"
+    is_default = reminder["origin"] == Reminder.Origin.DEFAULT
     try:
-        when = before_due_in_words(reminder["before_due"]) if reminder["before_due"] else "at an instant you chose"
+        chosen = "on the day it is due" if is_default else "at an instant you chose"
+        when = before_due_in_words(reminder["before_due"]) if reminder["before_due"] else chosen
     except CalendarError:
         when = "before due"
-    return f"{when}, your default" if reminder["origin"] == Reminder.Origin.DEFAULT else f"{when}, as you asked"
+    return f"{when}, your default" if is_default else f"{when}, as you asked"
 
 
 def _from_to(data: Mapping[str, Any], words: Words) -> str:
     after = f"to {words.told(data['after'])}"
     return f"from {words.told(data['before'])} {after}" if data["before"] else after
+
+
+def _where(transport: str, called: str) -> str:
+    return f"{_by(transport)}{f' ({called})' if called else ''}"
 
 
 def _by(transport: str) -> str:

@@ -4,7 +4,7 @@ Invariant: nothing is worked out anew. What is told was kept when it happened: w
 their attempts, and in the log.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,8 @@ MOST_DELIVERIES = 50
 MOST_ATTEMPTS = 200
 MOST_EVENTS = 200
 MOST_NOTIFICATIONS = 5
+# What tells, of a notification, that its reminder has reached its owner.
+_SUCCESS = {"told", "attempt_delivered", "delivery_delivered"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ def why(notification: Notification) -> list[Reason]:
     reasons = [
         _made(notification, words),
         *_chosen(notification),
-        *_deliveries([notification.pk]),
+        *_deliveries(notification),
         *_changed(notification),
     ]
     return sorted(reasons, key=lambda one: one.at)
@@ -60,8 +62,10 @@ def why_reminder(reminder: Reminder) -> list[Reason]:
         for event in _events("reminder", reminder.pk)
     ]
     told = Notification.objects.filter(reminder_id=reminder.pk).select_related("owner").order_by("-pk")
-    for notification in told[:MOST_NOTIFICATIONS]:
-        reasons += why(notification)
+    of_notifications = [reason for notification in told[:MOST_NOTIFICATIONS] for reason in why(notification)]
+    if any(one.what in _SUCCESS for one in of_notifications):
+        reasons = [one for one in reasons if one.what != "delivered"]
+    reasons += of_notifications
     return [*sorted(reasons, key=lambda one: one.at), _stands(reminder, words)]
 
 
@@ -87,18 +91,24 @@ def _chosen(notification: Notification) -> Iterator[Reason]:
         )
 
 
-def _deliveries(notification_ids: Iterable[UUID]) -> Iterator[Reason]:
-    items = DeliveryItem.objects.filter(notification_id__in=notification_ids).order_by("-delivery_id")
+def _deliveries(notification: Notification) -> Iterator[Reason]:
+    """A success is told once: by the attempt that had it, as long as that is kept."""
+    items = DeliveryItem.objects.filter(notification_id=notification.pk).order_by("-delivery_id")
     ids = list(items.values_list("delivery_id", flat=True)[:MOST_DELIVERIES])
     rows = {row.pk: row for row in Delivery.objects.filter(pk__in=ids).defer("content").order_by("pk")}
     called = names_of(list(rows.values()))
+    told: set[UUID] = set()
     tries = DeliveryAttempt.objects.filter(delivery_id__in=list(rows)).order_by("-pk")
     # The newest of very many; those of one instant in the order in which they were made.
     for attempt in reversed(list(tries[:MOST_ATTEMPTS])):
-        yield _tried(attempt, rows[attempt.delivery_id])
+        told.update({attempt.delivery_id} if attempt.outcome == DeliveryAttempt.Outcome.DELIVERED else ())
+        yield _tried(attempt, rows[attempt.delivery_id], called=called[attempt.delivery_id])
     for row in rows.values():
+        if row.status == Delivery.Status.DELIVERED and row.pk in told:
+            continue
         yield Reason(
-            at=row.finished_at or row.created_at,
+            # It may have collected before this came to it.
+            at=row.finished_at or max(row.created_at, notification.created_at),
             what=f"delivery_{row.status}",
             reason=of_delivery(row, called=called[row.pk]),
             transport=row.transport,
@@ -112,14 +122,16 @@ def _deliveries(notification_ids: Iterable[UUID]) -> Iterator[Reason]:
         )
 
 
-def _tried(attempt: DeliveryAttempt, delivery: Delivery) -> Reason:
+def _tried(attempt: DeliveryAttempt, delivery: Delivery, *, called: str) -> Reason:
     return Reason(
         at=attempt.finished_at or attempt.started_at,
         what=f"attempt_{attempt.outcome}",
-        reason=of_attempt(attempt),
+        reason=of_attempt(attempt, transport=delivery.transport, called=called),
         transport=delivery.transport,
         detail={
             "delivery": str(delivery.pk),
+            "destination": called,
+            "redelivery_of": str(delivery.redelivery_of_id) if delivery.redelivery_of_id else None,
             "number": attempt.number,
             "seconds": attempt.seconds,
             "request": attempt.request,

@@ -37,7 +37,8 @@ SELECT
         WHERE status IN ('collecting', 'waiting') LIMIT %(most)s) waiting),
     (SELECT count(*) FROM (SELECT FROM notifications_delivery WHERE status = 'sending' LIMIT %(most)s) sending),
     (SELECT count(*) FROM (SELECT FROM notifications_delivery WHERE status = 'held' LIMIT %(most)s) held),
-    (SELECT count(*) FROM (SELECT FROM notifications_delivery WHERE status = 'failed' LIMIT %(most)s) failed),
+    (SELECT count(*) FROM (SELECT FROM notifications_delivery
+        WHERE status = 'failed' AND kind <> 'test' LIMIT %(most)s) failed),
     (SELECT extract(epoch FROM statement_timestamp() - min(first.send_at))::float8
         FROM unnest(%(transports)s::text[]) AS t (name) CROSS JOIN LATERAL (
             SELECT send_at FROM notifications_delivery
@@ -50,7 +51,8 @@ SELECT
 class DeliveriesStatus:
     """Deliveries by what they wait for, each up to `MOST_COUNTED`: `waiting` also collects, or for the next attempt.
 
-    `oldest_due_seconds` is since when the first of them should have been on its way.
+    Tests are not among `failed`: who made one looks. `oldest_due_seconds` is since when the first of them should have
+    been on its way.
     """
 
     waiting: int

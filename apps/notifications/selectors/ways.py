@@ -29,6 +29,7 @@ class Reach:
                 label=transport.label,
                 at_once=transport.at_once,
                 switched_on=switches.is_on(kept, kind=kind, transport=transport),
+                on_by_default=kind in transport.on_by_default,
                 destinations=self.destinations[name].get(owner_id, []),
                 nowhere=transport.nowhere(),
             )

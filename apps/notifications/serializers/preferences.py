@@ -119,10 +119,11 @@ def _clock(wall: time | None) -> str | None:
 
 
 def _reached(transport: Transport, owner: User) -> dict[str, Any]:
-    there = any(not one.held for one in transport.destinations([owner]).get(owner.pk, []))
+    destinations = transport.destinations([owner]).get(owner.pk, [])
+    there = any(not one.held for one in destinations)
     return {
         "name": transport.name,
         "label": transport.label,
         "is_reached": there,
-        "why_not": None if there else transport.nowhere(),
+        "why_not": None if there else transport.held() if destinations else transport.nowhere(),
     }

@@ -96,6 +96,10 @@ class Transport:
         """What a person is told who is reached nowhere: why, and what to do."""
         raise NotImplementedError
 
+    def held(self) -> str:
+        """What a person is told all of whose destinations are held."""
+        return "It is switched off: what is for it is kept until it is on again."
+
     def compose(
         self, delivery: "Delivery", *, owner: User, items: Sequence["Notification"], now: datetime
     ) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import pytest
 
 from apps.notifications.models import Preferences
+from apps.notifications.services import webhooks
 from tests.notifications.rest.made import MONDAY
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +32,24 @@ def test_who_never_changed_anything_reads_the_defaults(api, ada):
     assert {"name": "in_app", "label": "in the app", "is_reached": True, "why_not": None} in told["transports"]
     assert (told["version"], told["updated_at"]) == (0, None)
     assert kept(ada) is None
+
+
+def test_who_switched_their_webhook_off_is_not_told_that_they_have_none(api, ada):
+    def why_not():
+        (told,) = [one for one in api.get(PREFERENCES).json()["transports"] if one["name"] == "webhook"]
+        return told["is_reached"], told["why_not"]
+
+    without = why_not()
+    made = webhooks.create(owner=ada, url="https://example.org/hook", now=MONDAY)
+    there = why_not()
+    webhooks.disable(endpoint_id=made.endpoint.pk, actor=ada, now=MONDAY)
+
+    assert without == (False, "You have no webhook. Make one, and other systems are told, too.")
+    assert there == (True, None)
+    assert why_not() == (
+        False,
+        "Your webhook is switched off: what is for it is held for up to 7 days. Enable it, and it comes.",
+    )
 
 
 def test_a_change_of_some_leaves_the_rest(api, ada):
