@@ -329,7 +329,7 @@ class TestQuietHours:
         assert decisions(milk) == {"in_app": "told", "pigeon": "quiet"}
         assert claimed(self.SEVEN - SECOND) == []
         (delivery,) = claimed(self.SEVEN)
-        assert (delivery.kind, delivery.held_quiet, delivery.send_at) == ("digest", True, self.SEVEN)
+        assert (delivery.kind, delivery.held_quiet, delivery.send_at) == ("several", True, self.SEVEN)
         assert sent_together() == [["Milk", "Eggs"]]
 
     def test_say_until_when_they_hold_it(self, ada):

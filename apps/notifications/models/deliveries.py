@@ -34,6 +34,8 @@ class Delivery(models.Model):
         OVERDUE = Kind.OVERDUE.value
         DIGEST = Kind.DIGEST.value
         NOTICE = Kind.NOTICE.value
+        # What quiet hours collect, of whatever kinds.
+        SEVERAL = "several"
         TEST = "test"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -65,7 +65,7 @@ class ToSend:
             owner_id=one.owner_id,
             transport=self.choice.transport,
             destination=self.choice.destination,
-            kind=Delivery.Kinds.DIGEST if decision == Decision.QUIET else one.kind,
+            kind=Delivery.Kinds.SEVERAL if decision == Decision.QUIET else one.kind,
             status=kept.get(decision, Status.WAITING),
             urgent=one.urgent,
             held_quiet=decision == Decision.QUIET,

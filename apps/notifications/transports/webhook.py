@@ -2,9 +2,9 @@
 
 Every body has one shape, however many notifications went together: `data.notification` is what is told, as in
 `notification.created.v1` and with its id; `data.items` are the notifications one by one, at least one and at most 100
-of `data.count`. Of several, `data.notification` sums them up, as kind `digest` with the id of the delivery. The content
-type is that of CloudEvents, by which their libraries recognise one; a signature is over the bytes, whatever they are
-called.
+of `data.count`. Of several, `data.notification` sums them up, as kind `several` with the id of the delivery. The
+content type is that of CloudEvents, by which their libraries recognise one; a signature is over the bytes, whatever
+they are called.
 
 Source: https://www.standardwebhooks.com, CloudEvents 1.0.2 (HTTP binding, structured mode).
 """
@@ -75,6 +75,9 @@ class Webhook(Transport):
     def nowhere(self) -> str:
         return "You have no webhook. Make one, and other systems are told, too."
 
+    def held(self) -> str:
+        return "Your webhook is switched off: what is for it is held for up to 7 days. Enable it, and it comes."
+
     def compose(
         self, delivery: Delivery, *, owner: User, items: Sequence[Notification], now: datetime
     ) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def _summed_up(delivery: Delivery, told: Sequence[Mapping[str, Any]]) -> dict[st
         **told[0],
         **nothing_of_one,
         "id": str(delivery.redelivery_of_id or delivery.pk),
-        "kind": str(Kind.DIGEST),
+        "kind": str(Delivery.Kinds.SEVERAL),
         "title": f"{len(told)} notifications",
         "text": "\n".join(titles),
         "urgent": any(one["urgent"] for one in told),
