@@ -73,7 +73,8 @@ class NotificationFilter(OfPerson):
     status = filters.MultipleChoiceFilter(
         choices=[*Notification.Status.choices, *[(one, one) for one in inbox.OUTCOMES]],
         method="of_statuses",
-        help_text="One or more: unread, read, snoozed, done; or how it went out: sent, waiting, held, failed.",
+        help_text="One or more: unread (in the inbox), read, snoozed, done; or how it went out: failed, waiting, sent, "
+        "held, dropped.",
     )
     delivery = filters.ChoiceFilter(
         choices=[(one, one) for one in inbox.OUTCOMES],
@@ -83,16 +84,26 @@ class NotificationFilter(OfPerson):
     task = filters.UUIDFilter(field_name="task_id", help_text="What you were told of this task.")
     reminder = filters.UUIDFilter(field_name="reminder_id", help_text="What came of this reminder.")
     kind = filters.MultipleChoiceFilter(choices=Kind.choices, help_text="One or more kinds.")
-    in_inbox = YesOrNo(field_name="in_inbox", help_text="What stands in the inbox, or what only went out.")
+    in_inbox = YesOrNo(
+        field_name="in_inbox",
+        help_text="What stands in the inbox, or what only went out. Without any filter: the inbox.",
+    )
 
     class Meta:
         model = Notification
         fields: Sequence[str] = []
 
+    def filter_queryset(self, queryset: QuerySet[Notification]) -> Any:
+        """Who asks for nothing in particular is shown the inbox."""
+        asked = any(value not in (None, "", []) for value in self.form.cleaned_data.values())
+        return super().filter_queryset(queryset) if asked else queryset.filter(in_inbox=True)
+
     def of_statuses(self, notifications: QuerySet[Notification], name: str, value: Sequence[str]) -> Any:
         kept = [one for one in value if one in Notification.Status.values]
         went = [inbox.that_went(one, owner=self._owner) for one in value if one in inbox.OUTCOMES]
-        conditions = ([Q(status__in=kept)] if kept else []) + went
+        # What stands in no inbox is unread for nobody.
+        by_status = Q(status__in=kept) & (Q(in_inbox=True) | ~Q(status=Notification.Status.UNREAD))
+        conditions = ([by_status] if kept else []) + went
         return notifications.filter(reduce(or_, conditions)) if conditions else notifications
 
     def that_went(self, notifications: QuerySet[Notification], name: str, value: str) -> Any:

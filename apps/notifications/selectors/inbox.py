@@ -13,9 +13,16 @@ from apps.notifications.selectors.whose import owned_by
 MOST_COUNTED = 1000
 
 UNDER_WAY = (Delivery.Status.COLLECTING, Delivery.Status.WAITING, Delivery.Status.SENDING)
-# The worst first: what a notification is as a whole is the first that one of its deliveries is.
-_WENT = {"failed": (Delivery.Status.FAILED,), "held": (Delivery.Status.HELD,), "waiting": UNDER_WAY}
-OUTCOMES = (*_WENT, "sent")
+# What a notification is as a whole is the first of these that one of its deliveries is: what is wrong or to come, then
+# what went out; what is kept for a webhook that is off, or was not needed any more, only where nothing did.
+_WENT = {
+    "failed": (Delivery.Status.FAILED,),
+    "waiting": UNDER_WAY,
+    "sent": (Delivery.Status.DELIVERED,),
+    "held": (Delivery.Status.HELD,),
+    "dropped": (Delivery.Status.DROPPED,),
+}
+OUTCOMES = tuple(_WENT)
 
 
 def notifications_of(*, owner: User) -> QuerySet[Notification]:
@@ -31,26 +38,26 @@ def unread_count(*, owner: User) -> int:
 
 
 def that_went(outcome: str, *, owner: User) -> Q:
-    """Notifications that went out as `overall` tells: failed, held, waiting or sent."""
-    worse = list(_WENT)
-    if outcome in _WENT:
+    """Notifications that went out as `overall` tells."""
+    if outcome == "sent":
+        condition = has_one(_WENT["sent"]) | (Q(in_inbox=True) & ~has_one(Delivery.Status.values))
+    else:
         # From the deliveries: of all that a person was told these are few.
         items = DeliveryItem.objects.filter(delivery__owner=owner, delivery__status__in=_WENT[outcome])
         condition = Q(pk__in=items.values("notification_id"))
-        worse = worse[: worse.index(outcome)]
-    else:
-        condition = Q(in_inbox=True) | has_one((Delivery.Status.DELIVERED,))
-    for one in worse:
+    for one in OUTCOMES[: OUTCOMES.index(outcome)]:
         condition &= ~has_one(_WENT[one])
     return condition
 
 
 def overall(notification: Notification, statuses: set[str]) -> str | None:
-    """How it went out as a whole, by the statuses of its deliveries. `None` where there was nowhere to go."""
+    """How it went out as a whole, by the statuses of its deliveries; of one without any, the inbox is what it was sent
+    to. `None` where there was nowhere to go.
+    """
     for outcome, those in _WENT.items():
         if statuses.intersection(those):
             return outcome
-    return "sent" if notification.in_inbox or Delivery.Status.DELIVERED in statuses else None
+    return "sent" if notification.in_inbox and not statuses else None
 
 
 def has_one(statuses: Iterable[str]) -> Q:

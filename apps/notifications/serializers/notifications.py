@@ -63,8 +63,9 @@ class NotificationSerializer(Represented):
         choices=inbox.OUTCOMES,
         read_only=True,
         allow_null=True,
-        help_text="How it went out as a whole, the worst first: failed, held, waiting, or sent, which the inbox is "
-        "too. Null where there was nowhere to go.",
+        help_text="How it went out as a whole, the first of these that one of its deliveries is: failed, waiting, "
+        "sent, held, dropped (nothing went out: nobody needed it any more). Without any it is sent where it stands in "
+        "the inbox, else null: there was nowhere to go.",
     )
     deliveries = DeliveryInShortSerializer(read_only=True, many=True, help_text="The oldest first.")
     version = serializers.IntegerField(read_only=True, min_value=1)

@@ -39,7 +39,8 @@ _VERB: dict[str, Any] = {
 @extend_schema_view(
     list=extend_schema(
         summary="What you were told",
-        description="Newest first: what is done, and what only went out by mail or otherwise, among it.",
+        description="Newest first, what is done among it: your inbox. By a filter also what only went out by mail or "
+        "otherwise; of that alone by `in_inbox=false`.",
     ),
     retrieve=extend_schema(summary="One notification"),
 )

@@ -102,11 +102,12 @@ def test_a_page_has_at_most_100(api):
 def five(ada):
     """One of each way that a notification may have gone, by its title."""
     for title, statuses in {
-        "sent": ["delivered"],
-        "waiting": ["delivered", "waiting"],
+        "sent": ["delivered", "held", "dropped"],
+        "waiting": ["delivered", "waiting", "held"],
         "collecting": ["collecting"],
-        "held": ["held", "waiting", "delivered"],
+        "held": ["held", "dropped"],
         "failed": ["failed", "held", "waiting", "delivered"],
+        "not needed": ["dropped"],
     }.items():
         one = notification(ada, title=title)
         for status in statuses:
@@ -123,6 +124,7 @@ def five(ada):
         ("waiting", ["collecting", "waiting"]),
         ("held", ["held"]),
         ("failed", ["failed"]),
+        ("dropped", ["dropped", "not needed"]),
     ],
 )
 def test_notifications_are_found_by_how_they_went_as_they_tell_it(api, five, went, expected):
@@ -134,15 +136,15 @@ def test_notifications_are_found_by_how_they_went_as_they_tell_it(api, five, wen
 
 
 def test_what_had_nowhere_to_go_tells_so(api, five):
-    told = {one["title"]: one["delivery"] for one in api.get(NOTIFICATIONS).json()["results"]}
+    found = api.get(NOTIFICATIONS, {"in_inbox": "false"}).json()["results"]
 
-    assert (told["nowhere"], told["dropped"]) == (None, None)
+    assert {one["title"]: one["delivery"] for one in found} == {"nowhere": None, "dropped": "dropped"}
 
 
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ("unread", ["failed", "held", "collecting", "waiting", "sent"]),
+        ("unread", ["not needed", "failed", "held", "collecting", "waiting", "sent"]),
         ("read", ["inbox alone"]),
         ("snoozed", ["dropped"]),
         ("done", ["nowhere"]),
@@ -192,6 +194,16 @@ def test_what_is_unread_in_the_inbox_is_counted(api, ada, eve):
     notification(eve)
 
     assert api.get(f"{NOTIFICATIONS}unread-count/").json() == {"unread": 2, "is_all": True}
+
+
+def test_the_list_of_what_is_unread_is_what_is_counted_and_without_a_filter_the_inbox_is_listed(api, ada):
+    notification(ada, title="In the inbox")
+    notification(ada, title="Digest", kind="digest", in_inbox=False)
+
+    assert titles(api) == titles(api, status="unread") == ["In the inbox"]
+    assert titles(api, in_inbox="false") == titles(api, kind="digest") == ["Digest"]
+    assert titles(api, in_inbox="false", status="unread") == []
+    assert api.get(f"{NOTIFICATIONS}unread-count/").json()["unread"] == 1
 
 
 def test_a_count_that_was_not_counted_to_its_end_says_so(api, ada, monkeypatch):
