@@ -74,6 +74,7 @@ class TestPictures:
             due_on=None,
             due_time_zone="Asia/Tokyo",
             reminders=[{"id": task.reminders[0]["id"], "before_due": "PT1H"}],
+            updated_at=NOW,
             owner_time_zone="Europe/Berlin",
             owner_is_active=True,
         )
