@@ -18,6 +18,7 @@ def _tour() -> int:
     """The tour through a stack of its own. The tour's exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        supervisor.say("This is a stack of its own, beside any that runs; it goes away afterwards, with its mail.")
         with throw_away_stack(say=supervisor.say) as stack:
             command = [sys.executable, "manage.py", "tour"]
             environment = stack.env | {"ROLE": "tour", "LOG_LEVEL": "ERROR"}

@@ -1,5 +1,7 @@
 """Reminders, notifications and where they go in the admin: for looking; what is done is done by services."""
 
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
@@ -152,7 +154,23 @@ def test_preferences_are_shown_with_what_differs(looker, ada):
     changes = {"switches": {"reminder": {"in_app": False}}, "batches": False}
     kept = preferences.change(owner=ada, changes=changes, now=MONDAY)
 
-    assert "&quot;in_app&quot;: false" in page(looker, kept)
+    assert "<td>reminders</td><td>in the inbox</td><td>off</td>" in page(looker, kept)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"origin": "asked"}, "an instant"),
+        ({"origin": "asked", "before_due": "PT30M"}, "PT30M"),
+        ({"origin": "default"}, "a time of its day"),
+    ],
+)
+def test_a_reminder_says_what_it_counts_from(looker, ada, fields, said):
+    reminder(ada, task_id=uuid4(), **fields)
+
+    shown = looker.get(f"{ROOM}reminder/").content.decode()
+
+    assert f'<td class="field-before">{said}</td>' in shown
 
 
 def test_no_page_has_a_secret_or_a_key(looker, ada, endpoint):

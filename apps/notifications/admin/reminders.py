@@ -26,7 +26,7 @@ class OriginFilter(ChoiceFilter):
 class ReminderAdmin(Looking):
     has_trail = True
     change_form_template = None
-    list_display = ("short_title", "trigger_at", "status", "before", "short_origin", "triggered_at", "owner")
+    list_display = ("short_title", "trigger_at", "status", "before", "origin", "owner")
     list_display_links = ("short_title",)
     list_filter = (OwnerFilter, StatusFilter, OriginFilter)
     list_select_related = ("task",)
@@ -46,9 +46,11 @@ class ReminderAdmin(Looking):
     def to_task(self, reminder: Reminder) -> SafeString:
         return link("tasks_task", reminder.task_id, shortened(reminder.task.title))
 
-    @admin.display(description="before due", empty_value="an instant")
-    def before(self, reminder: Reminder) -> str | None:
-        return reminder.before_due or None
+    @admin.display(description="before due")
+    def before(self, reminder: Reminder) -> str:
+        if reminder.before_due:
+            return reminder.before_due
+        return "a time of its day" if reminder.origin == Reminder.Origin.DEFAULT else "an instant"
 
     @admin.display(description="origin")
     def short_origin(self, reminder: Reminder) -> str:

@@ -113,7 +113,8 @@ def tag_task(
 def snooze_task(*, task_id: UUID, actor: User, until: str, now: datetime, expected_version: int | None = None) -> Task:
     """Move the due to `later_today`, `tomorrow`, `next_week`, `PT15M` from now, a day or an instant.
 
-    Words and days are of the owner's zone. Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted`, `AlreadyCompleted` and `InvalidTask`.
+    Words and days are of the owner's zone. Raises `TaskNotFound`, `StaleVersion`, `TaskDeleted`, `AlreadyCompleted` and
+    `InvalidTask`.
     """
     task = writing.locked_task(task_id, expected_version=expected_version)
     if task.status == Status.DELETED:
