@@ -150,6 +150,7 @@ class Things:
             "kind": ["reminder"],
             "delivery": ["failed"],
             "in_inbox": ["true", "false"],
+            "waits": ["true", "false"],
             "reminder": [self.reminder["id"]],
             "origin": ["asked"],
             ("/api/v1/reminders/", "status"): ["planned"],
