@@ -53,8 +53,8 @@ class DestinationFilter(TypedFilter):
 
 @admin.register(Delivery)
 class DeliveryAdmin(Looking):
-    list_display = ("short_id", "transport", "to", "status", "attempts", "when", "why_short", "owner")
-    list_display_links = ("short_id",)
+    list_display = ("when", "transport", "to", "status", "why_short", "owner")
+    list_display_links = ("when",)
     list_filter = (OwnerFilter, StatusFilter, TransportFilter, DestinationFilter)
     actions = ("retry",)
     fieldsets = (
@@ -84,10 +84,6 @@ class DeliveryAdmin(Looking):
             return 1
 
         self.each(request, queryset, again, done="tried again", refused=NotificationsRefused)
-
-    @admin.display(description="id")
-    def short_id(self, delivery: Delivery) -> str:
-        return f"…{str(delivery.pk)[-12:]}"
 
     @admin.display(description="to")
     def to(self, delivery: Delivery) -> str:

@@ -51,7 +51,7 @@ class WentFilter(admin.SimpleListFilter):
 class NotificationAdmin(Looking):
     has_trail = True
     change_form_template = None
-    list_display = ("short_title", "kind", "status", "went_out", "late", "created_at", "owner")
+    list_display = ("short_title", "status", "went_out", "late", "created_at", "owner")
     list_display_links = ("short_title",)
     list_filter = (OwnerFilter, KindFilter, StatusFilter, WentFilter)
     search_help_text = Looking.search_help_text.replace(
