@@ -47,7 +47,7 @@ def test_a_snapshot_is_no_fact(group, snapshot):
     group.on_batch("*")(lambda events: None)
 
     assert group.wants(snapshot.name) is False
-    assert group.topics() == ["account-events", "recurrence-events", "task-events"]
+    assert group.topics() == ["account-events", "notifications", "recurrence-events", "reminders", "task-events"]
 
 
 def test_a_group_of_every_fact_may_name_a_snapshot_besides(group, snapshot):
@@ -56,7 +56,7 @@ def test_a_group_of_every_fact_may_name_a_snapshot_besides(group, snapshot):
 
     assert group.wants(snapshot.name) is True
     assert [subscription.wants(snapshot.name) for subscription in group.subscriptions] == [False, True]
-    assert group.topics() == ["account-events", "recurrence-events", "task-events", "task-updates"]
+    assert group.topics() == ["account-events", "notifications", "recurrence-events", "reminders", "task-events", "task-updates"]
 
 
 def test_a_group_cannot_be_declared_twice(group):

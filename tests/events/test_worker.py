@@ -76,7 +76,7 @@ def test_a_worker_that_is_told_nothing_consumes_every_group(steps, new_group):
 
     step.start(None)
 
-    assert names(step) == ["consume-audit", "consume-chores", "consume-recurrence"]
+    assert names(step) == ["consume-audit", "consume-chores", "consume-notifications", "consume-recurrence"]
 
 
 def test_a_worker_that_is_told_none_consumes_none(steps):
