@@ -56,7 +56,14 @@ def test_a_group_of_every_fact_may_name_a_snapshot_besides(group, snapshot):
 
     assert group.wants(snapshot.name) is True
     assert [subscription.wants(snapshot.name) for subscription in group.subscriptions] == [False, True]
-    assert group.topics() == ["account-events", "notifications", "recurrence-events", "reminders", "task-events", "task-updates"]
+    assert group.topics() == [
+        "account-events",
+        "notifications",
+        "recurrence-events",
+        "reminders",
+        "task-events",
+        "task-updates",
+    ]
 
 
 def test_a_group_cannot_be_declared_twice(group):
