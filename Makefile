@@ -51,7 +51,7 @@ test-faults: environment ## Run all tests that really kill and wait
 	@$(VENV_PYTHON) -m pytest -m "faults and not soak" $(FAULTS_IN) $(ARGS)
 
 .PHONY: test-faults-short
-test-faults-short: environment ## Run those of them that belong to every push: under 3 minutes
+test-faults-short: environment ## Run those of them that belong to every push: some 4 minutes
 	@$(VENV_PYTHON) -m pytest -m "faults and short and not soak" $(FAULTS_IN) $(ARGS)
 
 .PHONY: test-kafka
