@@ -2,43 +2,25 @@
 time, and of nothing that is done.
 """
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from apps.events.models import HandledEvent
 from apps.notifications.models import Delivery, DeliveryAttempt, Notification, Reminder
 from apps.notifications.services import overdue, plans, sending, telling, triggering, worth_sending
 from apps.notifications.wanted import Fate
 from tests.notifications.machine import START, Reminding
+from tests.support.state_machines import EXAMPLES, TIMEOUT_SECONDS, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "0"))
 
-
-def run(examples):
-    always = settings(
-        max_examples=examples,
-        stateful_step_count=30,
-        derandomize=not EXAMPLES,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-    )
-    run_state_machine_as_test(Reminding, settings=always)
-
-
-@pytest.mark.timeout(300 if not EXAMPLES else 12 * 3600)
+@pytest.mark.timeout(TIMEOUT_SECONDS)
 def test_whatever_happens_each_reminder_is_told_once_and_in_time():
-    run(EXAMPLES or 15)
+    run(Reminding, examples=EXAMPLES or 15)
 
 
 def live(*steps):

@@ -1,11 +1,8 @@
 """Whatever people do to repeating tasks, and however late, dead or told twice the group is: one next each."""
 
-import os
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from apps.recurrence import selectors
 from apps.recurrence.models import Occurrence, Series
@@ -16,29 +13,14 @@ from apps.tasks import steps
 from apps.tasks.models import Task
 from apps.tasks.services import occurrences
 from tests.recurrence.machine import Repeating
+from tests.support.state_machines import EXAMPLES, TIMEOUT_SECONDS, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "0"))
 
-
-def run(examples):
-    always = settings(
-        max_examples=examples,
-        stateful_step_count=30,
-        derandomize=not EXAMPLES,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-    )
-    run_state_machine_as_test(Repeating, settings=always)
-
-
-@pytest.mark.timeout(300 if not EXAMPLES else 12 * 3600)
+@pytest.mark.timeout(TIMEOUT_SECONDS)
 def test_whatever_happens_each_occurrence_that_is_done_has_one_next():
-    run(EXAMPLES or 15)
+    run(Repeating, examples=EXAMPLES or 15)
 
 
 def live(*steps):

@@ -29,6 +29,9 @@ class Delivery(models.Model):
         HELD = "held"
         DROPPED = "dropped"
 
+    # What is claimed when its time comes.
+    TO_COME = (Status.COLLECTING, Status.WAITING)
+
     class Kinds(models.TextChoices):
         REMINDER = Kind.REMINDER.value
         OVERDUE = Kind.OVERDUE.value

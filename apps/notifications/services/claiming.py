@@ -24,7 +24,6 @@ from apps.notifications.services.worth_sending import ASKED_AGAIN
 from apps.notifications.transports.base import Transport
 
 Status = Delivery.Status
-OPEN = (Status.COLLECTING, Status.WAITING)
 # Beyond the time of one attempt: so long may a sender be about something else before it counts as dead.
 LEASE_MARGIN_SECONDS = 15.0
 # So many of the oldest are looked at first; only when they are too few of different destinations, all.
@@ -159,7 +158,7 @@ def _locked(ids: Iterable[UUID]) -> list[Delivery]:
     """In the order asked for. Left out is what somebody else has at this moment, or had before we came."""
     order = list(ids)
     rows = Delivery.objects.select_related("owner").select_for_update(skip_locked=True, of=("self",))
-    found = {row.pk: row for row in rows.filter(pk__in=order, status__in=OPEN).order_by("pk")}
+    found = {row.pk: row for row in rows.filter(pk__in=order, status__in=Delivery.TO_COME).order_by("pk")}
     return [found[pk] for pk in order if pk in found]
 
 

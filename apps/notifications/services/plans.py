@@ -4,7 +4,7 @@ Invariant: what is heard of a task that is not newer than what was heard before 
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from apps.events import doorbells
 from apps.events.envelope import Envelope
 from apps.notifications.events import ReminderEvent
 from apps.notifications.models import Preferences, RemindedTask, Reminder
-from apps.notifications.services.reminders import Changes, take_turns
+from apps.notifications.services.reminders import Changes, in_waves, take_turns
 from apps.notifications.wanted import Because, Defaults, Fate, Picture, Wanted, due_of, fate, wanted
 
 Status = Reminder.Status
@@ -65,7 +65,7 @@ def follow_tasks(events: Sequence[Envelope], *, now: datetime) -> None:
         for event in events
     ]
     _turns(heard)  # of all at once, before the first is changed
-    for wave in _waves(heard):
+    for wave in in_waves(heard, of=lambda one: one.picture.task_id):
         follow(wave, now=now)
 
 
@@ -234,15 +234,3 @@ def _cancel(reminder: Reminder, because: Because, *, heard: Heard, changes: Chan
         actor_id=heard.actor_id,
         cause=heard.cause,
     )
-
-
-def _waves(heard: Sequence[Heard]) -> Iterator[list[Heard]]:
-    """The first news of each task, then the second of those that have one, and so on."""
-    waves: list[list[Heard]] = []
-    seen: dict[UUID, int] = {}
-    for news in heard:
-        number = seen[news.picture.task_id] = seen.get(news.picture.task_id, -1) + 1
-        if number == len(waves):
-            waves.append([])
-        waves[number].append(news)
-    yield from waves

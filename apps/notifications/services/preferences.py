@@ -27,7 +27,6 @@ __all__ = ["change", "defaults", "follow_time_zone", "of"]
 MOST_HOURS = 24 * 366
 # A change of these gives the person's tasks other reminders.
 _PLANNED_BY = ("default_before_due", "default_on_day")
-_TO_COME = (Delivery.Status.COLLECTING, Delivery.Status.WAITING)
 # Tasks are followed up by their ids, from before the first.
 _FROM_THE_FIRST = UUID(int=0)
 
@@ -85,7 +84,7 @@ def _follow(preferences: Preferences, changed: set[str], *, zone: ZoneInfo, now:
         preferences.next_digest_at = next_digest(at, after=now, zone=zone) if at is not None else None
     if changed & {"quiet_from", "quiet_until"}:
         held = Delivery.objects.filter(
-            owner_id=preferences.pk, status__in=_TO_COME, held_quiet=True, urgent=False, send_at__gt=now
+            owner_id=preferences.pk, status__in=Delivery.TO_COME, held_quiet=True, urgent=False, send_at__gt=now
         )
         # Locked in the order in which everybody locks them.
         ids = list(held.order_by("pk").select_for_update().values_list("pk", flat=True))

@@ -33,8 +33,6 @@ GONE_BECAUSE = "browser_gone"
 _POINT_BYTES = 65
 _AUTH_BYTES = 16
 
-_TO_COME = (Delivery.Status.COLLECTING, Delivery.Status.WAITING, Delivery.Status.HELD)
-
 
 @transaction.atomic
 def subscribe(
@@ -154,7 +152,9 @@ def _remove(row: PushSubscription, *, now: datetime) -> None:
 
 
 def _drop_open(subscription_id: str, *, now: datetime) -> None:
-    waiting = Delivery.objects.filter(transport=TRANSPORT, destination=subscription_id, status__in=_TO_COME)
+    waiting = Delivery.objects.filter(
+        transport=TRANSPORT, destination=subscription_id, status__in=(*Delivery.TO_COME, Delivery.Status.HELD)
+    )
     # Locked in the order in which everybody locks them.
     ids = list(waiting.order_by("pk").select_for_update().values_list("pk", flat=True))
     Delivery.objects.filter(pk__in=ids).update(status=Delivery.Status.DROPPED, because=GONE_BECAUSE, finished_at=now)

@@ -3,9 +3,10 @@
 Invariant: all changes of one call are written and announced in a few statements, however many they are.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
@@ -20,6 +21,7 @@ from apps.notifications.publishers import reminder_state
 from apps.notifications.signals import Change
 
 Status = Reminder.Status
+T = TypeVar("T")
 
 SOON = timedelta(seconds=60)
 
@@ -180,18 +182,16 @@ def _settle(
     now: datetime,
     causes: Mapping[UUID, Envelope] | None = None,
 ) -> None:
-    of_reminders = [one for one in notifications if one.reminder_id is not None]
-    if not of_reminders:
+    if all(one.reminder_id is None for one in notifications):
         return
-    take_turns({one.task_id for one in of_reminders if one.task_id})
-    reminders = Reminder.objects.in_bulk({one.reminder_id for one in of_reminders if one.reminder_id})
+    take_turns({one.task_id for one in notifications if one.reminder_id and one.task_id})
+    reminders = Reminder.objects.in_bulk({one.reminder_id for one in notifications if one.reminder_id})
+    # Of others the task was purged, or the event came from elsewhere.
+    told_of = [(one, reminders[one.reminder_id]) for one in notifications if one.reminder_id in reminders]
     # Several notifications of one reminder are several facts, and so several versions.
-    for round_ in _rounds(of_reminders):
+    for wave in in_waves(told_of, of=lambda pair: pair[1].pk):
         changes = Changes(now=now)
-        for one in round_:
-            reminder = reminders.get(one.reminder_id) if one.reminder_id else None
-            if reminder is None:  # the task was purged, or the event came from elsewhere
-                continue
+        for one, reminder in wave:
             moves = reminder.status in {Status.TRIGGERED, Status.FAILED}
             changes.change(
                 reminder,
@@ -203,16 +203,16 @@ def _settle(
         changes.keep()
 
 
-def _rounds(notifications: Iterable[Notification]) -> list[list[Notification]]:
-    rounds: list[list[Notification]] = []
-    seen: dict[UUID, int] = {}
-    for one in notifications:
-        assert one.reminder_id is not None
-        number = seen[one.reminder_id] = seen.get(one.reminder_id, -1) + 1
-        if number == len(rounds):
-            rounds.append([])
-        rounds[number].append(one)
-    return rounds
+def in_waves(items: Iterable[T], *, of: Callable[[T], UUID]) -> list[list[T]]:
+    """The first of each, then the second of those that have one, and so on: in a wave a row changes once."""
+    waves: list[list[T]] = []
+    count: Counter[UUID] = Counter()
+    for item in items:
+        number, count[of(item)] = count[of(item)], count[of(item)] + 1
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(item)
+    return waves
 
 
 def _update(reminders: Sequence[Reminder]) -> None:

@@ -29,7 +29,6 @@ TOO_OLD_BECAUSE = "held_too_long"
 HELD_DAYS = 7
 
 Status = WebhookEndpoint.Status
-TO_COME = (Delivery.Status.COLLECTING, Delivery.Status.WAITING)
 
 
 @transaction.atomic
@@ -81,13 +80,13 @@ def is_off(delivery: Delivery) -> bool:
 
 def hold_open(endpoint_id: UUID) -> int:
     """Hold what is to come for one that is off; not a test, which goes to one that is off, too."""
-    waiting = _to(endpoint_id).filter(status__in=TO_COME).exclude(kind=Delivery.Kinds.TEST)
+    waiting = _to(endpoint_id).filter(status__in=Delivery.TO_COME).exclude(kind=Delivery.Kinds.TEST)
     return _locked(waiting).update(status=Delivery.Status.HELD, because=HELD_BECAUSE)
 
 
 def drop_open(endpoint_id: UUID, *, now: datetime) -> int:
     """Drop what was still to go to one that is no more."""
-    waiting = _to(endpoint_id).filter(status__in=(*TO_COME, Delivery.Status.HELD))
+    waiting = _to(endpoint_id).filter(status__in=(*Delivery.TO_COME, Delivery.Status.HELD))
     return _locked(waiting).update(status=Delivery.Status.DROPPED, because=DROPPED_BECAUSE, finished_at=now)
 
 

@@ -170,7 +170,7 @@ def test(*, endpoint_id: UUID, actor: User, now: datetime) -> Delivery:
     """Send it a test, also when it is switched off; one that is still to go is enough. Raises `WebhookNotFound`."""
     row = _own(endpoint_id, actor)
     tests = Delivery.objects.filter(transport=TRANSPORT, destination=str(row.pk), kind=Delivery.Kinds.TEST)
-    return tests.filter(status__in=webhook_books.TO_COME).first() or Delivery.objects.create(
+    return tests.filter(status__in=Delivery.TO_COME).first() or Delivery.objects.create(
         owner=actor,
         transport=TRANSPORT,
         destination=str(row.pk),
